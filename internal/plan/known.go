@@ -1,0 +1,240 @@
+package plan
+
+import (
+	"slices"
+	"time"
+)
+
+// Known is all that the store holds, as facts: no X.509 is parsed to decide.
+type Known struct {
+	Certs   map[string]*KnownCert
+	Issuers map[string]KnownIssuer
+}
+
+// KnownIssuer is what is remembered of a CA.
+type KnownIssuer struct {
+	NotBefore time.Time `json:"not_before,omitzero"` // its Retry-After: nothing is asked of it earlier
+	Fault     *Fault    `json:"fault,omitempty"`
+}
+
+// KnownCert is all that is known of one certificate. It is the certificate's
+// part of its key group's record, and so written as one.
+type KnownCert struct {
+	Name      string            `json:"name"`
+	Published string            `json:"published,omitempty"` // id of the version that targets are to serve
+	Held      bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
+	Versions  []Version         `json:"versions,omitempty"`  // newest last
+	Orders    map[string]Order  `json:"orders,omitempty"`    // by key type
+	Tries     map[string]Tries  `json:"tries,omitempty"`     // by key type
+	Advice    map[string]Advice `json:"advice,omitempty"`    // by key type
+	Asks      map[AskKind]Ask   `json:"asks,omitempty"`
+	Issued    []Issued          `json:"issued,omitempty"` // automatic issues of the last weeks, for the guard
+
+	// Targets are this node's facts. They lie in a record of their own
+	// (nodes/NODE/targets/NAME), so that nodes do not contend.
+	Targets map[string]Target `json:"-"`
+	// Damage says why the record could not be read; nothing else is known then.
+	Damage string `json:"-"`
+	// Looked is set within a pass when adoption was tried and found nothing.
+	// It is not stored: looking again costs a stat.
+	Looked bool `json:"-"`
+}
+
+// Cert0 is the certificate of which nothing is known. It is never written to.
+var Cert0 = KnownCert{}
+
+// Version is what is served together: for each key type a certificate. It is
+// immutable; its chain lies in a record of its own.
+type Version struct {
+	ID      string    `json:"id"` // random
+	Created time.Time `json:"created"`
+	Adopted bool      `json:"adopted,omitempty"` // found at a target, not ordered by us
+	Pairs   []Pair    `json:"pairs"`
+}
+
+// Pair is one certificate with its key, by reference.
+type Pair struct {
+	KeyType   string    `json:"key_type"`
+	Key       string    `json:"key"` // SHA-256 of the public key (SPKI), hex; also the name of the stored private key
+	Issuer    string    `json:"issuer,omitempty"`
+	Request   Request   `json:"request"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	Serial    string    `json:"serial"`
+	SHA256    string    `json:"sha256"`            // of the leaf's DER, hex
+	CertID    string    `json:"cert_id,omitempty"` // RFC 9773 section 4.1
+	CA        string    `json:"ca,omitempty"`      // common name of whoever signed it, for people
+	Misfit    string    `json:"misfit,omitempty"`  // how what the CA gave differs from what was asked
+	Revoked   bool      `json:"revoked,omitempty"`
+}
+
+// Lifetime is the length of the pair's validity.
+func (p Pair) Lifetime() time.Duration { return p.NotAfter.Sub(p.NotBefore) }
+
+// Pair returns the pair of a key type.
+func (v Version) Pair(keyType string) (Pair, bool) {
+	i := slices.IndexFunc(v.Pairs, func(p Pair) bool { return p.KeyType == keyType })
+	if i < 0 {
+		return Pair{}, false
+	}
+	return v.Pairs[i], true
+}
+
+// NotAfter is when the first of the version's pairs ends.
+func (v Version) NotAfter() time.Time {
+	var end time.Time
+	for _, p := range v.Pairs {
+		if end.IsZero() || p.NotAfter.Before(end) {
+			end = p.NotAfter
+		}
+	}
+	return end
+}
+
+// Request is what was asked of a CA. Due compares wanted with it, never with
+// what the CA made of it.
+type Request struct {
+	Names      []string `json:"names"` // sorted
+	CommonName string   `json:"common_name,omitempty"`
+	Profile    string   `json:"profile,omitempty"`
+	MustStaple bool     `json:"must_staple,omitempty"`
+	CSR        string   `json:"csr,omitempty"` // SHA-256 of the administrator's CSR
+}
+
+// Order is an order that the CA may still know.
+type Order struct {
+	Issuer   string    `json:"issuer"`
+	Key      string    `json:"key"` // fingerprint of the key saved for it
+	Request  Request   `json:"request"`
+	Replaces string    `json:"replaces,omitempty"`
+	URL      string    `json:"url,omitempty"` // "" until newOrder was answered
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires,omitzero"` // RFC 8555 section 7.1.3
+	Reason   Reason    `json:"reason"`
+}
+
+// Tries counts what came to nothing. The count is written before the attempt
+// is made, so that a crash loop backs off too.
+type Tries struct {
+	Count     int       `json:"count"`             // in a row
+	Last      time.Time `json:"last"`              // when the last one began
+	NotBefore time.Time `json:"not_before"`        // earliest next one; its jitter was rolled when written
+	Crashed   int       `json:"crashed,omitempty"` // attempts in a row that began and never reported
+	Open      bool      `json:"open,omitempty"`    // began, and has not reported
+	Fault     *Fault    `json:"fault,omitempty"`
+	Issuer    string    `json:"issuer,omitempty"`
+}
+
+// Issued is one automatic issue, counted by the guard.
+type Issued struct {
+	At       time.Time     `json:"at"`
+	Names    []string      `json:"names"` // sorted
+	KeyType  string        `json:"key_type"`
+	Lifetime time.Duration `json:"lifetime"`
+}
+
+// Advice is a CA's renewal information (RFC 9773) of one certificate. It
+// counts only for the certificate whose id it carries.
+type Advice struct {
+	CertID   string    `json:"cert_id"`
+	Start    time.Time `json:"start,omitzero"`
+	End      time.Time `json:"end,omitzero"`
+	At       time.Time `json:"at,omitzero"` // chosen once inside the window
+	URL      string    `json:"url,omitempty"`
+	AskAgain time.Time `json:"ask_again,omitzero"` // the CA's Retry-After
+	Failures int       `json:"failures,omitempty"`
+	Missing  bool      `json:"missing,omitempty"` // the CA offers none
+}
+
+// AskKind is what a person asks for.
+type AskKind string
+
+// The asks.
+const (
+	AskApply   AskKind = "apply"   // look now: skip our window's backoff
+	AskRenew   AskKind = "renew"   // issue now
+	AskVerify  AskKind = "verify"  // connect now
+	AskRestore AskKind = "restore" // publish Version and hold it
+	AskRelease AskKind = "release" // end a hold
+)
+
+// Ask is a person's wish, stored before it is acknowledged and dropped by
+// the step that answers it.
+type Ask struct {
+	At      time.Time `json:"at"`
+	Version string    `json:"version,omitempty"`
+}
+
+// TargetState is how far the published version came at a target.
+type TargetState string
+
+// The states of a target, in order.
+const (
+	TargetPending  TargetState = "pending"
+	TargetWritten  TargetState = "written"  // files are in place, services not told yet
+	TargetReloaded TargetState = "reloaded" // services were told
+	TargetVerified TargetState = "verified" // a handshake showed it
+)
+
+// Target is what a node knows of one target.
+type Target struct {
+	Version  string       `json:"version,omitempty"` // the version State speaks of
+	State    TargetState  `json:"state"`
+	Config   string       `json:"config,omitempty"` // WantedTarget.Config when it was written
+	Files    []File       `json:"files,omitempty"`
+	At       time.Time    `json:"at,omitzero"`        // of the last change of state
+	Reloaded []string     `json:"reloaded,omitempty"` // services told since the write
+	Hooks    []string     `json:"hooks,omitempty"`    // still to run
+	Tries    Tries        `json:"tries,omitzero"`     // installs of Tries that failed in a row
+	Verify   VerifyFact   `json:"verify,omitzero"`
+	HookTry  Tries        `json:"hook_tries,omitzero"`
+	Altered  []string     `json:"altered,omitempty"` // paths found changed by an inspection
+	Looked   time.Time    `json:"looked,omitzero"`   // last inspection
+	Refused  *Refused     `json:"refused,omitempty"` // rolled back: what, with which config
+	Spare    *Placeholder `json:"placeholder,omitempty"`
+}
+
+// File is one installed file as it was written.
+type File struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// Refused is a version that a service would not take. It is tried again when
+// version or config changes, when asked, or daily.
+type Refused struct {
+	Version string    `json:"version"`
+	Config  string    `json:"config"`
+	At      time.Time `json:"at"`
+}
+
+// Placeholder is a self-signed pair put where a service needs files to start.
+type Placeholder struct {
+	At time.Time `json:"at"`
+}
+
+// VerifyFact is what the handshakes showed.
+type VerifyFact struct {
+	Version string    `json:"version,omitempty"` // compared with this version
+	At      time.Time `json:"at,omitzero"`
+	Results []Result  `json:"results,omitempty"`
+	Tries   Tries     `json:"tries,omitzero"`
+}
+
+// Verdict is what one handshake said.
+type Verdict string
+
+// The verdicts. Unknown is not wrong: the service could not be asked.
+const (
+	VerdictRight   Verdict = "right"
+	VerdictWrong   Verdict = "wrong"
+	VerdictUnknown Verdict = "unknown"
+)
+
+// Result is the verdict of one endpoint.
+type Result struct {
+	Endpoint string  `json:"endpoint"` // host:port, with the name asked for
+	KeyType  string  `json:"key_type,omitempty"`
+	Verdict  Verdict `json:"verdict"`
+	Words    string  `json:"words,omitempty"`
+}

@@ -1,0 +1,57 @@
+package plan
+
+import "time"
+
+// Wanted is what the config asks for, defaults filled in.
+type Wanted struct {
+	Node  string // whose targets these are
+	Certs []WantedCert
+}
+
+// WantedCert is one certificate the config asks for.
+type WantedCert struct {
+	Name       string   // its name in the config, and in every record
+	Names      []string // DNS names in ASCII and IP addresses, as declared; their order never matters
+	CommonName string   // "" where the certificate carries none
+	Issuers    []string // in order of preference; a certificate is kept while its issuer is listed
+	KeyTypes   []string // one pair each; the first is the plain one
+	Profile    string   // ACME profile; "" leaves the choice to the CA
+	MustStaple bool
+	CSR        string // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
+	Renew      RenewPolicy
+	Warn       Span // how much life left is worth a warning
+	Keep       int  // versions kept, the published one included
+	Targets    []WantedTarget
+}
+
+// RenewPolicy says when to renew where the CA gives no advice.
+type RenewPolicy struct {
+	Before Span // before the end; the zero Span is the default: 33 %, half below ten days
+	ARI    bool // follow the CA's renewal information
+}
+
+// Span is a length of time, given as such or as a part of a lifetime.
+type Span struct {
+	Fixed   time.Duration
+	Percent float64
+}
+
+// Of returns the span within a certificate's lifetime.
+func (s Span) Of(lifetime time.Duration) time.Duration {
+	if s.Fixed > 0 {
+		return s.Fixed
+	}
+	return time.Duration(float64(lifetime) * s.Percent / 100)
+}
+
+// IsZero reports whether nothing was given.
+func (s Span) IsZero() bool { return s.Fixed == 0 && s.Percent == 0 }
+
+// WantedTarget is a set of files on this node that is switched together.
+type WantedTarget struct {
+	Name     string   // unique within its certificate; "default" where there is one
+	Config   string   // digest of all that shapes the files and how they are activated
+	Services []string // told after a write
+	Hooks    []string // names of hooks to run after an installation
+	Verify   bool     // some endpoint can be asked
+}
