@@ -1,0 +1,67 @@
+package service
+
+// builtins are the services that need no configuration, as Debian and its
+// kin install them. Programs are named without their folder: distributions
+// disagree about /usr/sbin.
+//
+// nginx and Postfix know themselves whether they run. The others are asked by
+// their pid file first: apache2ctl starts a server that did not run.
+func builtins() []Service {
+	return []Service{
+		{
+			Name:   "nginx",
+			Unit:   "nginx.service",
+			Check:  ways(run("nginx", "-t", "-q")),
+			Reload: ways(run("nginx", "-s", "reload")),
+			Verify: []Endpoint{{Port: 443}},
+		},
+		{
+			Name: "apache",
+			Unit: "apache2.service",
+			PIDFiles: []string{
+				"/run/apache2/apache2.pid", "/run/apache2*/apache2.pid",
+				"/run/httpd/httpd.pid", "/run/httpd.pid", "/var/run/httpd.pid",
+			},
+			Check:  ways(run("apache2ctl", "configtest"), run("apachectl", "configtest"), run("httpd", "-t")),
+			Reload: ways(run("apache2ctl", "graceful"), run("apachectl", "graceful"), run("httpd", "-k", "graceful")),
+			Verify: []Endpoint{{Port: 443}},
+		},
+		{
+			Name:     "haproxy",
+			Unit:     "haproxy.service",
+			PIDFiles: []string{"/run/haproxy.pid", "/var/run/haproxy.pid", "/run/haproxy/haproxy.pid"},
+			Check:    ways(run("haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg")),
+			Reload:   ways(run("service", "haproxy", "reload"), run("rc-service", "haproxy", "reload")),
+			Verify:   []Endpoint{{Port: 443}},
+		},
+		{
+			Name:   "postfix",
+			Unit:   "postfix.service",
+			Status: ways(run("postfix", "status")),
+			Check:  ways(run("postfix", "check")),
+			Reload: ways(run("postfix", "reload")),
+			Verify: []Endpoint{{Port: 25, StartTLS: "smtp"}},
+		},
+		{
+			Name:     "dovecot",
+			Unit:     "dovecot.service",
+			PIDFiles: []string{"/run/dovecot/master.pid", "/var/run/dovecot/master.pid"},
+			Check:    ways(run("doveconf", "-n")),
+			Reload:   ways(run("doveadm", "reload")),
+			Verify:   []Endpoint{{Port: 993}},
+		},
+		{
+			// PostgreSQL has no test of its configuration; it keeps the
+			// certificate that it has when it cannot use the new one.
+			Name:     "postgresql",
+			Unit:     "postgresql.service",
+			PIDFiles: []string{"/run/postgresql/*.pid", "/var/run/postgresql/*.pid"},
+			Reload:   ways(run("service", "postgresql", "reload"), run("rc-service", "postgresql", "reload")),
+			Verify:   []Endpoint{{Port: 5432, StartTLS: "postgres"}},
+		},
+	}
+}
+
+func ways(actions ...Action) []Action { return actions }
+
+func run(argv ...string) Action { return Action{Argv: argv} }
