@@ -14,6 +14,7 @@ type Known struct {
 // KnownIssuer is what is remembered of a CA.
 type KnownIssuer struct {
 	NotBefore time.Time `json:"not_before,omitzero"` // its Retry-After: nothing is asked of it earlier
+	At        time.Time `json:"at,omitzero"`         // when it asked to be left alone
 	Fault     *Fault    `json:"fault,omitempty"`
 }
 
@@ -35,9 +36,28 @@ type KnownCert struct {
 	Targets map[string]Target `json:"-"`
 	// Damage says why the record could not be read; nothing else is known then.
 	Damage string `json:"-"`
-	// Looked is set within a pass when adoption was tried and found nothing.
-	// It is not stored: looking again costs a stat.
+	// Newer is set when the record was written by a later version of
+	// Certkeep: it is left alone.
+	Newer bool `json:"-"`
+
+	// What follows is known to a running process only; looking again after a
+	// restart costs a stat.
+
+	// Looked is set when adoption was tried and found nothing.
 	Looked bool `json:"-"`
+	// Vacant are the targets where a service is named and no usable file is.
+	Vacant map[string]bool `json:"-"`
+	// Inspected is when the installed files were last looked at.
+	Inspected time.Time `json:"-"`
+}
+
+// Version returns the version with an id.
+func (k *KnownCert) Version(id string) (Version, bool) {
+	i := slices.IndexFunc(k.Versions, func(v Version) bool { return v.ID == id })
+	if id == "" || i < 0 {
+		return Version{}, false
+	}
+	return k.Versions[i], true
 }
 
 // Cert0 is the certificate of which nothing is known. It is never written to.
@@ -49,6 +69,7 @@ type Version struct {
 	ID      string    `json:"id"` // random
 	Created time.Time `json:"created"`
 	Adopted bool      `json:"adopted,omitempty"` // found at a target, not ordered by us
+	Broken  string    `json:"broken,omitempty"`  // why its record or a key could not be read
 	Pairs   []Pair    `json:"pairs"`
 }
 
@@ -57,6 +78,7 @@ type Pair struct {
 	KeyType   string    `json:"key_type"`
 	Key       string    `json:"key"` // SHA-256 of the public key (SPKI), hex; also the name of the stored private key
 	Issuer    string    `json:"issuer,omitempty"`
+	Made      time.Time `json:"made"` // when it was issued or adopted
 	Request   Request   `json:"request"`
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
@@ -78,6 +100,12 @@ func (v Version) Pair(keyType string) (Pair, bool) {
 		return Pair{}, false
 	}
 	return v.Pairs[i], true
+}
+
+// Made is when the pair of a key type was issued or adopted.
+func (v Version) Made(keyType string) time.Time {
+	p, _ := v.Pair(keyType)
+	return p.Made
 }
 
 // NotAfter is when the first of the version's pairs ends.
@@ -119,6 +147,7 @@ type Tries struct {
 	Count     int       `json:"count"`             // in a row
 	Last      time.Time `json:"last"`              // when the last one began
 	NotBefore time.Time `json:"not_before"`        // earliest next one; its jitter was rolled when written
+	Imposed   time.Time `json:"imposed,omitzero"`  // the CA's Retry-After: binds asks too
 	Crashed   int       `json:"crashed,omitempty"` // attempts in a row that began and never reported
 	Open      bool      `json:"open,omitempty"`    // began, and has not reported
 	Fault     *Fault    `json:"fault,omitempty"`
@@ -185,27 +214,30 @@ type Target struct {
 	At       time.Time    `json:"at,omitzero"`        // of the last change of state
 	Reloaded []string     `json:"reloaded,omitempty"` // services told since the write
 	Hooks    []string     `json:"hooks,omitempty"`    // still to run
-	Tries    Tries        `json:"tries,omitzero"`     // installs of Tries that failed in a row
+	Tries    Tries        `json:"tries,omitzero"`     // installs that failed in a row
 	Verify   VerifyFact   `json:"verify,omitzero"`
 	HookTry  Tries        `json:"hook_tries,omitzero"`
 	Altered  []string     `json:"altered,omitempty"` // paths found changed by an inspection
-	Looked   time.Time    `json:"looked,omitzero"`   // last inspection
-	Refused  *Refused     `json:"refused,omitempty"` // rolled back: what, with which config
+	Refused  *Refused     `json:"refused,omitempty"` // the install that Tries speaks of
 	Spare    *Placeholder `json:"placeholder,omitempty"`
 }
 
-// File is one installed file as it was written.
+// File is one installed file as it was written. Size and time of change spare
+// an inspection reading it.
 type File struct {
-	Path   string `json:"path"`
-	SHA256 string `json:"sha256"`
+	Path    string    `json:"path"`
+	SHA256  string    `json:"sha256"`
+	Size    int64     `json:"size"`
+	Changed time.Time `json:"changed"`
 }
 
-// Refused is a version that a service would not take. It is tried again when
-// version or config changes, when asked, or daily.
+// Refused is an install that failed. It is tried again when version or config
+// changes, when asked, or after its backoff: a day where a service would not
+// take the version.
 type Refused struct {
-	Version string    `json:"version"`
-	Config  string    `json:"config"`
-	At      time.Time `json:"at"`
+	Version    string `json:"version"`
+	Config     string `json:"config"`
+	RolledBack bool   `json:"rolled_back,omitempty"`
 }
 
 // Placeholder is a self-signed pair put where a service needs files to start.

@@ -21,16 +21,18 @@ type Kind string
 
 // The kinds of step. One file of the engine carries out each of them.
 const (
-	KindAdopt   Kind = "adopt"   // take over a valid pair found at a target
-	KindIssue   Kind = "issue"   // open an order and see it through
-	KindResume  Kind = "resume"  // go on with an order that was saved
-	KindPublish Kind = "publish" // point the group at a version that is held already
-	KindInstall Kind = "install" // bring the published version to a target
-	KindHook    Kind = "hook"    // run a hook that is still pending
-	KindVerify  Kind = "verify"  // compare what services present with the published version
-	KindInspect Kind = "inspect" // look whether installed files were altered
-	KindAdvice  Kind = "advice"  // ask the CA for its renewal information (RFC 9773)
-	KindPrune   Kind = "prune"   // drop versions, keys and orders nobody needs
+	KindAdopt   Kind = "adopt"       // take over a valid pair found at a target
+	KindIssue   Kind = "issue"       // open an order and see it through
+	KindResume  Kind = "resume"      // go on with an order that was saved
+	KindPublish Kind = "publish"     // point the group at a version that is held already
+	KindSpare   Kind = "placeholder" // put a self-signed pair where a service needs files to start
+	KindInstall Kind = "install"     // bring the published version to a target
+	KindHook    Kind = "hook"        // run a hook that is still pending
+	KindVerify  Kind = "verify"      // compare what services present with the published version
+	KindInspect Kind = "inspect"     // look whether installed files were altered
+	KindAdvice  Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
+	KindPrune   Kind = "prune"       // drop versions nobody needs, and their keys
+	KindAnswer  Kind = "answer"      // drop asks that are answered
 )
 
 // Step is one thing to do.
@@ -42,7 +44,8 @@ type Step struct {
 	Version string    `json:"version,omitempty"` // what to publish, install or verify
 	Issuer  string    `json:"issuer,omitempty"`  // whom an issue or resume asks
 	Hook    string    `json:"hook,omitempty"`
-	At      time.Time `json:"at"` // due when not after now
+	Drop    []string  `json:"drop,omitempty"` // versions to prune, or asks that are answered
+	At      time.Time `json:"at"`             // due when not after now
 	Reason  Reason    `json:"reason"`
 	Asked   bool      `json:"asked,omitempty"` // a person asked for it
 	Urgent  bool      `json:"urgent,omitempty"`
@@ -72,14 +75,15 @@ func Cert(now time.Time, w World, want WantedCert) []Step {
 		known = &Cert0
 	}
 	d := decision{now: now, want: want, known: known, world: w}
-	if known.Damage != "" {
-		return nil // a Problem says what a person must do; the record is not built upon
+	if known.Newer {
+		return nil // a Problem says what a person must do
 	}
 	d.obtain()
 	d.install()
 	d.verify()
 	d.advice()
 	d.prune()
+	d.answer()
 	return d.steps
 }
 

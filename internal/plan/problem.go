@@ -1,6 +1,12 @@
 package plan
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Blame says whose fault a failure is, and so who can mend it.
 type Blame string
@@ -42,4 +48,144 @@ type Problem struct {
 	Detail   []string  `json:"detail,omitempty"`
 	Remedy   string    `json:"remedy"`
 	Since    time.Time `json:"since,omitzero"`
+}
+
+// Problems derives from the facts what a person must know of the certificates
+// that are wanted, the worst first.
+func Problems(now time.Time, w World) []Problem {
+	var all []Problem
+	for _, want := range w.Wanted.Certs {
+		all = append(all, CertProblems(now, w, want)...)
+	}
+	slices.SortStableFunc(all, func(a, b Problem) int { return cmp.Compare(rank(a), rank(b)) })
+	return all
+}
+
+func rank(p Problem) int {
+	if p.Severity == Critical {
+		return 0
+	}
+	return 1
+}
+
+// CertProblems derives what a person must know of one certificate.
+func CertProblems(now time.Time, w World, want WantedCert) []Problem {
+	known := w.Known.Certs[want.Name]
+	if known == nil {
+		known = &Cert0
+	}
+	d := diagnosis{now: now, want: want, known: known}
+	if known.Damage != "" {
+		d.add(CodeDamaged, "", known.Damage, nil, time.Time{})
+		if known.Newer {
+			return d.problems
+		}
+	}
+	d.validity()
+	d.attempts()
+	for _, target := range want.Targets {
+		d.target(target.Name, known.Targets[target.Name])
+	}
+	return d.problems
+}
+
+// diagnosis gathers the problems of one certificate.
+type diagnosis struct {
+	now      time.Time
+	want     WantedCert
+	known    *KnownCert
+	calm     bool // something valid is served for long enough that failures are no more than warnings
+	problems []Problem
+}
+
+func (d *diagnosis) add(code Code, target, words string, detail []string, since time.Time) {
+	p := Problem{Code: code, Severity: code.Severity(), Cert: d.want.Name, Target: target, Words: words, Detail: detail, Remedy: code.Remedy(), Since: since}
+	if p.Severity == "" {
+		p.Severity = Critical
+		if d.calm {
+			p.Severity = Warning
+		}
+	}
+	d.problems = append(d.problems, p)
+}
+
+// validity looks at what is published: missing, ended, ending, misfitting.
+func (d *diagnosis) validity() {
+	version, ok := d.known.Version(d.known.Published)
+	if !ok {
+		d.add(CodeMissing, "", "no certificate exists yet", nil, time.Time{})
+		return
+	}
+	end := version.NotAfter()
+	switch {
+	case version.Pairs[0].NotBefore.After(d.now.Add(time.Hour)):
+		d.add(CodeClock, "", fmt.Sprintf("the certificate is valid from %s only: the clock of this machine is behind", day(version.Pairs[0].NotBefore)), nil, time.Time{})
+	case !end.After(d.now):
+		d.add(CodeExpired, "", "the certificate ended on "+day(end), nil, end)
+	case !WarnAt(version, d.want.Warn).After(d.now):
+		d.add(CodeExpiring, "", fmt.Sprintf("the certificate ends in %s, on %s, and has not been renewed", span(end.Sub(d.now)), day(end)), nil, time.Time{})
+	default:
+		d.calm = true
+	}
+	if version.Broken != "" {
+		d.add(CodeKeyLost, "", version.Broken, nil, time.Time{})
+	}
+	if d.known.Held {
+		d.add(CodeHeld, "", "an archived version was restored and is held until it is due", nil, time.Time{})
+	}
+	for _, p := range version.Pairs {
+		if p.Misfit != "" {
+			d.add(CodeMisfit, "", p.Misfit, nil, p.Made)
+		}
+		if p.Revoked {
+			d.add(CodeRevoked, "", "the certificate was revoked", nil, time.Time{})
+		}
+	}
+}
+
+// attempts looks at orders that came to nothing.
+func (d *diagnosis) attempts() {
+	for _, keyType := range d.want.KeyTypes {
+		tries := d.known.Tries[keyType]
+		if tries.Count == 0 || tries.Fault == nil {
+			continue
+		}
+		words := tries.Fault.Words
+		if next := tries.WaitsUntil(d.now); next.After(d.now) {
+			words += "; next attempt " + day(next)
+		}
+		d.add(tries.Fault.Code, "", words, tries.Fault.Detail, tries.Fault.At)
+	}
+	dec := decision{now: d.now, want: d.want, known: d.known}
+	version, _ := dec.published()
+	for _, keyType := range d.want.KeyTypes {
+		at, _ := dec.due(version, keyType)
+		if free, guarded := dec.guard(keyType); guarded && !at.After(d.now) {
+			d.add(CodeGuard, "", "issued too often within 7 days; the next automatic issue is allowed "+day(free), nil, time.Time{})
+		}
+	}
+}
+
+// target looks at one place of installation.
+func (d *diagnosis) target(name string, t Target) {
+	if t.Tries.Count > 0 && t.Tries.Fault != nil {
+		d.add(t.Tries.Fault.Code, name, t.Tries.Fault.Words, t.Tries.Fault.Detail, t.Tries.Fault.At)
+	}
+	if t.HookTry.Count > 0 && t.HookTry.Fault != nil {
+		d.add(t.HookTry.Fault.Code, name, t.HookTry.Fault.Words, t.HookTry.Fault.Detail, t.HookTry.Fault.At)
+	}
+	if len(t.Altered) > 0 {
+		d.add(CodeAltered, name, "changed by somebody else: "+strings.Join(t.Altered, ", "), nil, time.Time{})
+	}
+	if t.Version == "" || t.Verify.Version != t.Version {
+		return
+	}
+	for _, r := range t.Verify.Results {
+		switch r.Verdict {
+		case VerdictWrong:
+			d.add(CodeVerifyWrong, name, r.Endpoint+": "+r.Words, nil, t.Verify.At)
+		case VerdictUnknown:
+			d.add(CodeVerifyUnknown, name, r.Endpoint+": "+r.Words, nil, t.Verify.At)
+		}
+	}
 }

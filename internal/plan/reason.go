@@ -1,0 +1,41 @@
+package plan
+
+// Reason says why a step is to be done: a code for programs, words for people.
+type Reason struct {
+	Code  ReasonCode `json:"code"`
+	Words string     `json:"words"`
+}
+
+// ReasonCode names a reason. Like problem codes they never change meaning.
+type ReasonCode string
+
+// The reasons.
+const (
+	ReasonMissing    ReasonCode = "none-exists"
+	ReasonDamaged    ReasonCode = "record-damaged"
+	ReasonUnreadable ReasonCode = "unreadable"
+	ReasonNames      ReasonCode = "names-changed"
+	ReasonCommonName ReasonCode = "common-name-changed"
+	ReasonProfile    ReasonCode = "profile-changed"
+	ReasonMustStaple ReasonCode = "must-staple-changed"
+	ReasonCSR        ReasonCode = "csr-changed"
+	ReasonKeyType    ReasonCode = "key-type-changed"
+	ReasonIssuer     ReasonCode = "issuer-not-listed"
+	ReasonRevoked    ReasonCode = "revoked"
+	ReasonExpired    ReasonCode = "expired"
+	ReasonWindow     ReasonCode = "renewal-window"
+	ReasonAdvice     ReasonCode = "ca-advice"
+	ReasonAsked      ReasonCode = "asked"
+	ReasonOrder      ReasonCode = "order-open"
+	ReasonFits       ReasonCode = "held-version-fits"
+	ReasonBehind     ReasonCode = "target-behind"
+	ReasonConfig     ReasonCode = "target-changed"
+	ReasonAltered    ReasonCode = "files-altered"
+	ReasonUntold     ReasonCode = "services-not-told"
+	ReasonNoFile     ReasonCode = "service-needs-files"
+	ReasonUnverified ReasonCode = "not-verified"
+	ReasonRoutine    ReasonCode = "routine"
+	ReasonHook       ReasonCode = "hook-pending"
+	ReasonTooMany    ReasonCode = "kept-enough"
+	ReasonAnswered   ReasonCode = "answered"
+)

@@ -1,0 +1,76 @@
+package plan
+
+import "slices"
+
+// meaning is what a code says to a person. An empty severity depends on what
+// is served: a failure is critical where nothing valid is, else a warning.
+type meaning struct {
+	severity Severity
+	remedy   string
+}
+
+// meanings declares every code once.
+func meanings() map[Code]meaning {
+	return map[Code]meaning{
+		CodeUnexpected:     {"", "This should not happen. Run the command again with -v and report what it prints."},
+		CodeNetwork:        {"", "Check that this machine reaches the CA: its name resolves, outgoing port 443 is open, a proxy is configured where one is needed. Certkeep tries again by itself."},
+		CodeCAError:        {"", "The CA has trouble. Certkeep tries again by itself; list a second issuer to be independent of this one."},
+		CodeCAGarbage:      {"", "What answered does not speak ACME (RFC 8555). Check the issuer's directory URL, and for a proxy or portal in between."},
+		CodeCAChain:        {"", "The CA gave a certificate that does not fit what was asked. Nothing was installed. Report it to the CA."},
+		CodeRateLimited:    {"", "The CA's limit is used up. Certkeep waits as long as the CA asks; do not delete state to try sooner."},
+		CodeRejected:       {"", "The CA refuses the request. Read its words above, and correct the names or the profile."},
+		CodeChallenge:      {"", "The CA could not see the answer to its challenge. Check that the name resolves to this machine, that the port is open from the Internet, and that no redirect or other server answers in its place."},
+		CodeNoChallenge:    {"", "No challenge that the CA offers is configured for the name. Add a matching rule to `challenges`; a wildcard needs dns-01."},
+		CodePortTaken:      {"", "Another process holds the port. Use its webroot (`http-01: {webroot: DIR}`), or stop it, or give Certkeep another address under `listen`."},
+		CodeWebroot:        {"", "Create the webroot folder and let Certkeep's user write there, or correct the path."},
+		CodeDNSUpdate:      {"", "Check the DNS server's address, the TSIG key, and that the key may change TXT records of the zone."},
+		CodeDNSPropagation: {"", "Not every authoritative server shows the record. Check notifies and transfers to the secondaries."},
+		CodeCAA:            {"", "A CAA record forbids this CA. Add the CA's domain to the zone's CAA records (RFC 8659)."},
+		CodeTerms:          {"", "Read the CA's terms of service and agree: `accept_terms: true` in the config, or run the command on a terminal."},
+		CodeEAB:            {"", "The CA wants an external account. Get a key id and an HMAC key from it, and set `issuers.NAME.eab`."},
+		CodeAccount:        {"", "The CA refuses the account. `certkeep account reset` registers a new one."},
+		CodeAccountLost:    {Warning, "The CA did not know the account any more. A new one was registered; the old one is archived. CAA records with accounturi have to be changed."},
+		CodeProfile:        {"", "Choose a profile that the CA offers, or none."},
+		CodeOrderInvalid:   {"", "The CA ended the order. Read its words above. Certkeep opens a new one."},
+		CodeClock:          {Critical, "Set the clock of this machine (run an NTP client). Nothing is ordered until it is right."},
+		CodeGuard:          {"", "Something makes the same certificate due again and again. Look at `certkeep history NAME`; `certkeep renew NAME` issues all the same."},
+		CodeMisfit:         {Warning, "The CA chose differently from what was asked. The certificate is used. Adapt the config, or ask the CA."},
+		CodeDamaged:        {"", "The record cannot be used. Restore it from a backup, or run `certkeep forget NAME` to begin afresh; installed files stay."},
+		CodeKeyLost:        {"", "A stored key or certificate cannot be read; a new one is issued. Check the disk."},
+		CodeCSR:            {"", "Make a signing request (PKCS#10, PEM) whose key and names fit the config, and check the path."},
+		CodeDisk:           {"", "Free space on the file system or make it writable for Certkeep's user. Nothing is lost; Certkeep tries again."},
+		CodeDeploy:         {"", "Check that the folder exists and that Certkeep's user may write there."},
+		CodeServiceCheck:   {"", "The service's own configuration check fails. Mend its configuration; nothing is installed for it before."},
+		CodeServiceReload:  {"", "The service could not be reloaded. Read its words above, mend it, or correct `services.NAME.reload`."},
+		CodeRolledBack:     {"", "The service would not take the new version; what worked before was put back. It is tried again daily, and when config or version changes."},
+		CodeForeignFile:    {Warning, "A file is neither what Certkeep wrote nor what was there before. It was left alone. Move it away, or take it out of the config."},
+		CodeHook:           {Warning, "The hook failed and is run again later. Mend it; it may be run more than once for one event."},
+		CodeVerifyWrong:    {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},
+		CodeVerifyUnknown:  {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
+		CodeExpiring:       {Warning, "Look at the other problems of this certificate; mend their cause soon."},
+		CodeExpired:        {Critical, "Look at the other problems of this certificate; mend their cause now."},
+		CodeMissing:        {Critical, "Run `certkeep apply`, or look at the other problems of this certificate."},
+		CodeOverlap:        {Warning, "Two certificates name the same host. Take it out of one of them unless that is meant."},
+		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
+		CodeAltered:        {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
+		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},
+		CodeRevoked:        {Critical, "The certificate is replaced at once. Find out why it was revoked."},
+	}
+}
+
+// Severity is the code's own severity, or "" where it depends on what is
+// served.
+func (c Code) Severity() Severity { return meanings()[c].severity }
+
+// Remedy says what a person can do about it.
+func (c Code) Remedy() string { return meanings()[c].remedy }
+
+// Codes lists every code that is declared.
+func Codes() []Code {
+	var all []Code
+	for c := range meanings() {
+		all = append(all, c)
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,138 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// How often what was right is looked at again.
+const (
+	verifyEvery  = 24 * time.Hour
+	inspectEvery = 6 * time.Hour
+)
+
+// install decides what has to happen at each target.
+func (d *decision) install() {
+	if d.known.Damage != "" {
+		return
+	}
+	version, ok := d.published()
+	for _, target := range d.want.Targets {
+		switch {
+		case ok:
+			d.installAt(target, version)
+		case d.known.Vacant[target.Name] && len(target.Services) > 0:
+			// First in line: a web server that cannot start answers no challenge.
+			d.addFirst(Step{Kind: KindSpare, Target: target.Name, Urgent: true, Reason: Reason{ReasonNoFile, "a service is named and no usable file is there"}})
+		}
+	}
+	if ok && len(d.want.Targets) > 0 {
+		d.inspect()
+	}
+}
+
+// addFirst puts a step before those gathered so far.
+func (d *decision) addFirst(s Step) {
+	d.add(s)
+	last := d.steps[len(d.steps)-1]
+	copy(d.steps[1:], d.steps)
+	d.steps[0] = last
+}
+
+func (d *decision) installAt(target WantedTarget, version Version) {
+	fact := d.known.Targets[target.Name]
+	reason, behind := lags(fact, target, version)
+	if !behind {
+		d.hooks(target, fact)
+		return
+	}
+	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Reason: reason, Urgent: d.urgent()}
+	if fact.refuses(target, version) {
+		step.Asked = d.skipsBackoff(fact.Tries)
+		if wait := fact.Tries.WaitsUntil(d.now); !step.Asked && wait.After(d.now) {
+			step.At = wait
+			step.Reason.Words += fmt.Sprintf("; waits after %s", failures(fact.Tries.Count))
+		}
+	}
+	d.add(step)
+}
+
+// lags says why the published version is not in place, if it is not.
+func lags(fact Target, target WantedTarget, version Version) (Reason, bool) {
+	switch {
+	case fact.Version != version.ID:
+		return Reason{ReasonBehind, "a version was published and is not installed"}, true
+	case fact.Config != target.Config:
+		return Reason{ReasonConfig, "files or services of the target changed in the config"}, true
+	case len(fact.Altered) > 0:
+		return Reason{ReasonAltered, "changed by somebody else: " + strings.Join(fact.Altered, ", ")}, true
+	case fact.State == TargetPending || fact.State == "":
+		return Reason{ReasonBehind, "the installation did not finish"}, true
+	case fact.State == TargetWritten:
+		return Reason{ReasonUntold, "files are in place, services were not told"}, true
+	}
+	return Reason{}, false
+}
+
+// refuses reports whether the target's failures are about this very version
+// and config.
+func (t Target) refuses(target WantedTarget, version Version) bool {
+	return t.Refused != nil && t.Refused.Version == version.ID && t.Refused.Config == target.Config
+}
+
+// hooks adds the hooks that have not succeeded yet.
+func (d *decision) hooks(target WantedTarget, fact Target) {
+	for _, hook := range fact.Hooks {
+		step := Step{Kind: KindHook, Target: target.Name, Hook: hook, Version: fact.Version, Reason: Reason{ReasonHook, "the hook has not succeeded yet"}}
+		if !d.skipsBackoff(fact.HookTry) {
+			step.At = fact.HookTry.WaitsUntil(d.now)
+		}
+		d.add(step)
+	}
+}
+
+// inspect looks at installed files once in a while, and at once after a start.
+func (d *decision) inspect() {
+	at := d.known.Inspected
+	if !at.IsZero() {
+		at = at.Add(inspectEvery)
+	}
+	d.add(Step{Kind: KindInspect, At: at, Reason: Reason{ReasonRoutine, "files may have been altered"}})
+}
+
+// verify decides which targets have to show what they serve.
+func (d *decision) verify() {
+	version, ok := d.published()
+	if !ok || d.known.Damage != "" {
+		return
+	}
+	for _, target := range d.want.Targets {
+		fact := d.known.Targets[target.Name]
+		if !target.Verify {
+			continue
+		}
+		if _, behind := lags(fact, target, version); behind && !d.asked(AskVerify, fact.Verify.At) {
+			continue
+		}
+		d.verifyAt(target, fact, version)
+	}
+}
+
+func (d *decision) verifyAt(target WantedTarget, fact Target, version Version) {
+	step := Step{Kind: KindVerify, Target: target.Name, Version: version.ID}
+	switch {
+	case d.asked(AskVerify, fact.Verify.At) || d.asked(AskApply, fact.Verify.At) && fact.State != TargetVerified:
+		step.Asked = true
+		step.Reason = Reason{ReasonAsked, "verification was asked for"}
+	case fact.Verify.Version != version.ID:
+		step.Reason = Reason{ReasonUnverified, "no handshake has shown this version yet"}
+	case fact.State != TargetVerified:
+		step.At = fact.Verify.Tries.WaitsUntil(d.now)
+		step.Reason = Reason{ReasonUnverified, "the last handshakes did not show this version"}
+	default:
+		step.At = fact.Verify.At.Add(verifyEvery)
+		step.Reason = Reason{ReasonRoutine, "shown once a day"}
+	}
+	d.add(step)
+}
