@@ -64,4 +64,4 @@ func builtins() []Service {
 
 func ways(actions ...Action) []Action { return actions }
 
-func run(argv ...string) Action { return Action{Argv: argv} }
+func run(args ...string) Action { return Action{Args: args} }

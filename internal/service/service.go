@@ -42,7 +42,8 @@ type Service struct {
 
 // Action is one thing to do: a command, or a signal.
 type Action struct {
-	Argv []string // exact arguments; no shell is between
+	Args  []string // the program, then its exact arguments; no shell is between
+	Shell string   // instead of Args: text for /bin/sh -c
 
 	// Signal ("HUP") is sent to the process whose id is in PIDFile.
 	Signal  string
@@ -50,7 +51,7 @@ type Action struct {
 }
 
 // IsZero reports whether there is nothing to do.
-func (a Action) IsZero() bool { return len(a.Argv) == 0 && a.Signal == "" }
+func (a Action) IsZero() bool { return len(a.Args) == 0 && a.Shell == "" && a.Signal == "" }
 
 // Endpoint is a port and how TLS begins on it.
 type Endpoint struct {

@@ -32,9 +32,9 @@ func TestBuiltins(t *testing.T) {
 // Whoever changes what Builtin returned must not change what the next caller gets.
 func TestBuiltinIsACopy(t *testing.T) {
 	s, _ := Builtin("nginx")
-	s.Check[0].Argv[0] = "rm"
+	s.Check[0].Args[0] = "rm"
 	again, _ := Builtin("nginx")
-	if got := again.Check[0].Argv[0]; got != "nginx" {
+	if got := again.Check[0].Args[0]; got != "nginx" {
 		t.Errorf("the built-in nginx is checked by %q now", got)
 	}
 }
