@@ -1,0 +1,120 @@
+package config
+
+import (
+	"io/fs"
+	"slices"
+
+	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// Settings are what `defaults` says for every certificate, and what a
+// certificate may say for itself.
+type Settings struct {
+	Issuers    []string    // in order of preference
+	KeyTypes   []keys.Type // a pair each; the first is the plain one
+	Profile    string
+	MustStaple bool
+	Renew      plan.RenewPolicy // a zero Before is plan's default
+	Warn       plan.Span
+	Services   []string
+	Verify     []Endpoint // nil leaves it to the services, empty verifies nothing
+	Path       string     // where layouts put their folders
+	Layout     string
+	Owner      string // of installed files; "" is the running user
+	Group      string // of installed files; with a group, keys are 0640
+}
+
+// Certificate is one certificate that is wanted.
+type Certificate struct {
+	Name       string
+	Names      []string // in ASCII and lower case; IP addresses in their canonical form
+	CommonName string   // "" where no name is short enough
+	CSR        *CSR     // nil where Certkeep makes keys and requests itself
+	Challenges []Rule   // looked at before Config.Challenges
+	Files      []File   // instead of a layout; nil where the layout counts
+	Settings
+}
+
+// CSR is a signing request that the administrator made. The files are read by
+// Load, so that a later look at the certificate needs none.
+type CSR struct {
+	File    string
+	KeyFile string // "" where the private key is held elsewhere
+	DER     []byte
+	SHA256  string // of DER, hex
+	Problem string // why it cannot be used; "" when it can
+}
+
+// The layouts.
+const (
+	LayoutStandard = "standard" // PATH/NAME/{privkey,cert,chain,fullchain}.pem
+	LayoutCertbot  = "certbot"  // PATH/live/NAME/ with the same four
+	LayoutNixOS    = "nixos"    // PATH/NAME/{key,cert,chain,fullchain,full}.pem
+	LayoutHAProxy  = "haproxy"  // PATH/NAME.pem, everything in one
+)
+
+// Part is what a file is made of.
+type Part string
+
+// The parts.
+const (
+	PartKey         Part = "key"         // private key, PKCS#8
+	PartCertificate Part = "certificate" // the leaf alone
+	PartChain       Part = "chain"       // all but the leaf
+	PartFullchain   Part = "fullchain"   // the leaf, then the chain
+)
+
+// File is one file that is written for a certificate.
+type File struct {
+	Path    string // absolute; {key_type} is replaced already
+	Content []Part // in this order
+	Owner   string
+	Group   string
+	Mode    fs.FileMode
+	Target  string    // files of one target are switched together
+	KeyType keys.Type // whose pair it holds
+}
+
+// DefaultTarget is the name of a target that was given none.
+const DefaultTarget = "default"
+
+// Endpoint is a port where the certificate has to be seen.
+type Endpoint struct {
+	Port     int
+	StartTLS string   // "" when TLS begins at once, else smtp, imap, pop3 or postgres
+	Hosts    []string // asked for by SNI; empty means the certificate's names
+	Address  string   // "" is this node, "dns" what DNS says, else an IP address or host
+}
+
+// AddressDNS is the Endpoint.Address that leaves the address to DNS.
+const AddressDNS = "dns"
+
+// Target is a set of files of a certificate that is switched together.
+type Target struct {
+	Name   string
+	Layout string // "" where Files count
+	Path   string // of the layout
+	Owner  string // of what the layout writes
+	Group  string
+	Files  []File
+}
+
+// Targets lists what is to be written for the certificate, the targets in the
+// order in which the configuration names them first. A certificate with an
+// empty list of files has none: it is only kept in the store.
+func (c *Certificate) Targets() []Target {
+	if c.Files == nil {
+		return []Target{{Name: DefaultTarget, Layout: c.Layout, Path: c.Path, Owner: c.Owner, Group: c.Group}}
+	}
+	var targets []Target
+	for _, f := range c.Files {
+		i := slices.IndexFunc(targets, func(t Target) bool { return t.Name == f.Target })
+		if i < 0 {
+			i = len(targets)
+			targets = append(targets, Target{Name: f.Target})
+		}
+		targets[i].Files = append(targets[i].Files, f)
+	}
+	return targets
+}

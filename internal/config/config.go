@@ -1,0 +1,188 @@
+// Package config reads what the administrator wants. Load is the function to
+// call first: it reads one YAML or JSON file and the conf.d beside it, checks
+// everything that can be checked without asking anybody, and returns a Config
+// with all defaults filled in. Config.Wanted turns it into what package plan
+// decides upon.
+//
+// It promises to be strict and to be kind about it: an unknown key, a wrong
+// type or a name that no CA would accept is an error with file, line and
+// column, the nearest thing that exists, and what to write instead; all
+// findings are reported, not only the first. Nothing is asked of any network,
+// and no secret is read: a Config carries references to secrets, never the
+// secrets. Config.Check looks at the files a configuration speaks of.
+//
+// One description of all keys (see schema.go) drives reading, Show, the
+// reference Markdown, the JSON Schema and Example; there is no second list.
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/service"
+)
+
+// Config is a checked configuration with all defaults filled in. It is not
+// changed after Load and may be read by many goroutines.
+type Config struct {
+	Path         string // the file it was read from; "" when it was read from bytes
+	State        string // folder of records, archive, journal and control socket
+	Node         string // "" means: made once and kept in State
+	Email        string // contact for new accounts; "" gives none
+	Terms        Terms
+	Concurrency  int // orders under way at once
+	Listen       Listen
+	Log          Log
+	Issuers      map[string]Issuer // the built-in ones included
+	DNS          map[string]DNS
+	Challenges   []Rule                     // in order; the first that matches a name counts
+	Services     map[string]service.Service // the built-in ones included
+	Hooks        map[string]Hook            // by event
+	Keep         Keep
+	Defaults     Settings
+	Certificates []Certificate // by name
+}
+
+// Terms says whose terms of service the administrator agrees to.
+type Terms struct {
+	All     bool
+	Issuers []string
+}
+
+// Agreed reports whether the terms of an issuer are agreed to.
+func (t Terms) Agreed(issuer string) bool { return t.All || slices.Contains(t.Issuers, issuer) }
+
+// Listen names the addresses of the own listeners, as net.Listen takes them.
+// "" means that there is none.
+type Listen struct {
+	HTTP string // http-01, bound only while a challenge is pending
+	TLS  string // tls-alpn-01, likewise
+}
+
+// The levels and formats of the log.
+const (
+	LogAuto   = "auto" // human on a terminal, logfmt elsewhere
+	LogHuman  = "human"
+	LogLogfmt = "logfmt"
+	LogJSON   = "json"
+)
+
+// Log says what is logged, how and where to.
+type Log struct {
+	Level  string // error, warn, info or debug
+	Format string // one of the constants above
+	File   string // "" is stderr
+}
+
+// Issuer is a certification authority that speaks ACME.
+type Issuer struct {
+	Name           string
+	Directory      string // URL of its directory
+	RootsFile      string // PEM, instead of the system's roots, to trust its web server by; "" is the system's
+	Proxy          string // URL of an HTTP proxy; "" leaves it to the environment
+	Profile        string // for certificates that name none
+	PreferredChain string // common name of the root to prefer among alternate chains
+	EAB            *EAB   // nil without external account binding
+	Staging        string // name of the issuer to rehearse with; "" where there is none
+}
+
+// EAB is an external account binding, RFC 8555 section 7.3.4.
+type EAB struct {
+	KID  string
+	HMAC SecretRef // base64url, as the CA gives it
+}
+
+// The ways to write DNS records.
+const (
+	ProviderRFC2136 = "rfc2136"
+	ProviderCommand = "command"
+)
+
+// DNS is one way to write records.
+type DNS struct {
+	Name        string
+	Provider    string
+	Zones       []string // lower-case, without a trailing dot; empty means any
+	Server      string   // rfc2136: host:port; "" is the zone's primary
+	TSIGFile    string   // rfc2136: key file in BIND's syntax; "" signs nothing
+	Command     Command  // command
+	TTL         time.Duration
+	Timeout     time.Duration // of one update or one run of the command
+	Resolver    string        // host:port asked for zones and CNAMEs; "" is the system's
+	Propagation Propagation
+}
+
+// Covers reports whether records of name may be written this way.
+func (d DNS) Covers(name string) bool {
+	return len(d.Zones) == 0 || slices.ContainsFunc(d.Zones, func(zone string) bool { return within(name, zone) })
+}
+
+// within reports whether name is zone or lies below it.
+func within(name, zone string) bool {
+	return name == zone || strings.HasSuffix(name, "."+zone)
+}
+
+// Propagation says how long and where a new record is looked for before the
+// CA is told of it.
+type Propagation struct {
+	Off      bool
+	Servers  []string // host:port; empty means every authoritative server of the zone
+	Timeout  time.Duration
+	Interval time.Duration
+}
+
+// Command is a program with exact arguments, or text for a shell.
+type Command struct {
+	Args  []string
+	Shell string // for /bin/sh -c; only where the configuration says shell
+}
+
+// IsZero reports whether there is no command.
+func (c Command) IsZero() bool { return len(c.Args) == 0 && c.Shell == "" }
+
+// Argv is what to execute.
+func (c Command) Argv() []string {
+	if c.Shell != "" {
+		return []string{shell, "-c", c.Shell}
+	}
+	return c.Args
+}
+
+// shell runs what is given as {shell: …}.
+const shell = "/bin/sh"
+
+// Hook is a program run at an event.
+type Hook struct {
+	Event   string
+	Command Command
+	User    string // "" is the running user
+	Timeout time.Duration
+}
+
+// Keep says how much of the past is kept.
+type Keep struct {
+	Versions int           // of each certificate, the published one included
+	Archive  time.Duration // replaced files
+	Events   int           // of each certificate
+}
+
+// Certificate returns the certificate of that name, or nil.
+func (c *Config) Certificate(name string) *Certificate {
+	i, ok := slices.BinarySearchFunc(c.Certificates, name, func(cert Certificate, name string) int {
+		return strings.Compare(cert.Name, name)
+	})
+	if !ok {
+		return nil
+	}
+	return &c.Certificates[i]
+}
+
+// ProfileAt is the profile to ask of an issuer for a certificate: its own,
+// else the issuer's, else "" which leaves the choice to the CA.
+func (c *Config) ProfileAt(cert *Certificate, issuer string) string {
+	if cert.Profile != "" {
+		return cert.Profile
+	}
+	return c.Issuers[issuer].Profile
+}

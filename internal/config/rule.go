@@ -1,0 +1,116 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// The ways to prove a name, RFC 8555 section 8 and RFC 8737.
+const (
+	MethodHTTP01    = "http-01"
+	MethodTLSALPN01 = "tls-alpn-01"
+	MethodDNS01     = "dns-01"
+)
+
+// Rule says how names are proven.
+type Rule struct {
+	// Names are patterns: a name or IP address itself; "*.x", one label below
+	// x, the wildcard among them; ".x", any name below x. Empty means all.
+	Names   []string
+	Methods []Method // tried in this order
+}
+
+// Method is one way to answer a challenge.
+type Method struct {
+	Type    string // one of the constants above
+	Webroot string // http-01: folder, may hold {zone} {host} {fqdn}; "" is the own listener
+	Via     string // dns-01: name in Config.DNS
+}
+
+// rules is an index over rules, so that finding the first match of a name
+// costs its labels and not the number of rules.
+type rules struct {
+	list  []Rule
+	exact map[string]int // pattern → first rule with it
+	all   int            // first rule for all names, or len(list)
+}
+
+func indexRules(list []Rule) rules {
+	r := rules{list: list, exact: make(map[string]int), all: len(list)}
+	for i, rule := range list {
+		if len(rule.Names) == 0 {
+			r.all = min(r.all, i)
+		}
+		for _, pattern := range rule.Names {
+			if _, known := r.exact[pattern]; !known {
+				r.exact[pattern] = i
+			}
+		}
+	}
+	return r
+}
+
+// first returns the index of the first rule that matches name ("*.x" for a
+// wildcard), or -1.
+func (r rules) first(name string) int {
+	best := r.all
+	consider := func(pattern string) {
+		if i, ok := r.exact[pattern]; ok {
+			best = min(best, i)
+		}
+	}
+	consider(name)
+	if _, below, ok := strings.Cut(name, "."); ok {
+		consider("*." + below)
+	}
+	for rest := name; ; {
+		_, below, ok := strings.Cut(rest, ".")
+		if !ok {
+			break
+		}
+		consider("." + below)
+		rest = below
+	}
+	if best == len(r.list) {
+		return -1
+	}
+	return best
+}
+
+// MethodsFor says how the names of a certificate are proven: by the first of
+// the certificate's own rules that matches, else by the first global one,
+// else by http-01 on the own listener. Name comes without "*."; for a
+// wildcard only dns-01 counts (RFC 8555 has CAs offer nothing else), for an IP
+// address anything but dns-01 (RFC 8738 section 7).
+func (c *Config) MethodsFor(cert, name string, wildcard bool) []Method {
+	if wildcard {
+		name = "*." + name
+	}
+	var own []Rule
+	if found := c.Certificate(cert); found != nil {
+		own = found.Challenges
+	}
+	return methodsFor(indexRules(own), indexRules(c.Challenges), name)
+}
+
+// methodsFor is MethodsFor over indexes made once.
+func methodsFor(own, global rules, name string) []Method {
+	methods := []Method{{Type: MethodHTTP01}}
+	if i := own.first(name); i >= 0 {
+		methods = own.list[i].Methods
+	} else if i := global.first(name); i >= 0 {
+		methods = global.list[i].Methods
+	}
+	return usable(methods, name)
+}
+
+// usable leaves the methods by which name can be proven at all.
+func usable(methods []Method, name string) []Method {
+	wildcard, ip := strings.HasPrefix(name, "*."), isIP(name)
+	if !wildcard && !ip {
+		return methods
+	}
+	return slices.DeleteFunc(slices.Clone(methods), func(m Method) bool {
+		return wildcard != (m.Type == MethodDNS01)
+	})
+}
