@@ -1,0 +1,50 @@
+# Certkeep is built with Go alone. Everything here is a short name for commands
+# that CONTRIBUTING.md explains; `make help` lists them.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOLS   := $(CURDIR)/build/tools
+# Tests may take this long per package; the whole run takes far less.
+TIMEOUT := 10m
+# Every Go file of both modules that is not built.
+GOFILES  = $(shell find . -name '*.go' -not -path './build/*' -not -path './.git/*')
+
+.DEFAULT_GOAL := build
+.PHONY: build deps tools test check bench demo generate clean help
+
+build: ## a static binary, ./build/certkeep
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
+
+deps: ## the servers that tests start (Debian: apt-get) and the tools
+	scripts/install-servers
+	$(MAKE) --no-print-directory tools
+
+tools: ## test CA, formatter and linter, pinned in tools/go.mod, into build/tools
+	cd tools && GOBIN=$(TOOLS) go install tool
+
+test: tools ## every test, with the race detector; skips are compared with scripts/allowed-skips
+	PATH="$(TOOLS):$$PATH" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
+
+check: tools ## format, vet, staticcheck, go.mod files, generated documents
+	@unformatted=$$($(TOOLS)/gofumpt -l $(GOFILES)); \
+	  if [ -n "$$unformatted" ]; then echo "gofumpt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(TOOLS)/staticcheck ./...
+	go mod tidy -diff
+	go mod verify
+	cd tools && go mod tidy -diff && go mod verify
+	scripts/check-generated
+
+bench: ## the numbers of docs/performance.md, measured here
+	go run ./bench
+
+demo: build tools ## a real CA and three certificates, kept for a minute and a half on loopback
+	go run ./demo
+
+generate: build ## docs/configuration.md and the JSON Schema, from the source
+	scripts/check-generated --write
+
+clean: ## remove what was built
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
