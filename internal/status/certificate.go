@@ -1,0 +1,183 @@
+package status
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// certificate tells how one certificate is.
+func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate {
+	known := w.Known.Certs[want.Name]
+	if known == nil {
+		known = &plan.Cert0
+	}
+	version, published := known.Version(known.Published)
+	c := Certificate{
+		Name: want.Name, Names: list(want.Names), Issuers: list(want.Issuers), KeyTypes: list(want.KeyTypes),
+		Published: known.Published, Held: known.Held,
+		Pairs: pairs(version), Orders: orders(known), Targets: targets(want, known),
+		Problems: problems(now, w, want), Failure: failure(known),
+		Renewal: renewal(now, w, want, known),
+	}
+	if published {
+		c.NotBefore, c.NotAfter = version.Pairs[0].NotBefore.UTC(), version.NotAfter().UTC()
+	}
+	c.missing = !published
+	c.ended = published && !version.NotAfter().After(now)
+	c.wrong = slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Code == plan.CodeVerifyWrong })
+	c.State = c.state(now, version, want, known.Damage != "")
+	return c
+}
+
+// state weighs a certificate. Critical is what users of the service notice,
+// or will before long; everything else that a person must know is a warning.
+func (c Certificate) state(now time.Time, v plan.Version, want plan.WantedCert, damaged bool) State {
+	has := func(code plan.Code) bool {
+		return slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Code == code })
+	}
+	switch {
+	case damaged:
+		return Unknown
+	case c.missing, c.ended, c.wrong, has(plan.CodeRevoked), has(plan.CodeClock), late(now, v, want.Warn):
+		return Critical
+	case len(c.Problems) > 0:
+		return Warning
+	}
+	return OK
+}
+
+// late reports whether less than a third of the warning window is left.
+func late(now time.Time, v plan.Version, warn plan.Span) bool {
+	if warn.IsZero() {
+		warn = plan.Span{Percent: 10}
+	}
+	return slices.ContainsFunc(v.Pairs, func(p plan.Pair) bool {
+		return p.NotAfter.Sub(now) < warn.Of(p.Lifetime())/3
+	})
+}
+
+func pairs(v plan.Version) []Pair {
+	all := make([]Pair, 0, len(v.Pairs))
+	for _, p := range v.Pairs {
+		all = append(all, Pair{
+			KeyType: p.KeyType, Issuer: p.Issuer, CA: p.CA, NotBefore: p.NotBefore.UTC(), NotAfter: p.NotAfter.UTC(),
+			Serial: p.Serial, SHA256: p.SHA256, Key: p.Key, Names: list(p.Request.Names), Made: p.Made.UTC(),
+		})
+	}
+	return all
+}
+
+func orders(k *plan.KnownCert) []Order {
+	all := make([]Order, 0, len(k.Orders))
+	for keyType, o := range k.Orders {
+		all = append(all, Order{KeyType: keyType, Issuer: o.Issuer, Created: o.Created.UTC(), Expires: o.Expires.UTC(), Reason: o.Reason})
+	}
+	slices.SortFunc(all, func(a, b Order) int { return cmp.Compare(a.KeyType, b.KeyType) })
+	return all
+}
+
+func targets(want plan.WantedCert, k *plan.KnownCert) []Target {
+	all := make([]Target, 0, len(want.Targets))
+	for _, wanted := range want.Targets {
+		fact := k.Targets[wanted.Name]
+		t := Target{
+			Name: wanted.Name, State: string(fact.State), Version: fact.Version, At: fact.At.UTC(),
+			Current:  fact.Version != "" && fact.Version == k.Published,
+			Services: list(wanted.Services), Files: make([]string, 0, len(fact.Files)), Verify: verify(fact.Verify),
+		}
+		if t.State == "" {
+			t.State = string(plan.TargetPending)
+		}
+		for _, f := range fact.Files {
+			t.Files = append(t.Files, f.Path)
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+func verify(fact plan.VerifyFact) *Verify {
+	if fact.At.IsZero() || len(fact.Results) == 0 {
+		return nil
+	}
+	v := Verify{Verdict: string(plan.VerdictRight), At: fact.At.UTC(), Version: fact.Version}
+	for _, r := range fact.Results {
+		v.Results = append(v.Results, Endpoint{Endpoint: r.Endpoint, KeyType: r.KeyType, Verdict: string(r.Verdict), Words: r.Words})
+		switch {
+		case r.Verdict == plan.VerdictWrong, r.Verdict == plan.VerdictUnknown && v.Verdict == string(plan.VerdictRight):
+			v.Verdict = string(r.Verdict)
+		}
+	}
+	return &v
+}
+
+// problems are plan's, with lists that are never null in JSON.
+func problems(now time.Time, w plan.World, want plan.WantedCert) []plan.Problem {
+	all := plan.CertProblems(now, w, want)
+	for i := range all {
+		all[i].Since = all[i].Since.UTC()
+	}
+	slices.SortStableFunc(all, func(a, b plan.Problem) int {
+		return rank(stateOf(b.Severity)) - rank(stateOf(a.Severity))
+	})
+	return list(all)
+}
+
+// failure is the latest failure that still counts.
+func failure(k *plan.KnownCert) *Failure {
+	var last *plan.Fault
+	consider := func(t plan.Tries) {
+		if t.Count > 0 && t.Fault != nil && (last == nil || t.Fault.At.After(last.At)) {
+			last = t.Fault
+		}
+	}
+	for _, t := range k.Tries {
+		consider(t)
+	}
+	for _, t := range k.Targets {
+		consider(t.Tries)
+		consider(t.HookTry)
+		consider(t.Verify.Tries)
+	}
+	if last == nil {
+		return nil
+	}
+	return &Failure{Code: last.Code, At: last.At.UTC(), Words: last.Words, Detail: list(last.Detail), Remedy: last.Code.Remedy()}
+}
+
+// renewal is the next step that brings a new version.
+func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.KnownCert) *Renewal {
+	looked := *known
+	looked.Looked = true // adoption costs nothing and is not what people wait for
+	alone := plan.World{Known: plan.Known{Issuers: w.Known.Issuers, Certs: map[string]*plan.KnownCert{want.Name: &looked}}}
+	var next *plan.Step
+	for _, s := range plan.Cert(now, alone, want) {
+		if brings(s.Kind) && (next == nil || s.At.Before(next.At)) {
+			next = &s
+		}
+	}
+	if next == nil {
+		return nil
+	}
+	return &Renewal{At: next.At.UTC(), KeyType: next.KeyType, Issuer: next.Issuer, Reason: next.Reason}
+}
+
+// brings reports whether a step publishes something new.
+func brings(k plan.Kind) bool {
+	switch k {
+	case plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdopt:
+		return true
+	}
+	return false
+}
+
+// list returns a list that is [] in JSON when there is nothing in it.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
