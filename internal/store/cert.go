@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store/backend"
+)
+
+// The folders of records that this file reads and writes.
+const (
+	groups = "groups"
+	nodes  = "nodes"
+)
+
+// groupRecord is one key group.
+type groupRecord struct {
+	header
+	Group string                     `json:"group"`
+	Certs map[string]*plan.KnownCert `json:"certs"`
+}
+
+// groupKey is the key of the group that a certificate belongs to: a lone
+// certificate is a group of one that has its name.
+func groupKey(cert string) string { return groups + "/" + cert }
+
+// targetsRecord is what a node knows of one certificate's targets.
+type targetsRecord struct {
+	header
+	Certificate string                 `json:"certificate"`
+	Targets     map[string]plan.Target `json:"targets"`
+}
+
+// targetsFolder is the folder of a node's targets.
+func targetsFolder(node string) string { return nodes + "/" + node + "/targets" }
+
+// KnownCert returns all that is known of one certificate. Where nothing is,
+// it is empty but for its name. What cannot be read is told in its Damage;
+// an error means that nobody could have known.
+func (s *Store) KnownCert(ctx context.Context, name string) (*plan.KnownCert, error) {
+	known := &plan.KnownCert{Name: name}
+	entry, err := s.backend.Get(ctx, groupKey(name))
+	if !errors.Is(err, ErrNotFound) {
+		if ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
+			return nil, err
+		}
+		for _, cert := range decodeGroup(name, entry, err) {
+			if cert.Name == name {
+				known = cert
+			}
+		}
+	}
+	if s.node == "" {
+		return known, nil
+	}
+	entry, err = s.backend.Get(ctx, targetsFolder(s.node)+"/"+name)
+	if errors.Is(err, ErrNotFound) {
+		return known, nil
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	addTargets(known, entry, err)
+	return known, nil
+}
+
+// decodeGroup turns a group's entry, or the error of reading it, into what is
+// known of its certificates.
+func decodeGroup(group string, entry backend.Entry, err error) []*plan.KnownCert {
+	var r groupRecord
+	if err == nil {
+		err = decode(entry.Key, entry.Value, &r)
+	}
+	if err == nil && r.Group != group {
+		err = foreign(entry.Key, r.Group)
+	}
+	if err != nil {
+		return []*plan.KnownCert{{Name: group, Damage: err.Error()}}
+	}
+	certs := make([]*plan.KnownCert, 0, len(r.Certs))
+	for name, cert := range r.Certs {
+		if cert == nil {
+			cert = &plan.KnownCert{}
+		}
+		cert.Name = name
+		certs = append(certs, cert)
+	}
+	return certs
+}
+
+// addTargets adds the facts of a targets entry, or the error of reading it. A
+// damaged one is as if there was none: installing again finds its facts
+// again. One that a later Certkeep wrote is not ours to act upon.
+func addTargets(cert *plan.KnownCert, entry backend.Entry, err error) {
+	var r targetsRecord
+	if err == nil {
+		err = decode(entry.Key, entry.Value, &r)
+	}
+	if err == nil && r.Certificate != cert.Name {
+		err = foreign(entry.Key, r.Certificate)
+	}
+	switch {
+	case err == nil:
+		cert.Targets = r.Targets
+	case !lost(err) && cert.Damage == "":
+		cert.Damage = err.Error()
+	}
+}
+
+// Known returns everything that is known. A record that cannot be read is the
+// Damage of its certificate; the others go on. An error means that the
+// listing itself failed, and nothing must be decided.
+func (s *Store) Known(ctx context.Context) (plan.Known, error) {
+	known := plan.Known{Certs: map[string]*plan.KnownCert{}}
+	var mu sync.Mutex // guards known.Certs while the workers decode
+	err := s.backend.Scan(ctx, groups, func(entry backend.Entry, err error) error {
+		group := lastPart(entry.Key)
+		certs := decodeGroup(group, entry, err)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, cert := range certs {
+			// A name in two groups: the group of that name rules.
+			if known.Certs[cert.Name] == nil || cert.Name == group {
+				known.Certs[cert.Name] = cert
+			}
+		}
+		return nil
+	})
+	if err == nil && s.node != "" {
+		err = s.scanTargets(ctx, known.Certs)
+	}
+	if err == nil {
+		known.Issuers, err = s.issuers(ctx)
+	}
+	return known, err
+}
+
+// scanTargets adds this node's facts to certs.
+func (s *Store) scanTargets(ctx context.Context, certs map[string]*plan.KnownCert) error {
+	var mu sync.Mutex // guards certs; each certificate has one targets record
+	return s.backend.Scan(ctx, targetsFolder(s.node), func(entry backend.Entry, err error) error {
+		name := lastPart(entry.Key)
+		mu.Lock()
+		cert := certs[name]
+		if cert == nil {
+			cert = &plan.KnownCert{Name: name}
+			certs[name] = cert
+		}
+		mu.Unlock()
+		addTargets(cert, entry, err)
+		return nil
+	})
+}
+
+// UpdateCert changes what is known of one certificate, its targets excepted:
+// they are nil in what apply is given. A damaged record is an error; see
+// Repair.
+func (s *Store) UpdateCert(ctx context.Context, name string, apply func(*plan.KnownCert) error) error {
+	key := groupKey(name)
+	return update(ctx, s, change[*groupRecord]{
+		key: key,
+		fresh: func() *groupRecord {
+			return &groupRecord{Group: name, Certs: map[string]*plan.KnownCert{name: {Name: name}}}
+		},
+		check: func(r *groupRecord) error {
+			if r.Group != name {
+				return foreign(key, r.Group)
+			}
+			return nil
+		},
+		apply: func(r *groupRecord) error {
+			cert := r.Certs[name]
+			if cert == nil {
+				cert = &plan.KnownCert{}
+			}
+			cert.Name = name
+			r.Certs[name] = cert
+			return apply(cert)
+		},
+	})
+}
+
+// UpdateTargets changes this node's facts about one certificate's targets. A
+// target deleted from the map is forgotten. A damaged record is replaced.
+func (s *Store) UpdateTargets(ctx context.Context, name string, apply func(map[string]plan.Target) error) error {
+	key := targetsFolder(s.node) + "/" + name
+	return update(ctx, s, change[*targetsRecord]{
+		key:     key,
+		rebuild: true,
+		fresh: func() *targetsRecord {
+			return &targetsRecord{Certificate: name, Targets: map[string]plan.Target{}}
+		},
+		check: func(r *targetsRecord) error {
+			if r.Certificate != name {
+				return foreign(key, r.Certificate)
+			}
+			return nil
+		},
+		apply: func(r *targetsRecord) error {
+			if r.Targets == nil {
+				r.Targets = map[string]plan.Target{}
+			}
+			return apply(r.Targets)
+		},
+	})
+}
