@@ -1,0 +1,192 @@
+// Package bindtest starts real BIND name servers for tests, on loopback, in
+// temporary folders. Start is the function to call; what it starts is ended
+// with the test.
+package bindtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Zone is one zone to serve.
+type Zone struct {
+	Name    string
+	Records string // lines of a zone file beside SOA and NS; names are relative to the zone
+	// Policy replaces the right of the server's key to change anything: what
+	// stands between the braces of update-policy.
+	Policy string
+}
+
+// Server is a running named. It is authoritative for its zones, and answers
+// no recursive questions.
+type Server struct {
+	Address string // "host:port"
+	KeyName string
+	KeyFile []byte // in BIND's format; its key may update all zones without a Policy
+	log     string
+}
+
+// Start starts named with zones and waits until it answers. Where BIND is not
+// installed the test is skipped, or fails with CI set.
+func Start(t testing.TB, zones ...Zone) *Server {
+	t.Helper()
+	program := find(t)
+	dir := t.TempDir()
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Address: freeAddress(t), KeyName: "update", log: filepath.Join(dir, "named.log")}
+	s.KeyFile = fmt.Appendf(nil, "key %q {\n\talgorithm hmac-sha256;\n\tsecret %q;\n};\n", s.KeyName, base64.StdEncoding.EncodeToString(key))
+	s.configure(t, dir, zones)
+
+	cmd := exec.Command(program, "-c", filepath.Join(dir, "named.conf"), "-f", "-n", "1")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start named: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // fails only when it is gone
+		<-ended
+	})
+	s.await(t, zones, ended, &output)
+	return s
+}
+
+func find(t testing.TB) string {
+	t.Helper()
+	program, err := exec.LookPath("named")
+	if err != nil {
+		program, err = exec.LookPath("/usr/sbin/named")
+	}
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("BIND's named is not installed")
+		}
+		t.Skip("BIND's named is not installed")
+	}
+	return program
+}
+
+// freeAddress returns a port that is free for TCP and UDP. It has to be on
+// 127.0.0.1: named listens only on addresses that an interface has.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p, err := net.ListenPacket("udp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	return l.Addr().String()
+}
+
+func (s *Server) configure(t testing.TB, dir string, zones []Zone) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var config strings.Builder
+	fmt.Fprintf(&config, `%s
+options {
+	directory %[2]q; pid-file "named.pid"; session-keyfile "session.key"; lock-file none;
+	listen-on port %[3]s { %[4]s; }; listen-on-v6 { none; };
+	recursion no; allow-query { any; }; dnssec-validation no; notify no; minimal-responses no;
+};
+controls { };
+logging { channel file { file "named.log"; severity info; }; category default { file; }; category update { file; }; category update-security { file; }; };
+`, s.KeyFile, dir, port, host)
+	for i, zone := range zones {
+		right := fmt.Sprintf("allow-update { key %q; };", s.KeyName)
+		if zone.Policy != "" {
+			right = "update-policy { " + zone.Policy + " };"
+		}
+		file := fmt.Sprintf("zone%d.db", i)
+		fmt.Fprintf(&config, "zone %q { type primary; file %q; %s };\n", zone.Name, file, right)
+		write(file, fmt.Sprintf("$TTL 1\n@ IN SOA ns1 hostmaster 1 60 60 600 1\n@ IN NS ns1\nns1 IN A %s\n%s\n", host, zone.Records))
+	}
+	write("named.conf", config.String())
+}
+
+// await waits until named answers for every zone.
+func (s *Server) await(t testing.TB, zones []Zone, ended <-chan error, output *bytes.Buffer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, zone := range zones {
+		for {
+			r, err := s.query(ctx, zone.Name, dns.TypeSOA)
+			if err == nil && r.Rcode == dns.RcodeSuccess && r.Authoritative {
+				break
+			}
+			select {
+			case err := <-ended:
+				t.Fatalf("named ended: %v\n%s%s", err, output, s.Log())
+			case <-ctx.Done():
+				t.Fatalf("named does not answer: %v\n%s", err, s.Log())
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+}
+
+func (s *Server) query(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
+	m := new(dns.Msg)
+	m.SetQuestion(dns.Fqdn(name), kind)
+	client := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
+	r, _, err := client.ExchangeContext(ctx, m, s.Address)
+	return r, err
+}
+
+// TXT returns the texts that the server has at name, sorted.
+func (s *Server) TXT(t testing.TB, name string) []string {
+	t.Helper()
+	r, err := s.query(t.Context(), name, dns.TypeTXT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, rr := range r.Answer {
+		if txt, ok := rr.(*dns.TXT); ok && strings.EqualFold(txt.Hdr.Name, dns.Fqdn(name)) {
+			texts = append(texts, strings.Join(txt.Txt, ""))
+		}
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// Log returns what the server has logged.
+func (s *Server) Log() string {
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

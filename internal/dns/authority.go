@@ -1,0 +1,137 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+
+	"github.com/miekg/dns"
+)
+
+// Nameserver is one address of an authoritative server.
+type Nameserver struct {
+	Name    string // its host name, or again the address
+	Address string // "host:port"
+}
+
+func (n Nameserver) String() string {
+	if n.Name == n.Address {
+		return n.Address
+	}
+	return fmt.Sprintf("%s (%s)", n.Name, n.Address)
+}
+
+// Lack is a server that does not show a record.
+type Lack struct {
+	Server Nameserver
+	Err    error // why it could not be asked; nil: it answered, without the record
+}
+
+func (l Lack) String() string {
+	if l.Err != nil {
+		return fmt.Sprintf("%s cannot be asked (%v)", l.Server, l.Err)
+	}
+	return fmt.Sprintf("%s does not have it", l.Server)
+}
+
+// Authorities returns every address of every server that is authoritative for
+// the zone of name, or the configured Nameservers.
+func (r Resolver) Authorities(ctx context.Context, name string) ([]Nameserver, error) {
+	var servers []Nameserver
+	for _, address := range r.Nameservers {
+		servers = append(servers, Nameserver{Name: withPort(address), Address: withPort(address)})
+	}
+	if len(servers) > 0 {
+		return servers, nil
+	}
+	zone, err := r.Zone(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := r.ask(ctx, zone.Name, dns.TypeNS)
+	if err != nil {
+		return nil, err
+	}
+	for _, rr := range answer.Answer {
+		ns, ok := rr.(*dns.NS)
+		if !ok {
+			continue
+		}
+		host, err := canonical(ns.Ns)
+		if err != nil {
+			return nil, fmt.Errorf("name servers of %s: %w", plain(zone.Name), err)
+		}
+		addresses, err := r.addresses(ctx, host)
+		if err != nil {
+			return nil, fmt.Errorf("name servers of %s: %w", plain(zone.Name), err)
+		}
+		for _, address := range addresses {
+			servers = append(servers, Nameserver{Name: plain(host), Address: address})
+		}
+	}
+	if len(servers) == 0 {
+		return nil, fmt.Errorf("the zone %s has no name servers", plain(zone.Name))
+	}
+	return servers, nil
+}
+
+// Lacking asks all servers at the same time and returns those that do not show
+// the record. An address that cannot be reached from this machine for want of
+// a route (mostly IPv6) does not count while another address of the same
+// server shows the record.
+func Lacking(ctx context.Context, servers []Nameserver, r Record) []Lack {
+	errs := make([]error, len(servers))
+	shown := make([]bool, len(servers))
+	var group sync.WaitGroup
+	for i, server := range servers {
+		group.Go(func() { shown[i], errs[i] = shows(ctx, server.Address, r) })
+	}
+	group.Wait()
+	return judge(servers, shown, errs)
+}
+
+// judge is Lacking once every server was asked.
+func judge(servers []Nameserver, shown []bool, errs []error) []Lack {
+	good := make(map[string]bool) // by server name
+	for i, server := range servers {
+		good[server.Name] = good[server.Name] || shown[i]
+	}
+	var lacking []Lack
+	for i, server := range servers {
+		if !shown[i] && !(noRoute(errs[i]) && good[server.Name]) {
+			lacking = append(lacking, Lack{Server: server, Err: errs[i]})
+		}
+	}
+	return lacking
+}
+
+// errNotAuthoritative: an answer out of a cache, or of a server that was told
+// nothing of the zone.
+var errNotAuthoritative = errors.New("it is not authoritative for the zone")
+
+// shows asks one authoritative server whether it has the record.
+func shows(ctx context.Context, address string, r Record) (bool, error) {
+	want, err := r.resource()
+	if err != nil {
+		return false, err
+	}
+	m := new(dns.Msg)
+	m.SetQuestion(want.Header().Name, want.Header().Rrtype)
+	m.RecursionDesired = false
+	m.SetEdns0(udpSize, false)
+	answer, err := exchange(ctx, address, m, nil)
+	if err != nil {
+		return false, err
+	}
+	if !answer.Authoritative {
+		return false, errNotAuthoritative
+	}
+	return r.in(answer.Answer)
+}
+
+// noRoute reports whether this machine cannot even send to the address.
+func noRoute(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}

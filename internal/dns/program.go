@@ -1,0 +1,98 @@
+package dns
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// Program writes records by running a program of the administrator. Make it
+// with NewProgram.
+type Program struct {
+	command  command.Command
+	zones    []string
+	resolver Resolver
+}
+
+// ProgramConfig names the program. What Command has in Env and Stdin is kept
+// out: the program gets PATH, the variables below, and the same as JSON:
+//
+//	CERTKEEP_DNS_ACTION  action  add or remove
+//	CERTKEEP_DNS_NAME    name    where, without a trailing dot, aliases followed
+//	CERTKEEP_DNS_TYPE    type    TXT, TLSA, …
+//	CERTKEEP_DNS_VALUE   value   the exact value; the name's other values stay
+//	CERTKEEP_DNS_TTL     ttl     seconds
+//	CERTKEEP_DNS_ZONE    zone    the zone that the name lies in
+//
+// It must exit with 0 only when the change is made, and may be repeated.
+type ProgramConfig struct {
+	Command  command.Command
+	Zones    []string // the longest that fits is told to the program; else the one that DNS says
+	Resolver Resolver
+}
+
+// NewProgram checks the config. It runs nothing.
+func NewProgram(c ProgramConfig) (*Program, error) {
+	if c.Command.Name() == "" {
+		return nil, errors.New("no command is given")
+	}
+	zones, err := canonicalZones(c.Zones)
+	return &Program{command: c.Command, zones: zones, resolver: c.Resolver}, err
+}
+
+// Add implements Writer.
+func (p *Program) Add(ctx context.Context, r Record) error { return p.run(ctx, "add", r) }
+
+// Remove implements Writer.
+func (p *Program) Remove(ctx context.Context, r Record) error { return p.run(ctx, "remove", r) }
+
+func (p *Program) run(ctx context.Context, action string, r Record) error {
+	fail := func(err error, hint string) error {
+		op := fmt.Sprintf("%s the %s record of %s", action, r.Type, plain(r.Name))
+		return &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err, Hint: hint}
+	}
+	rr, err := r.resource()
+	if err != nil {
+		return fail(err, "")
+	}
+	name := rr.Header().Name
+	zone := longest(p.zones, name)
+	if zone == "" {
+		found, err := p.resolver.Zone(ctx, name)
+		if err != nil {
+			return fail(err, "list the zone in zones")
+		}
+		zone = found.Name
+	}
+	change := struct {
+		Action string `json:"action"`
+		Name   string `json:"name"`
+		Type   string `json:"type"`
+		Value  string `json:"value"`
+		TTL    uint32 `json:"ttl"`
+		Zone   string `json:"zone"`
+	}{action, plain(name), r.Type, r.Value, r.seconds(), plain(zone)}
+	stdin, err := json.Marshal(change)
+	if err != nil {
+		return fail(err, "")
+	}
+	c := p.command
+	c.Stdin = append(stdin, '\n')
+	c.Env = []string{
+		"CERTKEEP_DNS_ACTION=" + change.Action,
+		"CERTKEEP_DNS_NAME=" + change.Name,
+		"CERTKEEP_DNS_TYPE=" + change.Type,
+		"CERTKEEP_DNS_VALUE=" + change.Value,
+		"CERTKEEP_DNS_TTL=" + strconv.FormatUint(uint64(change.TTL), 10),
+		"CERTKEEP_DNS_ZONE=" + change.Zone,
+	}
+	if _, err := command.Run(ctx, c); err != nil {
+		return fail(err, "run it by hand with the same CERTKEEP_DNS_ variables to see why")
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package dns
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/bindtest"
+	"github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+func TestProgram(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	p, err := NewProgram(ProgramConfig{
+		Command: command.Command{Args: []string{"/bin/sh", "-c", `{ env | grep ^CERTKEEP_ | sort; cat; } >>"$0"`, out}},
+		Zones:   []string{"test", "Example.test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Record{Name: "_acme-challenge.www.example.test.", Type: "TXT", Value: `a "b"`, TTL: 2 * time.Minute}
+	if err := errors.Join(p.Add(t.Context(), r), p.Remove(t.Context(), r)); err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for _, action := range []string{"add", "remove"} {
+		want += "CERTKEEP_DNS_ACTION=" + action + `
+CERTKEEP_DNS_NAME=_acme-challenge.www.example.test
+CERTKEEP_DNS_TTL=120
+CERTKEEP_DNS_TYPE=TXT
+CERTKEEP_DNS_VALUE=a "b"
+CERTKEEP_DNS_ZONE=example.test
+{"action":"` + action + `","name":"_acme-challenge.www.example.test","type":"TXT","value":"a \"b\"","ttl":120,"zone":"example.test"}
+`
+	}
+	if got, err := os.ReadFile(out); err != nil || string(got) != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+}
+
+func TestProgramFindsTheZone(t *testing.T) {
+	s := bindtest.Start(t, bindtest.Zone{Name: "example.test"})
+	p, err := NewProgram(ProgramConfig{
+		Command:  command.Command{Shell: `test "$CERTKEEP_DNS_ZONE" = example.test`},
+		Resolver: Resolver{Servers: []string{s.Address}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Add(t.Context(), Record{Name: "www.example.test", Type: "TXT", Value: "v"}); err != nil {
+		t.Error(err)
+	}
+	err = p.Add(t.Context(), Record{Name: "www.example.invalid", Type: "TXT", Value: "v"})
+	if failure, ok := errors.AsType[*Error](err); !ok || failure.Hint == "" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProgramFails(t *testing.T) {
+	if _, err := NewProgram(ProgramConfig{}); err == nil {
+		t.Error("a config without a command was accepted")
+	}
+	p, err := NewProgram(ProgramConfig{Command: command.Command{Shell: "echo quota >&2; exit 7"}, Zones: []string{"example.test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Add(t.Context(), Record{Name: "www.example.test", Type: "TXT", Value: "v"})
+	failure, ok := errors.AsType[*Error](err)
+	if !ok || failure.Code != plan.CodeDNSUpdate {
+		t.Fatalf("got %v", err)
+	}
+	if ran, ok := errors.AsType[*command.Error](err); !ok || ran.Code != 7 || string(ran.Stderr) != "quota\n" {
+		t.Errorf("got %v", err)
+	}
+	if err := p.Add(t.Context(), Record{Name: "$(x).example.test", Type: "TXT", Value: "v"}); !errors.Is(err, errName) {
+		t.Errorf("got %v", err)
+	}
+}
