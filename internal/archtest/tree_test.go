@@ -61,30 +61,28 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// readTree parses the module at root. It leaves out what is built, hidden or
-// test data, and modules of their own.
+// readTree parses the module at root. It leaves out what is built, test data,
+// and modules of their own; their files are only noted as being there.
 func readTree(root string) (*tree, error) {
 	t := newTree()
+	apart := map[string]bool{} // folders whose Go files are not ours to judge
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(root, name)
-		if err != nil {
+		if err != nil || rel == "." {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if d.IsDir() && rel != "." {
-			t.paths[rel] = true
-			if leftOut(name, d.Name()) {
-				return fs.SkipDir
-			}
-		}
-		if d.IsDir() || !d.Type().IsRegular() {
-			return nil
-		}
 		t.paths[rel] = true
-		if !wanted(rel) {
+		switch {
+		case d.IsDir() && (rel == ".git" || rel == "build"):
+			return fs.SkipDir
+		case d.IsDir():
+			apart[rel] = apart[path.Dir(rel)] || d.Name() == "testdata" || exists(filepath.Join(name, "go.mod"))
+			return nil
+		case apart[path.Dir(rel)] || !isSource(rel):
 			return nil
 		}
 		data, err := os.ReadFile(name)
@@ -96,11 +94,7 @@ func readTree(root string) (*tree, error) {
 	return t, err
 }
 
-func leftOut(name, base string) bool {
-	return base == "build" || base == "testdata" || strings.HasPrefix(base, ".") || exists(filepath.Join(name, "go.mod"))
-}
-
-func wanted(rel string) bool {
+func isSource(rel string) bool {
 	return rel == "go.mod" || strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, ".md")
 }
 
