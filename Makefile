@@ -12,7 +12,7 @@ GOFILES  = $(shell find . -name '*.go' -not -path './build/*' -not -path './.git
 .PHONY: build deps tools test check bench demo generate clean help
 
 build: ## a static binary, ./build/certkeep
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
 
 deps: ## the servers that tests start (Debian: apt-get) and the tools
 	scripts/install-servers
@@ -22,7 +22,7 @@ tools: ## test CA, formatter and linter, pinned in tools/go.mod, into build/tool
 	cd tools && GOBIN=$(TOOLS) go install tool
 
 test: tools ## every test, with the race detector; skips are compared with scripts/allowed-skips
-	PATH="$(TOOLS):$$PATH" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
+	PATH="$$PATH:/usr/sbin:/sbin" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
 
 check: tools ## format, vet, staticcheck, go.mod files, generated documents
 	@unformatted=$$($(TOOLS)/gofumpt -l $(GOFILES)); \
