@@ -1,0 +1,388 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/service"
+)
+
+// Job is a content to bring to a target.
+type Job struct {
+	Target  Target
+	Content Content
+	// Told says that the target's services are known to have read these very
+	// files. Nothing is reloaded then unless something has to be written.
+	Told bool
+}
+
+// Result is what became of a job.
+type Result struct {
+	Cert, Target, Version string
+
+	Files      []plan.File // as the content makes them
+	Written    bool        // Files are in place
+	Changed    bool        // something was written for it
+	Reloaded   []string    // services that were told
+	Stopped    []string    // services that do not run: nothing to tell
+	RolledBack bool        // a service did not take the files; what was there before is back
+	Fault      *plan.Fault // nil when the content is in place and its services know
+	Untidy     error       // leftovers of earlier versions could not be removed; no harm is done
+}
+
+// Batch brings contents to targets. Those that share services are activated
+// together: each service is checked before anything is written, checked again
+// after, and reloaded once. Results stand in the order of the jobs.
+//
+// A service that refuses its configuration already before gets nothing, unless
+// the missing files of a target may be the cause: these are written first.
+//
+// When a check or reload fails after writing, everything that worked before is
+// put back and the services are told again; then the jobs are tried in ever
+// smaller groups until the bad one is alone, so that it blocks no other. Where
+// nothing worked before (a first installation) the new files stay, unless the
+// service's check was sound without them.
+//
+// Once files are switched, the end of ctx does not keep their services from
+// being told.
+func (d *Deployer) Batch(ctx context.Context, jobs []Job) []Result {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	results := make([]Result, len(jobs))
+	b := batch{Deployer: d, ctx: ctx, claimed: map[string]string{}}
+	var works []*work
+	for i, job := range jobs {
+		w := &work{job: job, result: &results[i]}
+		w.result.Cert, w.result.Target, w.result.Version = job.Target.Cert, job.Target.Name, job.Content.Version
+		if err := b.prepare(w); err != nil {
+			w.fail(err)
+		} else if len(w.ops) > 0 || !job.Told {
+			works = append(works, w)
+		}
+	}
+	for _, group := range components(works) {
+		b.group(group)
+	}
+	for _, w := range works {
+		if w.applied && w.result.Fault == nil {
+			w.result.Untidy = d.tidy(w.image, w.previous)
+		}
+	}
+	return results
+}
+
+// batch is one call of Batch.
+type batch struct {
+	*Deployer
+	ctx     context.Context
+	claimed map[string]string // whose a path is, in this batch
+}
+
+// work is a job on its way.
+type work struct {
+	job      Job
+	result   *Result
+	image    Image
+	have     State
+	ops      []Op // what has to be done to the files; empty when they are right
+	previous string
+	worked   bool // something was served before, and is put back if need be
+	complete bool // all files were there before, be it a placeholder
+
+	change   change // made when first written
+	archived bool   // change is made
+	applied  bool   // its switches are done
+}
+
+func (w *work) fail(err error) { w.result.Fault = faultOf(w.job.Target, err) }
+
+// prepare finds out what has to be done. It writes nothing but what an
+// interrupted installation left to do.
+func (b *batch) prepare(w *work) (err error) {
+	w.job.Target = w.job.Target.filled(w.job.Content)
+	t := w.job.Target
+	if err := b.ctx.Err(); err != nil {
+		return context.Cause(b.ctx)
+	}
+	if w.image, err = Render(t, w.job.Content); err != nil {
+		return err
+	}
+	w.result.Files = w.image.Facts()
+	for _, f := range w.image.Files {
+		if other, taken := b.claimed[f.name]; taken {
+			return fmt.Errorf("%s is a file of %s too", f.name, other)
+		}
+		b.claimed[f.name] = fmt.Sprintf("%s (target %s)", t.Cert, t.Name)
+	}
+	if err := b.recoverTarget(t); err != nil {
+		return err
+	}
+	if w.have, err = survey(w.image); err != nil {
+		return err
+	}
+	if w.ops, err = Plan(w.image, w.have); err != nil {
+		return err
+	}
+	w.previous = w.have.Link.Link
+	w.result.Written = len(w.ops) == 0
+	w.worked, w.complete, err = served(t)
+	return err
+}
+
+// group brings jobs that share services to their targets.
+func (b *batch) group(works []*work) {
+	services := servicesOf(works)
+	broken := b.check(services)
+	if broken == nil {
+		b.attempt(works, true)
+		return
+	}
+	lacking, rest := partition(works, func(w *work) bool { return !w.complete })
+	if len(lacking) > 0 {
+		b.attempt(lacking, false)
+		if broken = b.check(services); broken == nil {
+			b.attempt(rest, true)
+			return
+		}
+	}
+	broken.Before = true
+	hit, sound := partition(rest, func(w *work) bool { return w.uses(broken.Service) })
+	for _, w := range hit {
+		w.fail(broken)
+	}
+	for _, group := range components(sound) {
+		b.group(group)
+	}
+}
+
+// attempt writes jobs and activates them, and deals with a refusal. Sound says
+// that all their services' checks passed before.
+func (b *batch) attempt(works []*work, sound bool) {
+	var written []*work
+	for _, w := range works {
+		if err := b.write(w); err != nil {
+			w.fail(err)
+		} else {
+			written = append(written, w)
+		}
+	}
+	services := servicesOf(written)
+	outcome := b.activate(services)
+	if outcome.refused == nil {
+		for _, w := range written {
+			w.succeed(outcome)
+		}
+		return
+	}
+	undone, failed := b.putBack(written, sound, outcome.refused)
+	if !failed && len(undone) > 0 && len(written) > 1 && b.soundAgain(services, outcome) {
+		half := len(written) / 2
+		b.attempt(written[:half], true)
+		b.attempt(written[half:], true)
+		return
+	}
+	if len(undone) > 0 && (failed || len(written) == 1) {
+		b.soundAgain(services, outcome)
+	}
+	for _, w := range written {
+		w.refuse(outcome.refused, slices.Contains(undone, w))
+	}
+}
+
+// write brings a job's files to their places.
+func (b *batch) write(w *work) error {
+	w.result.Fault, w.result.RolledBack = nil, false
+	if w.applied || len(w.ops) == 0 {
+		// A sync that failed earlier is made up for.
+		var paths []Op
+		for _, f := range w.image.Facts() {
+			paths = append(paths, Op{Path: f.Path})
+		}
+		return b.syncDirs(paths, func(op Op) string { return op.Path })
+	}
+	if err := b.ctx.Err(); err != nil {
+		return context.Cause(b.ctx)
+	}
+	if !w.archived {
+		t := w.job.Target
+		kept, err := b.archive(t.Cert, w.job.Content.Version, replaced(w.image, w.have, w.ops))
+		if err != nil {
+			return err
+		}
+		w.change, w.archived = newChange(t, w.job.Content.Version, w.ops, kept), true
+	}
+	if err := b.apply(w.change); err != nil {
+		return err
+	}
+	w.applied, w.result.Written, w.result.Changed = true, true, true
+	return nil
+}
+
+// putBack undoes what may be undone after a refusal.
+func (b *batch) putBack(written []*work, sound bool, refused *ServiceError) (undone []*work, failed bool) {
+	for _, w := range written {
+		if !w.applied || !w.worked && (!sound || refused.Reload) {
+			continue
+		}
+		if err := b.undo(w.change); err != nil {
+			w.fail(errors.Join(refused, err))
+			failed = true
+			continue
+		}
+		w.applied, w.result.Written = false, false
+		undone = append(undone, w)
+	}
+	return undone, failed
+}
+
+// soundAgain checks services after files were put back, and tells those that
+// may have read the others. False means that the refusal was not about the
+// files: trying them one by one would tell nothing.
+func (b *batch) soundAgain(services []service.Service, o outcome) bool {
+	if b.check(services) != nil {
+		return false
+	}
+	ctx := context.WithoutCancel(b.ctx)
+	for _, s := range services {
+		if !slices.Contains(o.asked, s.Name) {
+			continue
+		}
+		if _, err := b.ReloadService(ctx, s); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// outcome is what services said to new files.
+type outcome struct {
+	asked    []string // services whose reload was attempted
+	reloaded []string
+	stopped  []string
+	refused  *ServiceError
+}
+
+// activate checks all services, then reloads each.
+func (b *batch) activate(services []service.Service) (o outcome) {
+	if o.refused = b.check(services); o.refused != nil {
+		return o
+	}
+	ctx := context.WithoutCancel(b.ctx)
+	for _, s := range services {
+		o.asked = append(o.asked, s.Name)
+		told, err := b.ReloadService(ctx, s)
+		if refused, ok := errors.AsType[*ServiceError](err); ok {
+			o.refused = refused
+			return o
+		}
+		if told {
+			o.reloaded = append(o.reloaded, s.Name)
+		} else {
+			o.stopped = append(o.stopped, s.Name)
+		}
+	}
+	return o
+}
+
+// check returns the first refusal among services.
+func (b *batch) check(services []service.Service) *ServiceError {
+	ctx := context.WithoutCancel(b.ctx)
+	for _, s := range services {
+		if refused, ok := errors.AsType[*ServiceError](b.CheckService(ctx, s)); ok {
+			return refused
+		}
+	}
+	return nil
+}
+
+func (w *work) succeed(o outcome) {
+	for _, s := range w.job.Target.Services {
+		if slices.Contains(o.reloaded, s.Name) {
+			w.result.Reloaded = append(w.result.Reloaded, s.Name)
+		} else {
+			w.result.Stopped = append(w.result.Stopped, s.Name)
+		}
+	}
+}
+
+// refuse records that a service did not take the files.
+func (w *work) refuse(by *ServiceError, undone bool) {
+	if w.result.Fault != nil {
+		return // putting back failed, which says more
+	}
+	w.fail(by)
+	if w.result.RolledBack = undone; undone {
+		w.result.Fault.Code = plan.CodeRolledBack
+	}
+}
+
+func (w *work) uses(name string) bool {
+	return slices.ContainsFunc(w.job.Target.Services, func(s service.Service) bool { return s.Name == name })
+}
+
+// servicesOf lists the services of jobs, each once, in order of appearance.
+func servicesOf(works []*work) []service.Service {
+	var all []service.Service
+	for _, w := range works {
+		for _, s := range w.job.Target.Services {
+			if !slices.ContainsFunc(all, func(t service.Service) bool { return t.Name == s.Name }) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// components splits jobs into groups that share no service. What happens to
+// one group is nothing to the others.
+func components(works []*work) [][]*work {
+	leader := map[string]string{} // of each service: a service of the same group
+	find := func(name string) string {
+		for leader[name] != name {
+			name = leader[name]
+		}
+		return name
+	}
+	for _, w := range works {
+		for i, s := range w.job.Target.Services {
+			if _, known := leader[s.Name]; !known {
+				leader[s.Name] = s.Name
+			}
+			if i > 0 {
+				leader[find(s.Name)] = find(w.job.Target.Services[0].Name)
+			}
+		}
+	}
+	var groups [][]*work
+	place := map[string]int{}
+	for _, w := range works {
+		if len(w.job.Target.Services) == 0 {
+			groups = append(groups, []*work{w})
+			continue
+		}
+		name := find(w.job.Target.Services[0].Name)
+		i, known := place[name]
+		if !known {
+			i = len(groups)
+			place[name] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], w)
+	}
+	return groups
+}
+
+// partition splits a list in two, keeping the order.
+func partition[T any](list []T, first func(T) bool) (yes, no []T) {
+	for _, e := range list {
+		if first(e) {
+			yes = append(yes, e)
+		} else {
+			no = append(no, e)
+		}
+	}
+	return yes, no
+}

@@ -1,0 +1,185 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// journalFormat is the format of journals; a newer one is left alone.
+const journalFormat = 1
+
+// journal is an installation under way: the switches that must all happen, or
+// none. It lies in journal/CERT@TARGET.json from before the first switch until
+// after the last one is durable.
+type journal struct {
+	Format  int    `json:"format"`
+	Cert    string `json:"certificate"`
+	Target  string `json:"target"`
+	Version string `json:"version"`
+	Back    bool   `json:"back,omitempty"` // all is to become as it was before
+	Entries []Op   `json:"entries"`
+}
+
+func (c change) journal(back bool) journal {
+	return journal{Format: journalFormat, Cert: c.cert, Target: c.target, Version: c.version, Back: back, Entries: c.swtch}
+}
+
+// needed reports whether a crash could leave the installation half done: one
+// rename cannot be.
+func (j journal) needed() bool {
+	return len(j.Entries) > 1 || slices.ContainsFunc(j.Entries, func(op Op) bool { return op.Aside != "" })
+}
+
+func (d *Deployer) journalPath(cert, target string) string {
+	return filepath.Join(d.journalDir(), cert+"@"+target+".json")
+}
+
+func (d *Deployer) saveJournal(j journal) error {
+	if !j.needed() {
+		return nil
+	}
+	data, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("save journal: %w", err)
+	}
+	if err := d.disk.Mkdir(d.journalDir(), durable.PrivateDir()); err != nil {
+		return fmt.Errorf("save journal: %w", err)
+	}
+	if err := durable.Write(d.disk, d.journalPath(j.Cert, j.Target), append(data, '\n'), durable.Private()); err != nil {
+		return fmt.Errorf("save journal: %w", err)
+	}
+	return nil
+}
+
+// dropJournal forgets an installation that is done. The removal is synced: a
+// journal that came back after a power cut would undo later work.
+func (d *Deployer) dropJournal(j journal) error {
+	if !j.needed() || !stands(d.journalPath(j.Cert, j.Target)) {
+		return nil
+	}
+	if err := d.disk.Remove(d.journalPath(j.Cert, j.Target)); err != nil {
+		return fmt.Errorf("remove journal: %w", err)
+	}
+	if err := d.disk.SyncDir(d.journalDir()); err != nil {
+		return fmt.Errorf("remove journal: %w", err)
+	}
+	return nil
+}
+
+// Recovery is an installation that a crash interrupted, and what became of it.
+type Recovery struct {
+	Cert, Target, Version string
+	Forward               bool        // the version's files are in place; else the old ones are
+	Fault                 *plan.Fault // what a person must look at, if anything
+}
+
+// Recover finishes the installations that a crash interrupted: forward where
+// everything was staged, else back. A file that is neither the old nor the new
+// one is left as it is and reported. Services are not told: the target's facts
+// still say that they have to be. The error says that the journals could not
+// be read at all.
+func (d *Deployer) Recover(ctx context.Context) ([]Recovery, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	entries, err := os.ReadDir(d.journalDir())
+	if missing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for interrupted installations: %w", err)
+	}
+	var done []Recovery
+	for _, e := range entries {
+		path := filepath.Join(d.journalDir(), e.Name())
+		switch {
+		case ctx.Err() != nil:
+			return done, context.Cause(ctx)
+		case durable.IsTemp(e.Name()):
+			if err := d.disk.Remove(path); err != nil {
+				return done, fmt.Errorf("remove what a crash left: %w", err)
+			}
+		case strings.HasSuffix(e.Name(), ".json"):
+			done = append(done, d.recover(path))
+		}
+	}
+	return done, nil
+}
+
+// recoverTarget finishes what an earlier attempt at a target left.
+func (d *Deployer) recoverTarget(t Target) error {
+	path := d.journalPath(t.Cert, t.Name)
+	if !stands(path) {
+		return nil
+	}
+	// What a person has to look at is found again by the survey that follows.
+	if r := d.recover(path); r.Fault != nil && r.Fault.Code != plan.CodeForeignFile {
+		return errors.New(r.Fault.Words)
+	}
+	return nil
+}
+
+// recover finishes one installation.
+func (d *Deployer) recover(path string) Recovery {
+	cert, target, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".json"), "@")
+	r := Recovery{Cert: cert, Target: target}
+	j, err := readJournal(path)
+	if err != nil {
+		r.Fault = d.unreadable(path, err)
+		return r
+	}
+	r.Version = j.Version
+	var foreign []string
+	r.Forward = !j.Back && d.complete(j.Entries)
+	if r.Forward {
+		foreign, err = d.forward(j.Entries)
+	} else {
+		foreign, err = d.back(j.Entries)
+	}
+	if err == nil {
+		err = d.finish(j)
+	}
+	t := Target{Cert: cert, Name: target}
+	switch {
+	case err != nil:
+		r.Fault = faultOf(t, fmt.Errorf("finish what a crash interrupted: %w", err))
+	case len(foreign) > 0:
+		r.Fault = faultOf(t, &ForeignError{Path: strings.Join(foreign, ", "), What: "changed by somebody else while an installation was interrupted"})
+	}
+	return r
+}
+
+func readJournal(path string) (journal, error) {
+	data, _, err := read(path)
+	if err != nil {
+		return journal{}, err
+	}
+	var j journal
+	if err := json.Unmarshal(data, &j); err != nil {
+		return journal{}, err
+	}
+	if j.Format != journalFormat {
+		return journal{}, fmt.Errorf("its format is %d, this program knows %d", j.Format, journalFormat)
+	}
+	return j, nil
+}
+
+// unreadable puts a journal that cannot be read out of the way, so that the
+// target is not stuck, and reports it.
+func (d *Deployer) unreadable(path string, cause error) *plan.Fault {
+	aside := strings.TrimSuffix(path, ".json") + ".damaged"
+	words := fmt.Sprintf("read journal of an interrupted installation: %v; kept as %s", cause, aside)
+	if err := d.disk.Rename(path, aside); err != nil {
+		words = fmt.Sprintf("read journal of an interrupted installation: %v", errors.Join(cause, err))
+	}
+	return &plan.Fault{Code: plan.CodeDamaged, Words: words, Blame: plan.BlameUs, At: time.Now().UTC()}
+}

@@ -1,0 +1,265 @@
+package deploy
+
+import (
+	"crypto"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/certkeep/certkeep/internal/service"
+)
+
+// DefaultBase is where layouts put their folders.
+const DefaultBase = "/etc/ssl/certkeep"
+
+// Layout names an arrangement of files.
+type Layout string
+
+// The layouts. In the first three NAME is a symlink to a complete folder, so
+// that key, certificate and chain are switched by one rename.
+const (
+	LayoutStandard Layout = "standard" // BASE/NAME/{privkey,cert,chain,fullchain}.pem
+	LayoutCertbot  Layout = "certbot"  // BASE/live/NAME/ with the same four
+	LayoutNixOS    Layout = "nixos"    // BASE/NAME/{key,cert,chain,fullchain,full}.pem
+	LayoutHAProxy  Layout = "haproxy"  // BASE/NAME.pem; with several key types NAME.pem.rsa and NAME.pem.ecdsa
+	LayoutFiles    Layout = "files"    // Target.Files
+)
+
+// Target is a set of files that is switched together, and who reads them.
+type Target struct {
+	Cert     string   // the certificate's name
+	Name     string   // unique within its certificate
+	Layout   Layout   // "" is LayoutFiles where Files are given, else LayoutStandard
+	Base     string   // "" is DefaultBase
+	Files    []File   // with LayoutFiles
+	Owner    string   // of the layout's files; name or number, "" is the running user
+	Group    string   // likewise; with a group, private keys are 0640
+	KeyTypes []string // the first is the plain one; nil takes those of the content
+	// Public is the key of the administrator's CSR where the private key is
+	// held elsewhere, else nil.
+	Public   crypto.PublicKey
+	Services []service.Service
+}
+
+// File is one file of a target of its own making.
+type File struct {
+	Path    string // absolute; {key_type} makes one file for each key type
+	Content []Part
+	Mode    fs.FileMode // 0: 0600 with a key in it (0640 with a group), else 0644
+	Owner   string
+	Group   string
+	KeyType string // whose pair; "" is the first key type
+}
+
+// slot is a file of a target, content aside.
+type slot struct {
+	name     string // final path
+	keyType  string
+	parts    []Part
+	mode     fs.FileMode // never 0
+	explicit bool        // mode was given by the administrator
+	owner    string
+	group    string
+}
+
+func (s slot) private() bool { return slices.Contains(s.parts, PartKey) }
+
+// shape is what a target consists of, content aside.
+type shape struct {
+	link  string // the symlink that is switched; "" for files on their own
+	slots []slot
+}
+
+// piece is a file of a folder layout, without its ending.
+type piece struct {
+	base  string
+	parts []Part
+}
+
+// fourFiles are the files that certbot made usual.
+func fourFiles() []piece {
+	return []piece{
+		{"privkey", []Part{PartKey}},
+		{"cert", []Part{PartCertificate}},
+		{"chain", []Part{PartChain}},
+		{"fullchain", []Part{PartFullchain}},
+	}
+}
+
+// nixFiles are the files of NixOS's security.acme.
+func nixFiles() []piece {
+	return []piece{
+		{"key", []Part{PartKey}},
+		{"cert", []Part{PartCertificate}},
+		{"chain", []Part{PartChain}},
+		{"fullchain", []Part{PartFullchain}},
+		{"full", []Part{PartKey, PartFullchain}},
+	}
+}
+
+// plainName is what certificates and targets may be called: it becomes a name
+// in a folder.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+
+// layout is the target's arrangement with its default filled in.
+func (t Target) layout() Layout {
+	switch {
+	case t.Layout != "":
+		return t.Layout
+	case t.Files != nil:
+		return LayoutFiles
+	}
+	return LayoutStandard
+}
+
+func (t Target) base() string {
+	if t.Base == "" {
+		return DefaultBase
+	}
+	return t.Base
+}
+
+// Lineage is the folder of the target's files where its layout makes one,
+// certbot's RENEWED_LINEAGE, else "".
+func (t Target) Lineage() string {
+	switch t.layout() {
+	case LayoutStandard, LayoutNixOS:
+		return filepath.Join(t.base(), t.Cert)
+	case LayoutCertbot:
+		return filepath.Join(t.base(), "live", t.Cert)
+	}
+	return ""
+}
+
+// Paths lists the files of the target as readers open them.
+func (t Target) Paths() ([]string, error) {
+	s, err := t.shape(t.KeyTypes)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, slot := range s.slots {
+		paths = append(paths, slot.name)
+	}
+	return paths, nil
+}
+
+// shape says of which files the target consists for some key types, the first
+// of which is the plain one.
+func (t Target) shape(keyTypes []string) (shape, error) {
+	for _, name := range []string{t.Cert, t.Name} {
+		if !plainName.MatchString(name) {
+			return shape{}, fmt.Errorf("%q cannot be the name of a folder", name)
+		}
+	}
+	if len(keyTypes) == 0 {
+		return shape{}, fmt.Errorf("target %s of %s has no key type", t.Name, t.Cert)
+	}
+	var s shape
+	var err error
+	switch t.layout() {
+	case LayoutStandard, LayoutCertbot:
+		s = t.folder(fourFiles(), keyTypes)
+	case LayoutNixOS:
+		s = t.folder(nixFiles(), keyTypes)
+	case LayoutHAProxy:
+		s.slots, err = t.haproxy(keyTypes)
+	case LayoutFiles:
+		s.slots, err = t.own(keyTypes)
+	default:
+		err = fmt.Errorf("unknown layout %q", t.Layout)
+	}
+	return s, err
+}
+
+// folder is the shape of a layout that keeps a folder for each certificate.
+func (t Target) folder(files []piece, keyTypes []string) shape {
+	s := shape{link: t.Lineage()}
+	add := func(keyType, suffix string) {
+		for _, p := range files {
+			if t.Public != nil && slices.Contains(p.parts, PartKey) {
+				continue // there is no key to write
+			}
+			f := File{Content: p.parts, Owner: t.Owner, Group: t.Group}
+			s.slots = append(s.slots, f.slot(filepath.Join(s.link, p.base+suffix+".pem"), keyType))
+		}
+	}
+	add(keyTypes[0], "")
+	if len(keyTypes) > 1 {
+		for _, keyType := range keyTypes {
+			add(keyType, "."+keyType)
+		}
+	}
+	return s
+}
+
+// haproxy is one combined file, or a bundle of them: HAProxy finds .rsa and
+// .ecdsa beside the name in its configuration, and no other endings.
+func (t Target) haproxy(keyTypes []string) ([]slot, error) {
+	var slots []slot
+	for _, keyType := range keyTypes {
+		path := filepath.Join(t.base(), t.Cert+".pem")
+		if len(keyTypes) > 1 {
+			kind, _, _ := strings.Cut(keyType, "-")
+			path += "." + kind
+		}
+		if slices.ContainsFunc(slots, func(s slot) bool { return s.name == path }) {
+			return nil, fmt.Errorf("HAProxy reads one RSA and one ECDSA certificate beside each other, not two in %s", path)
+		}
+		f := File{Content: []Part{PartKey, PartFullchain}, Owner: t.Owner, Group: t.Group}
+		slots = append(slots, f.slot(path, keyType))
+	}
+	return slots, nil
+}
+
+// keyTypeField stands in a path for the key type.
+const keyTypeField = "{key_type}"
+
+// own is the shape of files that the administrator lists.
+func (t Target) own(keyTypes []string) ([]slot, error) {
+	var slots []slot
+	for _, f := range t.Files {
+		types := []string{f.KeyType}
+		switch {
+		case f.KeyType == "" && strings.Contains(f.Path, keyTypeField):
+			types = keyTypes
+		case f.KeyType == "":
+			types = keyTypes[:1]
+		}
+		for _, keyType := range types {
+			path := strings.ReplaceAll(f.Path, keyTypeField, keyType)
+			if !filepath.IsAbs(path) || path != filepath.Clean(path) || path == "/" {
+				return nil, fmt.Errorf("%q is no absolute path of a file", path)
+			}
+			if slices.ContainsFunc(slots, func(s slot) bool { return s.name == path }) {
+				return nil, fmt.Errorf("%s is listed twice", path)
+			}
+			slots = append(slots, f.slot(path, keyType))
+		}
+	}
+	if len(slots) == 0 {
+		return nil, fmt.Errorf("target %s of %s has no files", t.Name, t.Cert)
+	}
+	return slots, nil
+}
+
+// slot fills in the default mode.
+func (f File) slot(path, keyType string) slot {
+	s := slot{
+		name: path, keyType: keyType, parts: f.Content,
+		mode: f.Mode.Perm(), explicit: f.Mode != 0, owner: f.Owner, group: f.Group,
+	}
+	switch {
+	case s.explicit:
+	case !s.private():
+		s.mode = 0o644
+	case s.group != "":
+		s.mode = 0o640
+	default:
+		s.mode = 0o600
+	}
+	return s
+}

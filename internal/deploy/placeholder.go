@@ -1,0 +1,92 @@
+package deploy
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/keys"
+)
+
+// PlaceholderVersion is the version of a placeholder's Content.
+const PlaceholderVersion = "placeholder"
+
+// placeholderLife is long, for an expired placeholder would be one more
+// trouble on top of the one that keeps the real certificate away.
+const placeholderLife = 90 * 24 * time.Hour
+
+// Vacant reports whether a target may get a placeholder: a service is named,
+// and no file is there, or none in which a key or certificate can be read.
+// What another tool left is never touched, expired or not; nor is a target
+// whose private key is held elsewhere.
+func Vacant(t Target) (bool, error) {
+	if len(t.Services) == 0 || t.Public != nil {
+		return false, nil
+	}
+	f, err := gather(t)
+	if err != nil {
+		return false, err
+	}
+	return len(f.keys) == 0 && len(f.certs) == 0, nil
+}
+
+// PlaceholderFor makes a self-signed content with which the target's services
+// can start. Each key type of the target gets a pair; for RSA 2048 bits will
+// do. It is told from any other by chain.PlaceholderOrganization in its
+// subject, and never adopted.
+func PlaceholderFor(t Target, names []string, now time.Time) (Content, error) {
+	c := Content{Version: PlaceholderVersion}
+	for _, keyType := range t.KeyTypes {
+		kind, err := keys.ParseType(keyType)
+		if err != nil {
+			return Content{}, fmt.Errorf("make placeholder: %w", err)
+		}
+		if strings.HasPrefix(keyType, "rsa-") {
+			kind = keys.RSA2048
+		}
+		key, err := keys.Generate(kind)
+		if err != nil {
+			return Content{}, fmt.Errorf("make placeholder: %w", err)
+		}
+		text, err := keys.Marshal(key)
+		if err != nil {
+			return Content{}, fmt.Errorf("make placeholder: %w", err)
+		}
+		leaf, err := chain.SelfSigned(key, names, now, placeholderLife)
+		if err != nil {
+			return Content{}, fmt.Errorf("make placeholder: %w", err)
+		}
+		c.Pairs = append(c.Pairs, Pair{KeyType: keyType, Key: text, Leaf: leaf})
+	}
+	return c, nil
+}
+
+// isPlaceholder reports whether we made a certificate as a placeholder.
+func isPlaceholder(cert *x509.Certificate) bool {
+	return selfSigned(cert) && slices.Contains(cert.Subject.Organization, chain.PlaceholderOrganization)
+}
+
+// served says whether what stands at a target could be served: some pair is
+// there that belongs together and is more than our placeholder (worked), and
+// no file is missing, be they a placeholder's (complete). What is half there,
+// or does not fit, never worked.
+func served(t Target) (worked, complete bool, err error) {
+	paths, err := t.Paths()
+	if err != nil {
+		return false, false, err
+	}
+	f, err := gather(t)
+	if err != nil {
+		return false, false, err
+	}
+	for _, cert := range f.certs {
+		_, fits := f.keyOf(t, cert)
+		fits = fits || len(f.keys) == 0 // files without keys, whose fit shows elsewhere
+		complete = complete || fits
+		worked = worked || fits && !isPlaceholder(cert)
+	}
+	return worked, complete && f.files == len(paths) && len(f.odd) == 0, nil
+}

@@ -1,0 +1,230 @@
+package deploy
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/certkeep/certkeep/internal/durable"
+)
+
+// change is what one installation does to a target's files.
+type change struct {
+	cert, target, version string
+	stage                 []Op
+	swtch                 []Op
+}
+
+// newChange sorts the operations of Plan. kept says where the archive has
+// what the switches replace.
+func newChange(t Target, version string, ops []Op, kept map[string]string) change {
+	c := change{cert: t.Cert, target: t.Name, version: version}
+	for _, op := range ops {
+		if op.Verb == VerbStage {
+			c.stage = append(c.stage, op)
+			continue
+		}
+		if op.Old.SHA256 != "" {
+			op.Kept = kept[op.Path]
+		}
+		c.swtch = append(c.swtch, op)
+	}
+	return c
+}
+
+// apply stages and switches. After an error the old files are in place, unless
+// the error is a *HalfError.
+//
+// What a crash means:
+//   - while staging: nobody reads what was staged; the next attempt makes it anew;
+//   - after the journal was saved: Recover finishes the switches;
+//   - where one rename is all, there is no journal: it happened or it did not.
+func (d *Deployer) apply(c change) error {
+	if err := d.stage(c.stage); err != nil {
+		d.discard(c.stage)
+		return err
+	}
+	j := c.journal(false)
+	if err := d.saveJournal(j); err != nil {
+		d.discard(c.stage)
+		// The answer to a write may be lost after it was made.
+		return errors.Join(err, d.dropJournal(j))
+	}
+	for _, op := range c.swtch {
+		if err := d.swtch(op); err != nil {
+			return d.giveUp(j, err)
+		}
+	}
+	return d.finish(j)
+}
+
+// stage makes what is to be switched, and its names durable.
+func (d *Deployer) stage(ops []Op) error {
+	if i := slices.IndexFunc(ops, func(op Op) bool { return op.New.Kind == KindLink }); i >= 0 {
+		// A version folder that an earlier attempt left, never the one being read.
+		folder := filepath.Join(filepath.Dir(ops[i].Staged), ops[i].New.Link)
+		if err := d.clear(folder); err != nil {
+			return fmt.Errorf("clear what an earlier attempt left: %w", err)
+		}
+	}
+	for _, op := range ops {
+		if err := d.stageOne(op); err != nil {
+			return fmt.Errorf("stage %s: %w", op.Path, err)
+		}
+	}
+	return d.syncDirs(ops, func(op Op) string { return op.Staged })
+}
+
+func (d *Deployer) stageOne(op Op) error {
+	if err := d.disk.Mkdir(filepath.Dir(op.Staged), folderAttr()); err != nil {
+		return err
+	}
+	if err := d.disk.Remove(op.Staged); err != nil {
+		return err
+	}
+	if op.New.Kind == KindLink {
+		return d.disk.Symlink(op.New.Link, op.Staged)
+	}
+	return d.disk.Create(op.Staged, op.Data, durable.Attr{Mode: op.New.Mode, UID: op.New.UID, GID: op.New.GID})
+}
+
+// discard removes what was staged. Failing to do so harms nobody: the next
+// attempt uses the same names, and tidy removes what is left.
+func (d *Deployer) discard(ops []Op) {
+	for _, op := range ops {
+		_ = d.disk.Remove(op.Staged)
+	}
+}
+
+// swtch brings one staged file or symlink to its path. An error whose effect
+// took place nevertheless is none.
+func (d *Deployer) swtch(op Op) error {
+	if op.Aside != "" {
+		err := d.disk.Rename(op.Path, op.Aside)
+		if err != nil && !stands(op.Aside) {
+			return fmt.Errorf("move the old folder aside: %w", err)
+		}
+	}
+	err := d.disk.Rename(op.Staged, op.Path)
+	if err == nil || d.switched(op) {
+		return nil
+	}
+	return fmt.Errorf("switch %s: %w", op.Path, err)
+}
+
+// switched reports whether the path shows what was staged, and the staged
+// name is gone.
+func (d *Deployer) switched(op Op) bool {
+	node, err := look(op.Path)
+	return err == nil && node.same(op.New) && !stands(op.Staged)
+}
+
+func stands(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// finish makes the switches durable and forgets the journal. An error means
+// that the new files are in place, but might not survive a power cut; the
+// journal stays, so that Recover syncs them again.
+func (d *Deployer) finish(j journal) error {
+	if err := d.syncDirs(j.Entries, func(op Op) string { return op.Path }); err != nil {
+		return fmt.Errorf("sync switched files: %w", err)
+	}
+	return d.dropJournal(j)
+}
+
+// giveUp undoes the switches made so far.
+func (d *Deployer) giveUp(j journal, cause error) error {
+	if _, err := d.back(j.Entries); err != nil {
+		return &HalfError{Err: errors.Join(cause, err)}
+	}
+	return errors.Join(cause, d.finish(j))
+}
+
+// HalfError says that a switch failed and could not be undone either. The
+// journal is kept; Recover, and the next attempt, try again.
+type HalfError struct{ Err error }
+
+// Error says what happened, and what happens next.
+func (e *HalfError) Error() string {
+	return fmt.Sprintf("some files are switched and others are not; this is tried again: %v", e.Err)
+}
+
+// Unwrap returns the causes.
+func (e *HalfError) Unwrap() error { return e.Err }
+
+// syncDirs makes the names in the folders of ops durable, each folder once.
+func (d *Deployer) syncDirs(ops []Op, path func(Op) string) error {
+	var dirs []string
+	for _, op := range ops {
+		if dir := filepath.Dir(path(op)); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range dirs {
+		if err := d.disk.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tidy removes the version folders that are neither served nor the last ones
+// served before, and temporaries that earlier attempts left.
+func (d *Deployer) tidy(image Image, previous string) error {
+	if image.Link == "" {
+		return d.tidyTemps(image)
+	}
+	current, err := os.Readlink(image.Link)
+	if err != nil {
+		return err
+	}
+	folder := versions(image.Link)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == filepath.Base(current) || e.Name() == filepath.Base(previous) {
+			continue
+		}
+		if err := d.removeFolder(filepath.Join(folder, e.Name())); err != nil {
+			return err
+		}
+	}
+	return d.tidyTemps(image)
+}
+
+// tidyTemps removes temporaries beside the image's paths.
+func (d *Deployer) tidyTemps(image Image) error {
+	paths := []string{image.Link}
+	if image.Link == "" {
+		paths = nil
+		for _, w := range image.Files {
+			paths = append(paths, w.name)
+		}
+	}
+	for _, path := range paths {
+		dir, base := filepath.Split(path)
+		left, err := filepath.Glob(dir + "." + globQuote.Replace(base[:min(len(base), 200)]) + ".tmp-*")
+		if err != nil {
+			return err
+		}
+		for _, temp := range left {
+			if !durable.IsTemp(filepath.Base(temp)) {
+				continue
+			}
+			if err := d.disk.Remove(temp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// globQuote makes a name stand for itself in a pattern of path/filepath.
+var globQuote = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
