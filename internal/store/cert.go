@@ -77,7 +77,7 @@ func decodeGroup(group string, entry backend.Entry, err error) []*plan.KnownCert
 		err = foreign(entry.Key, r.Group)
 	}
 	if err != nil {
-		return []*plan.KnownCert{{Name: group, Damage: err.Error()}}
+		return []*plan.KnownCert{{Name: group, Damage: err.Error(), Newer: !lost(err)}}
 	}
 	certs := make([]*plan.KnownCert, 0, len(r.Certs))
 	for name, cert := range r.Certs {
@@ -105,7 +105,7 @@ func addTargets(cert *plan.KnownCert, entry backend.Entry, err error) {
 	case err == nil:
 		cert.Targets = r.Targets
 	case !lost(err) && cert.Damage == "":
-		cert.Damage = err.Error()
+		cert.Damage, cert.Newer = err.Error(), true
 	}
 }
 

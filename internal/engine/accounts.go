@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/issuer"
+	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// RegisterAccount returns the account at an issuer, registering one where
+// none is stored.
+func (e *Engine) RegisterAccount(ctx context.Context, id string) (store.Account, error) {
+	if _, _, err := e.authority(id); err != nil {
+		return store.Account{}, err
+	}
+	if _, err := e.account(ctx, e.current(), id); err != nil {
+		return store.Account{}, asFault(err)
+	}
+	return e.Store.Account(ctx, id)
+}
+
+// UpdateAccount brings the contact at the CA up to the config.
+func (e *Engine) UpdateAccount(ctx context.Context, id string) (store.Account, error) {
+	p, ca, err := e.authority(id)
+	if err != nil {
+		return store.Account{}, err
+	}
+	account, err := e.account(ctx, p, id)
+	if err != nil {
+		return store.Account{}, asFault(err)
+	}
+	account, err = ca.Contact(ctx, account, contact(p.cfg.Email))
+	if err != nil {
+		return store.Account{}, asFault(err)
+	}
+	if err := e.saveAccount(context.WithoutCancel(ctx), id, account, nil); err != nil {
+		return store.Account{}, err
+	}
+	return e.Store.Account(ctx, id)
+}
+
+// RollAccountKey changes the account's key (RFC 8555 section 7.3.5). The new
+// key is stored before the CA hears of it; after a crash the CA is asked
+// which of the two counts.
+func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, error) {
+	p, ca, err := e.authority(id)
+	if err != nil {
+		return store.Account{}, err
+	}
+	account, err := e.account(ctx, p, id)
+	if err != nil {
+		return store.Account{}, asFault(err)
+	}
+	next, err := keys.Generate(accountKeyType)
+	if err != nil {
+		return store.Account{}, err
+	}
+	intention := store.Intention{Kind: store.IntendRollKey, Since: time.Now().UTC()}
+	if err := intention.SetKey(next); err != nil {
+		return store.Account{}, err
+	}
+	if err := e.intend(ctx, id, &intention); err != nil {
+		return store.Account{}, err
+	}
+	if _, err := ca.RollKey(ctx, account, next); err != nil {
+		if refused(err) {
+			err = errors.Join(asFault(err), e.intend(context.WithoutCancel(ctx), id, nil))
+		}
+		return store.Account{}, asFault(err)
+	}
+	return e.takeKey(context.WithoutCancel(ctx), id, next)
+}
+
+// takeKey makes the key that the CA now counts the stored one.
+func (e *Engine) takeKey(ctx context.Context, id string, key crypto.Signer) (store.Account, error) {
+	err := e.Store.UpdateAccount(ctx, id, func(a *store.Account) error {
+		a.Intention = nil
+		return a.SetKey(key)
+	})
+	if err != nil {
+		return store.Account{}, err
+	}
+	return e.Store.Account(ctx, id)
+}
+
+// intend stores, or drops, what is about to be asked of the CA.
+func (e *Engine) intend(ctx context.Context, id string, intention *store.Intention) error {
+	return e.Store.UpdateAccount(ctx, id, func(a *store.Account) error {
+		a.Intention = intention
+		return nil
+	})
+}
+
+// resolveIntention asks the CA which of two keys counts, or whether the
+// account still stands, after a change whose answer was lost.
+func (e *Engine) resolveIntention(ctx context.Context, ca *issuer.CA, record store.Account) (store.Account, error) {
+	if record.Intention == nil {
+		return record, nil
+	}
+	id := record.Issuer
+	if record.Intention.Kind == store.IntendRollKey {
+		next, err := record.Intention.Signer()
+		if err != nil {
+			return record, err
+		}
+		_, err = ca.FindAccount(ctx, next)
+		if err == nil {
+			return e.takeKey(context.WithoutCancel(ctx), id, next)
+		}
+		if !errors.Is(err, issuer.ErrNoAccount) {
+			return record, err
+		}
+	}
+	if err := e.intend(ctx, id, nil); err != nil {
+		return record, err
+	}
+	return e.Store.Account(ctx, id)
+}
+
+// ResetAccount archives the stored account and registers a new one.
+func (e *Engine) ResetAccount(ctx context.Context, id string) (store.Account, error) {
+	if _, _, err := e.authority(id); err != nil {
+		return store.Account{}, err
+	}
+	if err := e.Store.ArchiveAccount(ctx, id, "reset by a person"); err != nil {
+		return store.Account{}, err
+	}
+	return e.RegisterAccount(ctx, id)
+}
+
+// DeactivateAccount ends the account at the CA (RFC 8555 section 7.3.6) and
+// archives it.
+func (e *Engine) DeactivateAccount(ctx context.Context, id string) error {
+	_, ca, err := e.authority(id)
+	if err != nil {
+		return err
+	}
+	record, err := e.Store.Account(ctx, id)
+	if err != nil {
+		return fmt.Errorf("no account at %s is stored: %w", id, err)
+	}
+	account, err := accountOf(record)
+	if err != nil {
+		return err
+	}
+	if err := e.intend(ctx, id, &store.Intention{Kind: store.IntendDeactivate, Since: time.Now().UTC()}); err != nil {
+		return err
+	}
+	if err := ca.Deactivate(ctx, account); err != nil && !accountIsLost(err) {
+		return asFault(err)
+	}
+	return e.Store.ArchiveAccount(context.WithoutCancel(ctx), id, "deactivated by a person")
+}
+
+// ImportAccount takes over an account of another client by its key. The CA
+// has to know it.
+func (e *Engine) ImportAccount(ctx context.Context, id string, key crypto.Signer) (store.Account, error) {
+	p, ca, err := e.authority(id)
+	if err != nil {
+		return store.Account{}, err
+	}
+	account, err := ca.FindAccount(ctx, key)
+	if err != nil {
+		return store.Account{}, asFault(err)
+	}
+	if err := e.Store.ArchiveAccount(ctx, id, "replaced by an imported one"); err != nil {
+		return store.Account{}, err
+	}
+	if _, err := e.newAccountRecord(ctx, id, p.issuers[id].config.Directory, key); err != nil {
+		return store.Account{}, err
+	}
+	if err := e.saveAccount(ctx, id, account, nil); err != nil {
+		return store.Account{}, err
+	}
+	return e.Store.Account(ctx, id)
+}
+
+// Forget drops all that is stored of a certificate; installed files stay.
+func (e *Engine) Forget(ctx context.Context, name string) error {
+	defer e.Wake()
+	return e.Store.Forget(ctx, name)
+}
+
+// authority is the client of a configured issuer.
+func (e *Engine) authority(id string) (*parts, *issuer.CA, error) {
+	p := e.current()
+	auth := p.issuers[id]
+	if auth == nil {
+		return nil, nil, fmt.Errorf("no issuer %q is configured", id)
+	}
+	ca, err := auth.client()
+	return p, ca, err
+}
+
+// refused reports whether the CA said no, as opposed to not being reached:
+// then what was intended did not happen.
+func refused(err error) bool {
+	ca, ok := errors.AsType[*issuer.Error](err)
+	return ok && ca.Type != ""
+}
+
+// accountIsLost reports whether the CA does not know, or no longer accepts,
+// the account.
+func accountIsLost(err error) bool {
+	ca, ok := errors.AsType[*issuer.Error](err)
+	return ok && ca.Code == plan.CodeAccountLost
+}
+
+// asFault gives an error the form of a fact, for callers that show it.
+func asFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*FaultError](err); ok {
+		return f
+	}
+	fault, _ := faultOf(err)
+	return &FaultError{Fault: fault, Err: err}
+}

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/issuer"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// How long to wait at most before asking for renewal information again, where
+// that failed, and where the CA offers none.
+const (
+	adviceMost    = 24 * time.Hour
+	adviceMissing = 7 * 24 * time.Hour
+)
+
+// advice asks the CA when a certificate should be renewed. The instant inside
+// its window is drawn once and stored with the certificate's id; only a moved
+// window is drawn again.
+func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
+	version, _ := w.known.Version(s.Version)
+	pair, ok := version.Pair(s.KeyType)
+	auth := w.parts.issuers[s.Issuer]
+	if !ok || auth == nil {
+		return nil // the plan looks again
+	}
+	w.stage("asking " + s.Issuer + " for its renewal window")
+	info, err := w.renewalInfo(ctx, auth, pair.CertID)
+	if ctx.Err() != nil {
+		return nil // asked again by the next run
+	}
+	now, dice := time.Now(), rand.Float64()
+	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		if k.Advice == nil {
+			k.Advice = map[string]plan.Advice{}
+		}
+		k.Advice[s.KeyType] = advised(k.Advice[s.KeyType], pair.CertID, info, err, now, dice)
+		return nil
+	})
+	if storeErr != nil {
+		return w.fault(plan.CodeDisk, "store the renewal window: "+storeErr.Error(), nil)
+	}
+	if err != nil {
+		// Our own window rules meanwhile; that the CA cannot be asked shows
+		// in the log, and in a renewal that fails.
+		w.engine.Log.Warn("no renewal information", "certificate", w.want.Name, "issuer", s.Issuer, "error", err)
+	}
+	return nil
+}
+
+// renewalInfo returns nil where the CA offers no renewal information.
+func (w *worker) renewalInfo(ctx context.Context, auth *authority, certID string) (*issuer.RenewalInfo, error) {
+	ca, err := auth.client()
+	if err != nil {
+		return nil, err
+	}
+	info, err := ca.RenewalInfo(ctx, certID)
+	if errors.Is(err, issuer.ErrNoRenewalInfo) {
+		return nil, nil
+	}
+	return &info, err
+}
+
+// advised is the advice after an answer, a refusal, or a failure.
+func advised(old plan.Advice, certID string, info *issuer.RenewalInfo, err error, now time.Time, dice float64) plan.Advice {
+	next := plan.Advice{CertID: certID}
+	if old.CertID == certID {
+		next = old
+	}
+	switch {
+	case err != nil:
+		next.Failures++
+		next.AskAgain = now.Add(min(plan.Backoff(next.Failures, dice), adviceMost))
+		if _, retryAfter := faultOf(err); retryAfter.After(next.AskAgain) {
+			next.AskAgain = retryAfter
+		}
+	case info == nil:
+		next.Missing, next.Failures = true, 0
+		next.AskAgain = now.Add(adviceMissing)
+	default:
+		if !next.Start.Equal(info.Start) || !next.End.Equal(info.End) || next.At.IsZero() {
+			next.Start, next.End = info.Start, info.End
+			next.At = info.Start.Add(time.Duration(dice * float64(info.End.Sub(info.Start))))
+		}
+		next.URL, next.Missing, next.Failures = info.URL, false, 0
+		next.AskAgain = now.Add(info.RetryAfter)
+	}
+	return next
+}

@@ -1,0 +1,160 @@
+// Package engine carries out what plan decides. It loads what is wanted and
+// known, asks plan for the steps that follow, does those that are due, and
+// commits what came of them as facts; then it plans again. It decides nothing.
+//
+// New makes an Engine, Configure gives it a config, Apply runs until nothing
+// is due, and Run does so for ever. One Engine holds the store; what it knows
+// in memory is therefore what the store holds.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// Options are what an Engine is made of.
+type Options struct {
+	Store     *store.Store // opened as holder
+	Disk      durable.Disk
+	Log       *slog.Logger
+	UserAgent string
+	// AgreeTerms is asked where the config accepts no terms of service; nil
+	// refuses. It may block on a terminal.
+	AgreeTerms func(issuer, url string) error
+	// Watch is called with every event, and with the progress of steps, from
+	// many goroutines; it must be quick.
+	Watch func(Progress)
+}
+
+// Progress is what a watcher sees: an event that goes into the history, or
+// where a certificate's current step stands.
+type Progress struct {
+	Time  time.Time
+	Cert  string
+	Step  *plan.Step   // the step that Stage speaks of; also set at its end
+	Stage string       // what is being done, in words; "" at the end of a step
+	Fault *plan.Fault  // at the end of a step: how it failed; nil when it succeeded
+	Event *store.Event // set where something happened
+}
+
+// Engine carries out steps. Its methods may be called at the same time.
+type Engine struct {
+	Options
+
+	wake     chan struct{} // holds one request to look at the store afresh
+	settling chan settled  // to the pass in Run
+
+	mu    sync.Mutex // guards what follows
+	parts *parts     // made from the current config; replaced as a whole
+
+	installs  *installQueue
+	names     *nameLocks
+	inspector *deploy.Inspector
+}
+
+// New makes an Engine that has no config yet.
+func New(o Options) *Engine {
+	e := &Engine{Options: o, wake: make(chan struct{}, 1), settling: make(chan settled), names: newNameLocks(), installs: newInstallQueue(), inspector: deploy.NewInspector()}
+	if e.Watch == nil {
+		e.Watch = func(Progress) {}
+	}
+	return e
+}
+
+// Configure takes over a config. All that can fail is done before anything is
+// replaced; what did not change keeps its connections, listeners and orders.
+func (e *Engine) Configure(cfg *config.Config) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	next, err := newParts(cfg, e.parts, e.Disk, e.UserAgent)
+	if err != nil {
+		return err
+	}
+	e.parts = next
+	e.Wake()
+	return nil
+}
+
+// Wake makes Run look at the store and the plan again, now.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // a request is waiting already
+	}
+}
+
+// Recover finishes what a killed process left half done on this node's disk.
+// It is called once, before the first pass.
+func (e *Engine) Recover(ctx context.Context) error {
+	recovered, err := e.current().deployer.Recover(ctx)
+	for _, r := range recovered {
+		words := "an interrupted installation was undone"
+		if r.Forward {
+			words = "an interrupted installation was finished"
+		}
+		e.emit(ctx, store.Event{Kind: store.EventInstalled, Cert: r.Cert, Target: r.Target, Version: r.Version, Words: words, Fault: r.Fault})
+	}
+	return err
+}
+
+func (e *Engine) current() *parts {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.parts
+}
+
+// Ask stores a person's wish for certificates and wakes the engine. It
+// returns once the wish survives a crash.
+func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, version string) error {
+	ask := plan.Ask{At: time.Now(), Version: version}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, e.Store.UpdateCert(ctx, name, func(k *plan.KnownCert) error {
+			if k.Asks == nil {
+				k.Asks = map[plan.AskKind]plan.Ask{}
+			}
+			k.Asks[kind] = ask
+			return nil
+		}))
+	}
+	e.Wake()
+	return errors.Join(errs...)
+}
+
+// Settled returns once the pass in Run has looked at the store after the call
+// and nothing that is due now is left, queued or running for the named
+// certificates (all when none are named), or with ctx's end.
+func (e *Engine) Settled(ctx context.Context, names []string) error {
+	s := settled{names: names, done: make(chan struct{})}
+	select {
+	case e.settling <- s:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// World is what plan looks at, read from the store.
+func (e *Engine) World(ctx context.Context) (plan.World, error) {
+	known, err := e.Store.Known(ctx)
+	if err != nil {
+		return plan.World{}, err
+	}
+	wanted := e.current().wanted
+	wanted.Node = e.Store.Node()
+	return plan.World{Wanted: wanted, Known: known}, nil
+}

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/challenge"
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// pendingHooks are the hooks to run after an installation: those left over,
+// and those of what has happened now.
+func (w *worker) pendingHooks(left []string, r deploy.Result) []string {
+	var events []store.EventKind
+	if r.Changed {
+		events = append(events, store.EventFileInstalled, store.EventInstalled)
+	}
+	if len(r.Reloaded) > 0 {
+		events = append(events, store.EventReloaded)
+	}
+	return w.addHooks(left, events...)
+}
+
+// addHooks adds the configured hooks of events to those still to run.
+func (w *worker) addHooks(left []string, events ...store.EventKind) []string {
+	for _, event := range events {
+		if _, configured := w.parts.cfg.Hooks[string(event)]; configured && !slices.Contains(left, string(event)) {
+			left = append(left, string(event))
+		}
+	}
+	return left
+}
+
+// hook runs a hook that is still to run. A crash after it succeeded and
+// before that is stored runs it again: hooks are told that they may be.
+func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
+	fact := w.known.Targets[s.Target]
+	var err error
+	if h, ok := w.hookOf(s.Hook); ok {
+		w.stage("running the hook of " + s.Hook)
+		err = deploy.Run(ctx, h, w.payload(s.Hook, s.Target, fact.HookTry.Count+1))
+	} // else it was taken out of the config: nothing is left to run
+	if ctx.Err() != nil {
+		return nil // run again by the next run
+	}
+	var fault *plan.Fault
+	if failed, ok := errors.AsType[*deploy.HookError](err); ok {
+		fault = failed.Fault(time.Now())
+	}
+	now, jitter := time.Now(), rand.Float64()
+	storeErr := w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
+		t := targets[s.Target]
+		if fault != nil {
+			t.HookTry = t.HookTry.Begin(now, jitter).Failed(now, *fault, time.Time{})
+		} else {
+			t.Hooks = slices.DeleteFunc(slices.Clone(t.Hooks), func(name string) bool { return name == s.Hook })
+			t.HookTry = plan.Tries{}
+		}
+		targets[s.Target] = t
+		return nil
+	})
+	if storeErr != nil {
+		return w.fault(plan.CodeDisk, "store that the hook ran: "+storeErr.Error(), nil)
+	}
+	if fault != nil {
+		w.emit(ctx, store.Event{Kind: store.EventErrored, Target: s.Target, Words: fault.Words, Detail: fault.Detail, Fault: fault})
+	}
+	return fault
+}
+
+// hookOf is the configured hook of an event.
+func (w *worker) hookOf(event string) (deploy.Hook, bool) {
+	h, ok := w.parts.cfg.Hooks[event]
+	return deploy.Hook{Event: event, Args: h.Command.Args, Shell: h.Command.Shell, User: h.User, Timeout: h.Timeout}, ok
+}
+
+// payload is what a hook is told.
+func (w *worker) payload(event, target string, attempt int) deploy.Payload {
+	p := deploy.Payload{Event: event, At: time.Now().UTC(), Certificate: w.want.Name, Names: w.want.Names, Target: target, Attempt: attempt}
+	if v, ok := w.known.Version(w.known.Published); ok {
+		p.Version, p.NotAfter, p.Issuer = v.ID, v.NotAfter(), v.Pairs[0].Issuer
+	}
+	if t, err := w.target(target); target != "" && err == nil {
+		p.Services, p.Lineage = w.wantedTarget(target).Services, t.Lineage()
+		if files, err := t.HookFiles(); err == nil {
+			p.Files = files
+		}
+	}
+	return p
+}
+
+// veto runs the hook that may put an order off. Its exit status 1 does, until
+// the next look; not when little is left of what is served. A hook that is
+// missing or hangs is a failure, no veto.
+func (w *worker) veto(ctx context.Context, s plan.Step) (*plan.Fault, bool) {
+	event := string(store.EventRenewing)
+	h, ok := w.hookOf(event)
+	if !ok || s.Kind == plan.KindResume {
+		return nil, false
+	}
+	err := deploy.Run(ctx, h, w.payload(event, "", 1))
+	failed, isFailure := errors.AsType[*deploy.HookError](err)
+	if !isFailure {
+		return nil, false
+	}
+	fault := failed.Fault(time.Now())
+	if !failed.Veto() || s.Urgent {
+		w.engine.Log.Warn("the hook does not stop the renewal", "certificate", w.want.Name, "error", failed, "detail", failed.Said)
+		return nil, false
+	}
+	fault.Words = "put off by the hook: " + fault.Words
+	return fault, true
+}
+
+// challengeHook tells a configured hook of a challenge; without one it does
+// nothing.
+func (w *worker) challengeHook(ctx context.Context, event store.EventKind, c challenge.Challenge) error {
+	h, ok := w.hookOf(string(event))
+	if !ok {
+		return nil
+	}
+	p := w.payload(string(event), "", 1)
+	p.Challenge = &deploy.HookChallenge{Type: c.Type, Domain: c.Identifier.Value, Token: c.Token, Validation: c.KeyAuthorization}
+	if c.Type == challenge.TypeDNS01 {
+		p.Challenge.Validation = c.DNSValue()
+	}
+	return deploy.Run(ctx, h, p)
+}

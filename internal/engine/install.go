@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// install brings the published version to a target and tells its services. A
+// crash before its fact is stored leaves the target behind: installing again
+// changes no byte that is right already, and tells the services once more.
+func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
+	target, err := w.target(s.Target)
+	if err != nil {
+		return w.fault(plan.CodeDeploy, err.Error(), nil)
+	}
+	content, err := w.content(ctx, s.Version)
+	if err != nil {
+		return w.brokenVersion(ctx, s.Version, err)
+	}
+	w.stage("installing on " + w.node + " (" + s.Target + ")")
+	fact := w.known.Targets[s.Target]
+	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
+	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content, Told: told})
+	if err := w.installed(context.WithoutCancel(ctx), s, result); err != nil {
+		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
+	}
+	return result.Fault
+}
+
+// installed stores and tells what became of an installation.
+func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) error {
+	if r.Untidy != nil {
+		w.engine.Log.Warn("leftovers of earlier versions could not be removed", "certificate", w.want.Name, "target", s.Target, "error", r.Untidy)
+	}
+	now, jitter, want := time.Now(), rand.Float64(), w.wantedTarget(s.Target)
+	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
+		t := targets[s.Target]
+		if r.Fault != nil {
+			targets[s.Target] = refusedTarget(t, s, r, want, now, jitter)
+			return nil
+		}
+		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
+		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
+		t.Hooks = w.pendingHooks(t.Hooks, r)
+		targets[s.Target] = t
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	w.tellInstalled(ctx, s, r)
+	return nil
+}
+
+// refusedTarget remembers an installation that failed, and when to try again:
+// a day later where a service would not take the files.
+func refusedTarget(t plan.Target, s plan.Step, r deploy.Result, want plan.WantedTarget, now time.Time, jitter float64) plan.Target {
+	if t.Refused == nil || t.Refused.Version != s.Version || t.Refused.Config != want.Config {
+		t.Tries = plan.Tries{}
+	}
+	t.Tries = t.Tries.Begin(now, jitter).Failed(now, *r.Fault, time.Time{})
+	if r.RolledBack {
+		t.Tries.NotBefore = now.Add(plan.Backoff(4, jitter))
+	}
+	t.Refused = &plan.Refused{Version: s.Version, Config: want.Config, RolledBack: r.RolledBack}
+	if t.State == "" || t.Version == "" {
+		t.State = plan.TargetPending
+	}
+	return t
+}
+
+// tellInstalled puts what happened at a target into the history.
+func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result) {
+	event := store.Event{Target: s.Target, Version: s.Version}
+	if r.Fault != nil {
+		event.Kind, event.Words, event.Detail, event.Fault = store.EventErrored, r.Fault.Words, r.Fault.Detail, r.Fault
+		if r.RolledBack {
+			event.Kind = store.EventRolledBack
+		}
+		w.emit(ctx, event)
+		return
+	}
+	if r.Changed {
+		event.Kind, event.Words = store.EventInstalled, "installed: "+s.Reason.Words
+		w.emit(ctx, event)
+	}
+	for _, name := range r.Reloaded {
+		event.Kind, event.Words = store.EventReloaded, name+" was told to read its files again"
+		w.emit(ctx, event)
+	}
+	for _, name := range r.Stopped {
+		w.engine.Log.Warn("the service does not run; it finds its files when it starts", "certificate", w.want.Name, "service", name)
+	}
+}
+
+// target is a target of the config in deploy's terms.
+func (w *worker) target(name string) (deploy.Target, error) {
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	targets := cert.Targets()
+	i := slices.IndexFunc(targets, func(t config.Target) bool { return t.Name == name })
+	if i < 0 {
+		return deploy.Target{}, fmt.Errorf("the config has no target %s of %s", name, w.want.Name)
+	}
+	return w.parts.target(cert, targets[i])
+}
+
+// target maps a target of the config to deploy's.
+func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target, error) {
+	target := deploy.Target{
+		Cert: cert.Name, Name: t.Name, Layout: deploy.Layout(t.Layout), Base: t.Path, Owner: t.Owner, Group: t.Group,
+	}
+	for _, k := range cert.KeyTypes {
+		target.KeyTypes = append(target.KeyTypes, string(k))
+	}
+	for _, f := range t.Files {
+		file := deploy.File{Path: f.Path, Mode: f.Mode, Owner: f.Owner, Group: f.Group, KeyType: string(f.KeyType)}
+		for _, part := range f.Content {
+			file.Content = append(file.Content, deploy.Part(part))
+		}
+		target.Files = append(target.Files, file)
+	}
+	for _, name := range cert.Services {
+		target.Services = append(target.Services, p.cfg.Services[name])
+	}
+	if cert.CSR != nil && cert.CSR.KeyFile == "" && cert.CSR.Problem == "" {
+		csr, err := x509.ParseCertificateRequest(cert.CSR.DER)
+		if err != nil {
+			return target, fmt.Errorf("%s: %w", cert.CSR.File, err)
+		}
+		target.Public = csr.PublicKey
+	}
+	return target, nil
+}
+
+// wantedTarget is the plan's view of a target.
+func (w *worker) wantedTarget(name string) plan.WantedTarget {
+	i := slices.IndexFunc(w.want.Targets, func(t plan.WantedTarget) bool { return t.Name == name })
+	if i < 0 {
+		return plan.WantedTarget{Name: name}
+	}
+	return w.want.Targets[i]
+}
+
+// content reads a version with its private keys.
+func (w *worker) content(ctx context.Context, id string) (deploy.Content, error) {
+	record, err := w.engine.Store.Version(ctx, w.want.Name, id)
+	if err != nil {
+		return deploy.Content{}, err
+	}
+	content := deploy.Content{Version: id}
+	for _, p := range record.Version.Pairs {
+		parsed, err := chain.Parse([]byte(record.Chains[p.KeyType]))
+		if err != nil {
+			return deploy.Content{}, err
+		}
+		key, err := w.privateKey(ctx, p.Key)
+		if err != nil {
+			return deploy.Content{}, err
+		}
+		content.Pairs = append(content.Pairs, deploy.Pair{KeyType: p.KeyType, Key: key, Leaf: parsed.LeafPEM(), Rest: parsed.RestPEM()})
+	}
+	return content, content.Check()
+}
+
+// privateKey is a private key in PEM: the stored one, or the one beside the
+// administrator's CSR; nil where it is held elsewhere.
+func (w *worker) privateKey(ctx context.Context, fingerprint string) ([]byte, error) {
+	if csr := w.parts.cfg.Certificate(w.want.Name).CSR; csr != nil {
+		if csr.KeyFile == "" {
+			return nil, nil
+		}
+		text, err := os.ReadFile(csr.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the key of the CSR: %w", err)
+		}
+		return text, nil
+	}
+	key, err := w.engine.Store.Key(ctx, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	return keys.Marshal(key)
+}
+
+// placeholder puts a self-signed pair where a service needs files to start.
+func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
+	target, err := w.target(s.Target)
+	if err != nil {
+		return w.fault(plan.CodeDeploy, err.Error(), nil)
+	}
+	w.known.Vacant[s.Target] = false // done, or not to be tried again in this run
+	content, err := deploy.PlaceholderFor(target, w.want.Names, time.Now())
+	if err != nil {
+		return w.fault(plan.CodeDeploy, err.Error(), nil)
+	}
+	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content})
+	if result.Fault != nil {
+		return result.Fault
+	}
+	err = w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
+		t := targets[s.Target]
+		t.State, t.Files, t.Spare = plan.TargetPending, result.Files, &plan.Placeholder{At: time.Now()}
+		targets[s.Target] = t
+		return nil
+	})
+	if err != nil {
+		return w.fault(plan.CodeDisk, "store that a placeholder was installed: "+err.Error(), nil)
+	}
+	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: s.Target, Words: "placeholder installed, so that " + strings.Join(w.wantedTarget(s.Target).Services, ", ") + " can start"})
+	return nil
+}
+
+// inspect looks whether installed files were altered, and stores what was.
+func (w *worker) inspect(ctx context.Context) *plan.Fault {
+	w.engine.inspectQuietly(ctx, w.want, w.known)
+	return nil
+}
+
+// inspectQuietly is an inspection without a step around it. It reports
+// whether something needs work now. Where all is well it writes nothing.
+func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known *plan.KnownCert) bool {
+	known.Inspected = time.Now()
+	found := map[string][]string{}
+	for _, target := range want.Targets {
+		if altered := e.inspector.Altered(known.Targets[target.Name].Files); len(altered) > 0 {
+			found[target.Name] = altered
+		}
+	}
+	if len(found) == 0 {
+		return false
+	}
+	err := e.Store.UpdateTargets(ctx, want.Name, func(targets map[string]plan.Target) error {
+		for name, altered := range found {
+			t := targets[name]
+			t.Altered = altered
+			targets[name] = t
+		}
+		return nil
+	})
+	if err != nil {
+		e.Log.Error("cannot store which files were altered", "certificate", want.Name, "error", errors.Join(err))
+		return false
+	}
+	for name, altered := range found {
+		t := known.Targets[name]
+		t.Altered = altered
+		known.Targets[name] = t
+		e.Log.Warn("installed files were changed by somebody else", "certificate", want.Name, "target", name, "files", altered)
+	}
+	return true
+}

@@ -1,0 +1,349 @@
+package engine
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/challenge"
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/issuer"
+	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// issue opens an order, or goes on with one, and sees it through until its
+// version is published. Each write and what a crash after it means stands in
+// docs/STORE.md, "A certificate's life, write by write".
+func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
+	if fault, vetoed := w.veto(ctx, s); vetoed {
+		return fault
+	}
+	order, err := w.begin(ctx, s)
+	if err != nil {
+		return w.fault(plan.CodeDisk, "count the attempt: "+err.Error(), nil)
+	}
+	unlock, err := w.engine.names.lock(ctx, order.Issuer, order.Request.Names)
+	if err != nil {
+		return w.failed(ctx, s, order, err)
+	}
+	defer unlock()
+	made, err := w.obtain(ctx, s, order)
+	if err != nil {
+		return w.failed(ctx, s, order, err)
+	}
+	if err := w.keep(ctx, s, order, made); err != nil {
+		return w.failed(ctx, s, order, err)
+	}
+	return nil
+}
+
+// begin counts the attempt before it is made, and remembers which key it is
+// made with. A crash after it leaves an attempt that came to nothing.
+func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
+	now, jitter := time.Now(), rand.Float64()
+	var order plan.Order
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		if k.Tries == nil {
+			k.Tries = map[string]plan.Tries{}
+		}
+		k.Tries[s.KeyType] = k.Tries[s.KeyType].Begin(now, jitter)
+		order = w.orderFor(k, s, now)
+		if k.Orders == nil {
+			k.Orders = map[string]plan.Order{}
+		}
+		k.Orders[s.KeyType] = order
+		return nil
+	})
+	return order, err
+}
+
+// orderFor is the saved order where the step resumes it; a fresh one
+// otherwise, which takes over the key of an order that never reached the CA.
+func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Order {
+	saved, ok := k.Orders[s.KeyType]
+	if ok && s.Kind == plan.KindResume {
+		return saved
+	}
+	order := plan.Order{Issuer: s.Issuer, Request: w.want.Request(), Created: now, Reason: s.Reason}
+	if ok && saved.URL == "" && w.want.CSR == "" {
+		order.Key = saved.Key
+	}
+	if version, ok := k.Version(k.Published); ok {
+		if pair, ok := version.Pair(s.KeyType); ok && pair.Issuer == s.Issuer {
+			order.Replaces = pair.CertID // RFC 9773 section 5
+		}
+	}
+	return order
+}
+
+// made is what an order came to.
+type made struct {
+	issued issuer.Issued
+	key    string // fingerprint
+}
+
+// obtain talks to the CA. An account that the CA does not know any more is
+// registered again, once.
+func (w *worker) obtain(ctx context.Context, s plan.Step, order plan.Order) (made, error) {
+	auth := w.parts.issuers[order.Issuer]
+	if auth == nil {
+		return made{}, fmt.Errorf("issuer %s is not configured", order.Issuer)
+	}
+	ca, err := auth.client()
+	if err != nil {
+		return made{}, err
+	}
+	request, err := w.request(ctx, s, &order)
+	if err != nil {
+		return made{}, err
+	}
+	for again := false; ; again = true {
+		account, err := w.engine.account(ctx, w.parts, order.Issuer)
+		if err != nil {
+			return made{}, err
+		}
+		issued, err := ca.Issue(ctx, w.job(ctx, s, order, account, request))
+		if accountIsLost(err) && !again {
+			if err := w.engine.accountLost(ctx, w.parts, order.Issuer, account, err); err != nil {
+				return made{}, err
+			}
+			order.URL = "" // it belonged to the lost account
+			continue
+		}
+		if order.URL != "" && !again && orderForgotten(err) {
+			order.URL = ""
+			continue
+		}
+		return made{issued: issued, key: order.Key}, err
+	}
+}
+
+// signing is what the CA is asked to certify.
+type signing struct {
+	csr    []byte // DER
+	public crypto.PublicKey
+}
+
+// request makes the signing request: from the administrator's own where there
+// is one, else for a key that is saved before the CA hears of it.
+func (w *worker) request(ctx context.Context, s plan.Step, order *plan.Order) (signing, error) {
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	if cert.CSR != nil {
+		request, err := csrRequest(cert.CSR)
+		if err == nil {
+			order.Key, err = keys.Fingerprint(request.public)
+		}
+		return request, err
+	}
+	key, err := w.engine.key(ctx, keys.Type(s.KeyType), order.Key)
+	if err != nil {
+		return signing{}, err
+	}
+	fingerprint, err := keys.Fingerprint(key.Public())
+	if err != nil {
+		return signing{}, err
+	}
+	order.Key = fingerprint
+	csr, err := issuer.CSR(key, w.want.Names, w.want.CommonName, w.want.MustStaple)
+	return signing{csr: csr, public: key.Public()}, err
+}
+
+// key returns the stored key of a fingerprint, or a new one once it is stored.
+func (e *Engine) key(ctx context.Context, t keys.Type, fingerprint string) (crypto.Signer, error) {
+	if fingerprint != "" {
+		key, err := e.Store.Key(ctx, fingerprint)
+		if err == nil {
+			return key, nil
+		}
+		// Killed between counting the attempt and saving its key, or the
+		// record is damaged: no order was made with it, or it is worth a new one.
+	}
+	key, err := keys.Generate(t)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := e.Store.PutKey(ctx, key); err != nil {
+		return nil, fmt.Errorf("save the new key: %w", err)
+	}
+	return key, nil
+}
+
+// job describes the order to the issuer.
+func (w *worker) job(ctx context.Context, s plan.Step, order plan.Order, account issuer.Account, request signing) issuer.Job {
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	job := w.parts.job(cert, order.Issuer, account, request)
+	job.Replaces = order.Replaces
+	job.Solvers = w.solvers
+	job.Warn = func(err error) {
+		w.engine.Log.Warn("going on in spite of a failure", "certificate", w.want.Name, "error", err)
+	}
+	job.Stage = func(stage issuer.Stage) { w.stage(string(stage)) }
+	job.Save = func(o issuer.Order) error {
+		// Not to be cancelled: from here on the CA knows the order.
+		return w.engine.Store.UpdateCert(context.WithoutCancel(ctx), w.want.Name, func(k *plan.KnownCert) error {
+			saved := order
+			saved.URL, saved.Expires, saved.Replaces = o.URL, o.Expires, o.Replaces
+			k.Orders[s.KeyType] = saved
+			return nil
+		})
+	}
+	if order.URL != "" {
+		job.Resume = &issuer.Order{URL: order.URL, Expires: order.Expires, Replaces: order.Replaces}
+	}
+	return job
+}
+
+// job is what an order for a certificate asks of a CA, whoever opens it.
+func (p *parts) job(cert *config.Certificate, id string, account issuer.Account, request signing) issuer.Job {
+	return issuer.Job{
+		Account: account, Names: cert.Names, CSR: request.csr, Public: request.public,
+		Profile: p.cfg.ProfileAt(cert, id), PreferredChain: p.issuers[id].config.PreferredChain,
+	}
+}
+
+// solvers are the ways to prove a name, seen in the history.
+func (w *worker) solvers(id challenge.Identifier) []challenge.Solver {
+	solvers := w.parts.solvers(w.want.Name, id)
+	for i, s := range solvers {
+		solvers[i] = w.announce(s)
+	}
+	return solvers
+}
+
+// solvers are the ways to prove a name, in the order of the config's rules.
+func (p *parts) solvers(cert string, id challenge.Identifier) []challenge.Solver {
+	var solvers []challenge.Solver
+	for _, m := range p.cfg.MethodsFor(cert, id.Value, id.Wildcard) {
+		if solver := p.solver(m); solver != nil {
+			solvers = append(solvers, solver)
+		}
+	}
+	return solvers
+}
+
+// solver returns the doer of a method; nil where its listener is switched off.
+func (p *parts) solver(m config.Method) challenge.Solver {
+	switch {
+	case m.Type == config.MethodDNS01:
+		return p.writers[m.Via].solver
+	case m.Type == config.MethodHTTP01 && m.Webroot != "":
+		solver, err := challenge.NewWebroot(m.Webroot, p.disk)
+		if err != nil {
+			return nil // config has checked the pattern
+		}
+		return solver
+	case m.Type == config.MethodHTTP01 && p.cfg.Listen.HTTP != "":
+		return p.http[p.cfg.Listen.HTTP]
+	case m.Type == config.MethodTLSALPN01 && p.cfg.Listen.TLS != "":
+		return p.tls[p.cfg.Listen.TLS]
+	}
+	return nil
+}
+
+// keep stores what the CA gave as a version and publishes it. A crash between
+// the two writes leaves a version nobody points to, and the order with which
+// the next run finds it.
+func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made) error {
+	ctx = context.WithoutCancel(ctx) // what the CA gave is never thrown away
+	now := time.Now()
+	pair := pairOf(m, s.KeyType, order, now)
+	pair.Misfit = misfit(m.issued.Chain, w.want)
+	record := w.versionWith(ctx, pair, string(m.issued.Chain.PEM()), now)
+	if err := w.engine.Store.PutVersion(ctx, record); err != nil {
+		return fmt.Errorf("save the certificate: %w", err)
+	}
+	asked := s.Asked
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		k.Name = w.want.Name
+		k.Versions = append(k.Versions, record.Version)
+		k.Published, k.Held = record.Version.ID, false
+		delete(k.Orders, s.KeyType)
+		delete(k.Tries, s.KeyType)
+		delete(k.Advice, s.KeyType)
+		if !asked {
+			k.Issued = append(recentIssues(k.Issued, now), plan.Issued{At: now, Names: order.Request.Names, KeyType: s.KeyType, Lifetime: pair.Lifetime()})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("publish the certificate: %w", err)
+	}
+	w.emit(ctx, store.Event{
+		Kind: store.EventIssued, KeyType: s.KeyType, Version: record.Version.ID, Issuer: order.Issuer,
+		Words: fmt.Sprintf("%s issued %s, valid until %s: %s", order.Issuer, joinNames(order.Request.Names), pair.NotAfter.UTC().Format(time.RFC3339), order.Reason.Words),
+	})
+	return nil
+}
+
+// failed stores how an attempt ended and returns it as a fault.
+func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err error) *plan.Fault {
+	ctx = context.WithoutCancel(ctx)
+	fault, retryAfter := faultOf(err)
+	if errors.Is(err, context.Canceled) {
+		return w.interrupted(ctx, s, fault)
+	}
+	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		tries := k.Tries[s.KeyType]
+		tries.Issuer = order.Issuer
+		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
+		if orderEnded(err) {
+			delete(k.Orders, s.KeyType)
+		}
+		return nil
+	})
+	if storeErr != nil {
+		w.engine.Log.Error("cannot store how the attempt ended; it counts as one that was killed", "certificate", w.want.Name, "error", storeErr)
+	}
+	w.pauseIssuer(ctx, order.Issuer, err)
+	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
+	return &fault
+}
+
+// interrupted takes back the count of an attempt that a person or the system
+// ended in an orderly way: it was no failure, and its order goes on later.
+func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault) *plan.Fault {
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		tries := k.Tries[s.KeyType]
+		tries.Count--
+		tries.Open, tries.NotBefore = false, time.Time{}
+		if tries.Count <= 0 {
+			delete(k.Tries, s.KeyType)
+			return nil
+		}
+		k.Tries[s.KeyType] = tries
+		return nil
+	})
+	if err != nil {
+		w.engine.Log.Error("cannot store that the attempt was interrupted", "certificate", w.want.Name, "error", err)
+	}
+	return &fault
+}
+
+// pauseIssuer remembers a CA's wish to be left alone as a whole.
+func (w *worker) pauseIssuer(ctx context.Context, id string, err error) {
+	until, pause := issuerPause(err)
+	if !pause {
+		return
+	}
+	now := time.Now()
+	fault, _ := faultOf(err)
+	var after plan.KnownIssuer
+	storeErr := w.engine.Store.UpdateIssuer(ctx, id, func(k *plan.KnownIssuer) error {
+		if until.After(k.NotBefore) {
+			k.NotBefore = until
+		}
+		k.At, k.Fault = now, &fault
+		after = *k
+		return nil
+	})
+	if storeErr != nil {
+		w.engine.Log.Error("cannot store the CA's wish to wait", "issuer", id, "error", storeErr)
+		return
+	}
+	w.issuers[id] = after
+}

@@ -1,0 +1,397 @@
+package engine
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// Report sums up what Apply did.
+type Report struct {
+	Done   []Outcome  // steps that were carried out, in the order of their end
+	World  plan.World // as it is afterwards
+	Failed bool       // some step failed
+}
+
+// Outcome is one step and how it ended.
+type Outcome struct {
+	Step  plan.Step
+	Fault *plan.Fault // nil when it succeeded
+}
+
+// replanEvery is how often at most the whole plan is made again while work is
+// going on. A certificate's own next steps do not wait for it.
+const replanEvery = time.Second
+
+// localLane bounds the certificates worked on that ask no CA.
+const localLane = 64
+
+// Apply does all that is due for the named certificates (all when none are
+// named) and returns when nothing is left that is due now.
+func (e *Engine) Apply(ctx context.Context, names []string, only Only) (Report, error) {
+	world, err := e.World(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	restrict(&world, names)
+	p := newPass(e, world, only)
+	p.once = true
+	err = p.run(ctx)
+	return Report{Done: p.outcomes, World: p.world, Failed: p.failed()}, err
+}
+
+// Run does what is due whenever it becomes due, until ctx ends. It returns
+// once the steps under way have been saved.
+func (e *Engine) Run(ctx context.Context) error {
+	world, err := e.World(ctx)
+	if err != nil {
+		return err
+	}
+	p := newPass(e, world, Only{})
+	return p.run(ctx)
+}
+
+// Only restricts the kinds of step that are done; the zero value allows all.
+type Only struct{ Kinds []plan.Kind }
+
+func (o Only) allows(k plan.Kind) bool { return len(o.Kinds) == 0 || slices.Contains(o.Kinds, k) }
+
+// restrict leaves only the named certificates in the world's wishes.
+func restrict(w *plan.World, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	w.Wanted.Certs = slices.DeleteFunc(slices.Clone(w.Wanted.Certs), func(c plan.WantedCert) bool {
+		return !slices.Contains(names, c.Name)
+	})
+}
+
+// pass is the loop: plan, start workers, take over what they learned. All
+// fields belong to the goroutine in run.
+type pass struct {
+	engine   *Engine
+	world    plan.World
+	wanted   map[string]plan.WantedCert
+	only     Only
+	once     bool
+	started  map[string]bool // certificates worked on in this pass, where once
+	running  map[string]bool
+	lanes    map[string]int // workers per CA ("" for those that ask none)
+	done     chan finished
+	freed    chan string // lanes left by workers that go on without their CA
+	outcomes []Outcome
+	planned  time.Time
+	queue    [][]plan.Step // due work by certificate, most urgent first
+	next     time.Time     // when something becomes due
+	resting  map[string]rest
+	waiting  []settled
+}
+
+// rest keeps a certificate from being worked on again at once when a step
+// failed without leaving a fact that says when to try again.
+type rest struct {
+	until time.Time
+	count int
+}
+
+// settled is somebody who waits until nothing is due for some certificates.
+type settled struct {
+	names []string
+	done  chan struct{}
+}
+
+// finished is what a worker hands back.
+type finished struct {
+	cert     string
+	known    *plan.KnownCert
+	issuers  map[string]plan.KnownIssuer
+	outcomes []Outcome
+	stuck    bool // a step that was tried is still due
+}
+
+func newPass(e *Engine, w plan.World, only Only) *pass {
+	p := &pass{
+		engine: e, world: w, only: only,
+		started: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
+		done: make(chan finished), freed: make(chan string),
+	}
+	p.index()
+	return p
+}
+
+func (p *pass) index() {
+	p.wanted = make(map[string]plan.WantedCert, len(p.world.Wanted.Certs))
+	for _, c := range p.world.Wanted.Certs {
+		p.wanted[c.Name] = c
+	}
+}
+
+func (p *pass) failed() bool {
+	return slices.ContainsFunc(p.outcomes, func(o Outcome) bool { return o.Fault != nil })
+}
+
+// run loops until nothing is due (once) or ctx ends. Workers that are under
+// way when ctx ends see it too, save their step, and are waited for.
+func (p *pass) run(ctx context.Context) error {
+	p.replan(ctx)
+	for {
+		if ctx.Err() == nil {
+			p.start(ctx)
+		}
+		p.settle(ctx)
+		if len(p.running) == 0 && (ctx.Err() != nil || p.once && len(p.queue) == 0) {
+			return context.Cause(ctx)
+		}
+		p.wait(ctx)
+	}
+}
+
+// replan makes the whole plan and sorts its due steps by certificate.
+func (p *pass) replan(ctx context.Context) {
+	now := time.Now()
+	steps := plan.Make(now, p.world)
+	p.planned, p.next, p.queue = now, plan.Next(now, steps), nil
+	steps = p.inspectAll(ctx, now, steps)
+	place := map[string]int{}
+	for _, s := range steps {
+		if !s.Due(now) || !p.only.allows(s.Kind) {
+			continue
+		}
+		if r := p.resting[s.Cert]; r.until.After(now) {
+			p.next = sooner(p.next, r.until)
+			continue
+		}
+		i, ok := place[s.Cert]
+		if !ok {
+			i = len(p.queue)
+			place[s.Cert] = i
+			p.queue = append(p.queue, nil)
+		}
+		p.queue[i] = append(p.queue[i], s)
+	}
+}
+
+// start begins work on queued certificates as far as their lanes have room. A
+// lane belongs to one CA, so that a slow one takes no slot of another.
+func (p *pass) start(ctx context.Context) {
+	var left [][]plan.Step
+	for _, steps := range p.queue {
+		name, lane := steps[0].Cert, laneOf(steps)
+		switch {
+		case p.once && p.started[name]:
+		case p.running[name]: // looked at again when its worker is done
+		case p.lanes[lane] >= p.engine.room(lane):
+			left = append(left, steps)
+		default:
+			p.running[name], p.started[name] = true, true
+			p.lanes[lane]++
+			w := p.worker(name, lane, steps)
+			go func() { p.done <- w.run(ctx) }()
+		}
+	}
+	p.queue = left
+}
+
+// laneOf is the CA that the first step which needs one asks.
+func laneOf(steps []plan.Step) string {
+	for _, s := range steps {
+		if s.Issuer != "" {
+			return s.Issuer
+		}
+	}
+	return ""
+}
+
+// room is how many certificates may be worked on at once in a lane.
+func (e *Engine) room(lane string) int {
+	if lane == "" {
+		return localLane
+	}
+	return max(1, e.current().cfg.Concurrency)
+}
+
+// wait sleeps until something happens, and takes note of it.
+func (p *pass) wait(ctx context.Context) {
+	timer, stop := p.timer()
+	defer stop()
+	ended := ctx.Done()
+	if ctx.Err() != nil {
+		ended = nil // workers are winding up
+	}
+	select {
+	case <-ended:
+	case f := <-p.done:
+		p.take(f)
+		if ctx.Err() == nil && time.Since(p.planned) >= replanEvery {
+			p.replan(ctx)
+		}
+	case lane := <-p.freed:
+		p.lanes[lane]--
+	case <-p.wake():
+		p.reload(ctx)
+	case s := <-p.settling():
+		p.reload(ctx)
+		p.waiting = append(p.waiting, s)
+	case <-timer:
+		p.replan(ctx)
+	}
+}
+
+// wake is the engine's wake-up, for passes that go on for ever.
+func (p *pass) wake() <-chan struct{} {
+	if p.once {
+		return nil
+	}
+	return p.engine.wake
+}
+
+// settling are those who want to wait for a pass that goes on for ever.
+func (p *pass) settling() <-chan settled {
+	if p.once {
+		return nil
+	}
+	return p.engine.settling
+}
+
+// settle tells those whose certificates have nothing due, queued or running.
+func (p *pass) settle(ctx context.Context) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(s settled) bool {
+		concerns := func(name string) bool { return len(s.names) == 0 || slices.Contains(s.names, name) }
+		for name := range p.running {
+			if concerns(name) {
+				return false
+			}
+		}
+		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(steps[0].Cert) }) {
+			return false
+		}
+		close(s.done)
+		return true
+	})
+}
+
+// sooner is the earlier of two instants; zero means never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// timer fires when the next step becomes due, or soon after workers ended.
+func (p *pass) timer() (<-chan time.Time, func()) {
+	if p.once && len(p.running) > 0 || p.next.IsZero() {
+		return nil, func() {}
+	}
+	t := time.NewTimer(max(0, time.Until(p.next)))
+	return t.C, func() { t.Stop() }
+}
+
+// take merges what a worker learned into the world.
+func (p *pass) take(f finished) {
+	delete(p.running, f.cert)
+	if f.known != nil {
+		p.world.Known.Certs[f.cert] = f.known
+	}
+	for id, k := range f.issuers {
+		p.world.Known.Issuers[id] = k
+	}
+	p.outcomes = append(p.outcomes, f.outcomes...)
+	if p.once {
+		return
+	}
+	p.outcomes = nil // a daemon's history is in the store
+	p.next = sooner(p.next, p.planned.Add(replanEvery))
+	if !f.stuck {
+		delete(p.resting, f.cert)
+		return
+	}
+	n := p.resting[f.cert].count + 1
+	p.resting[f.cert] = rest{until: time.Now().Add(plan.Backoff(n, 0)), count: n}
+}
+
+// reload reads the store and the config's wishes again, keeping what only
+// this process knows. Certificates being worked on are taken over as their
+// workers end.
+func (p *pass) reload(ctx context.Context) {
+	fresh, err := p.engine.World(ctx)
+	if err != nil {
+		p.engine.Log.Error("cannot read the store; going on with what is known", "error", err)
+		return
+	}
+	for name, k := range fresh.Known.Certs {
+		if old := p.world.Known.Certs[name]; old != nil {
+			keepTransient(k, old)
+			k.Inspected = time.Time{} // look at files again: somebody asked to look now
+		}
+	}
+	clear(p.resting)
+	p.world = fresh
+	p.index()
+	p.replan(ctx)
+}
+
+// keepTransient carries over what only a running process knows.
+func keepTransient(to, from *plan.KnownCert) {
+	to.Looked, to.Vacant, to.Inspected = from.Looked, from.Vacant, from.Inspected
+}
+
+// inspectAll carries out the inspections of certificates for which nothing
+// else is due, a few at a time and without a worker each: a pass over many
+// certificates costs little more than their stats. It returns the other steps.
+func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step) []plan.Step {
+	due := map[string]int{}
+	for _, s := range steps {
+		if s.Due(now) {
+			due[s.Cert]++
+		}
+	}
+	var rest []plan.Step
+	var alone []string
+	for _, s := range steps {
+		if s.Kind == plan.KindInspect && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind) {
+			alone = append(alone, s.Cert)
+			continue
+		}
+		rest = append(rest, s)
+	}
+	if len(alone) == 0 {
+		return rest
+	}
+	altered := p.inspect(ctx, alone)
+	for _, name := range altered {
+		rest = append(rest, plan.Cert(now, p.world, p.wanted[name])...)
+	}
+	return rest
+}
+
+// inspect looks at the files of certificates in parallel and returns those
+// that need work now.
+func (p *pass) inspect(ctx context.Context, names []string) []string {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var altered []string
+	next := make(chan string)
+	for range 2 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for name := range next {
+				if p.engine.inspectQuietly(ctx, p.wanted[name], p.world.Known.Certs[name]) {
+					mu.Lock()
+					altered = append(altered, name)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, name := range names {
+		next <- name
+	}
+	close(next)
+	wg.Wait()
+	slices.Sort(altered)
+	return altered
+}

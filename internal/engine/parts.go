@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/certkeep/certkeep/internal/challenge"
+	"github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/dns"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/issuer"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// parts are the doers that a config describes. They are made as a whole and
+// not changed afterwards; a new config takes over those that stayed the same,
+// with their connections and listeners.
+type parts struct {
+	cfg      *config.Config
+	wanted   plan.Wanted
+	issuers  map[string]*authority
+	http     map[string]*challenge.HTTP01    // by address
+	tls      map[string]*challenge.TLSALPN01 // by address
+	writers  map[string]*writer              // by name in `dns`
+	deployer *deploy.Deployer
+	disk     durable.Disk
+}
+
+// authority is a CA that is configured. Its client is made when it is first
+// asked, so that an unreadable secret of one CA stops no other.
+type authority struct {
+	config    config.Issuer
+	userAgent string
+
+	mu sync.Mutex // guards ca; held while it is made
+	ca *issuer.CA
+}
+
+// writer is a way to write DNS records.
+type writer struct {
+	config config.DNS
+	solver challenge.Solver
+}
+
+func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent string) (*parts, error) {
+	if old == nil {
+		old = &parts{}
+	}
+	p := &parts{
+		cfg: cfg, wanted: cfg.Wanted(), disk: disk, issuers: map[string]*authority{},
+		http: map[string]*challenge.HTTP01{}, tls: map[string]*challenge.TLSALPN01{}, writers: map[string]*writer{},
+	}
+	for id, c := range cfg.Issuers {
+		if was := old.issuers[id]; was != nil && reflect.DeepEqual(was.config, c) {
+			p.issuers[id] = was
+			continue
+		}
+		p.issuers[id] = &authority{config: c, userAgent: userAgent}
+	}
+	p.listeners(old)
+	p.dnsWriters(old)
+	p.deployer = old.deployer
+	if p.deployer == nil || old.cfg.State != cfg.State {
+		p.deployer = deploy.New(deploy.Options{State: cfg.State, Disk: disk})
+	}
+	return p, nil
+}
+
+// listeners keeps the own listeners whose address stayed the same.
+func (p *parts) listeners(old *parts) {
+	if addr := p.cfg.Listen.HTTP; addr != "" {
+		if p.http[addr] = old.http[addr]; p.http[addr] == nil {
+			p.http[addr] = challenge.NewHTTP01(challenge.ListenOn(addr))
+		}
+	}
+	if addr := p.cfg.Listen.TLS; addr != "" {
+		if p.tls[addr] = old.tls[addr]; p.tls[addr] == nil {
+			p.tls[addr] = challenge.NewTLSALPN01(challenge.ListenOn(addr))
+		}
+	}
+}
+
+// dnsWriters keeps the ways to write DNS records that stayed the same. One
+// that cannot be used fails when it is used: it stops no other.
+func (p *parts) dnsWriters(old *parts) {
+	for name, c := range p.cfg.DNS {
+		if was := old.writers[name]; was != nil && reflect.DeepEqual(was.config, c) {
+			p.writers[name] = was
+			continue
+		}
+		solver, err := newDNS01(c)
+		if err != nil {
+			solver = unusable{err: &FaultError{Fault: newFault(plan.CodeDNSUpdate, plan.BlameAdmin, fmt.Sprintf("dns.%s cannot be used: %v", name, err)), Err: err}}
+		}
+		p.writers[name] = &writer{config: c, solver: solver}
+	}
+}
+
+// newDNS01 makes the solver that writes by one entry of the config's `dns`.
+func newDNS01(c config.DNS) (challenge.Solver, error) {
+	resolver := dns.Resolver{Nameservers: c.Propagation.Servers}
+	if c.Resolver != "" {
+		resolver.Servers = []string{c.Resolver}
+	}
+	w, err := newDNSWriter(c, resolver)
+	if err != nil {
+		return nil, err
+	}
+	solver := challenge.NewDNS01(challenge.DNS01Config{Writer: w, Resolver: resolver, TTL: c.TTL, Timeout: c.Propagation.Timeout})
+	if c.Propagation.Off {
+		return unseen{solver}, nil
+	}
+	return solver, nil
+}
+
+// unseen is a solver whose answers are not looked for: it hides Wait.
+type unseen struct{ challenge.Solver }
+
+// unusable is a solver of dns-01 that was configured and cannot work.
+type unusable struct{ err error }
+
+// Type implements challenge.Solver.
+func (unusable) Type() string { return challenge.TypeDNS01 }
+
+// Present says why it cannot.
+func (u unusable) Present(context.Context, challenge.Challenge) error { return u.err }
+
+// CleanUp has nothing to take away.
+func (unusable) CleanUp(context.Context, challenge.Challenge) error { return nil }
+
+func newDNSWriter(c config.DNS, resolver dns.Resolver) (dns.Writer, error) {
+	if c.Provider == config.ProviderCommand {
+		return dns.NewProgram(dns.ProgramConfig{
+			Command:  command.Command{Args: c.Command.Args, Shell: c.Command.Shell, Timeout: c.Timeout},
+			Zones:    c.Zones,
+			Resolver: resolver,
+		})
+	}
+	update := dns.RFC2136Config{Server: c.Server, Zones: c.Zones, Resolver: resolver}
+	if c.TSIGFile != "" {
+		text, err := config.SecretRef{File: c.TSIGFile}.Read()
+		if err != nil {
+			return nil, err
+		}
+		key, err := dns.ParseTSIG(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.TSIGFile, err)
+		}
+		update.TSIG = &key
+	}
+	return dns.NewRFC2136(update)
+}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// prune drops versions that are kept no longer. The group forgets them first:
+// a crash then leaves records nobody points to, never a pointer to nothing.
+func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
+	var keysLeft, keysGone []string
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		keysLeft, keysGone = nil, nil
+		var kept []plan.Version
+		for _, v := range k.Versions {
+			into := &keysLeft
+			if slices.Contains(s.Drop, v.ID) && v.ID != k.Published {
+				into = &keysGone
+			} else {
+				kept = append(kept, v)
+			}
+			for _, p := range v.Pairs {
+				if p.Issuer == "" {
+					continue // adopted: another certificate may have been found with the same key
+				}
+				*into = append(*into, p.Key)
+			}
+		}
+		for _, o := range k.Orders {
+			keysLeft = append(keysLeft, o.Key)
+		}
+		k.Versions = kept
+		return nil
+	})
+	if err != nil {
+		return w.fault(plan.CodeDisk, "forget old versions: "+err.Error(), nil)
+	}
+	for _, id := range s.Drop {
+		if err := w.engine.Store.DeleteVersion(ctx, w.want.Name, id); err != nil {
+			return w.fault(plan.CodeDisk, "delete version "+id+": "+err.Error(), nil)
+		}
+	}
+	for _, key := range keysGone {
+		if slices.Contains(keysLeft, key) {
+			continue
+		}
+		if err := w.engine.Store.DeleteKey(ctx, key); err != nil {
+			return w.fault(plan.CodeDisk, "delete an old key: "+err.Error(), nil)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/service"
+)
+
+// installQueue gathers installations that share services, so that one reload
+// covers all that were written before it: while a batch is carried out, the
+// next one fills up. Batches of different services do not wait for each other
+// here.
+type installQueue struct {
+	mu       sync.Mutex // guards what follows
+	pending  map[string][]*installJob
+	draining map[string]bool
+	services map[string]*serviceTurn
+}
+
+// installJob is one target to be brought up to date.
+type installJob struct {
+	deployer *deploy.Deployer
+	job      deploy.Job
+	result   chan deploy.Result
+}
+
+// serviceTurn lets batches that share a service take turns, and keeps the
+// least time between two reloads.
+type serviceTurn struct {
+	mu   sync.Mutex
+	next time.Time // earliest next reload; guarded by mu
+}
+
+func newInstallQueue() *installQueue {
+	return &installQueue{pending: map[string][]*installJob{}, draining: map[string]bool{}, services: map[string]*serviceTurn{}}
+}
+
+// install brings one target up to date together with others that wait for the
+// same services, and returns what came of this one.
+func (q *installQueue) install(ctx context.Context, d *deploy.Deployer, job deploy.Job) deploy.Result {
+	waiting := &installJob{deployer: d, job: job, result: make(chan deploy.Result, 1)}
+	key := serviceKey(job)
+	q.mu.Lock()
+	q.pending[key] = append(q.pending[key], waiting)
+	if !q.draining[key] {
+		q.draining[key] = true
+		// Whoever waits may give up; the batch is finished all the same, for
+		// the services must be told of what was written.
+		go q.drain(context.WithoutCancel(ctx), key)
+	}
+	q.mu.Unlock()
+	return <-waiting.result
+}
+
+// serviceKey is what jobs have in common that one batch may carry out.
+func serviceKey(job deploy.Job) string {
+	services := sortedServices(job)
+	if len(services) == 0 {
+		return "target " + job.Target.Cert + " " + job.Target.Name // nothing to share
+	}
+	var names []string
+	for _, s := range services {
+		names = append(names, s.Name)
+	}
+	return "services " + strings.Join(names, " ")
+}
+
+// drain carries out batch after batch until nobody waits.
+func (q *installQueue) drain(ctx context.Context, key string) {
+	for {
+		q.mu.Lock()
+		batch := q.pending[key]
+		delete(q.pending, key)
+		if len(batch) == 0 {
+			delete(q.draining, key)
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+		q.carryOut(ctx, batch)
+	}
+}
+
+// carryOut installs a batch when it is the turn of all its services.
+func (q *installQueue) carryOut(ctx context.Context, batch []*installJob) {
+	services := sortedServices(batch[0].job)
+	turns := q.turns(services)
+	for _, t := range turns { // in the order of names: no two batches wait for each other
+		t.mu.Lock()
+		time.Sleep(time.Until(t.next)) // the least time between two reloads
+	}
+	jobs := make([]deploy.Job, len(batch))
+	for i, w := range batch {
+		jobs[i] = w.job
+	}
+	results := batch[0].deployer.Batch(ctx, jobs)
+	for i, t := range turns {
+		t.next = time.Now().Add(services[i].MinInterval)
+		t.mu.Unlock()
+	}
+	for i, w := range batch {
+		w.result <- results[i]
+	}
+}
+
+// turns are those of the services, in their order.
+func (q *installQueue) turns(services []service.Service) []*serviceTurn {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	turns := make([]*serviceTurn, len(services))
+	for i, s := range services {
+		if q.services[s.Name] == nil {
+			q.services[s.Name] = &serviceTurn{}
+		}
+		turns[i] = q.services[s.Name]
+	}
+	return turns
+}
+
+// sortedServices are the services of a job by name, each once.
+func sortedServices(job deploy.Job) []service.Service {
+	services := slices.Clone(job.Target.Services)
+	slices.SortFunc(services, func(a, b service.Service) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(services, func(a, b service.Service) bool { return a.Name == b.Name })
+}

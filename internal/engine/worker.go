@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// worker sees one certificate through all of its steps that are due, one
+// after another, planning again after each. Its fields belong to its goroutine.
+type worker struct {
+	engine   *Engine
+	parts    *parts // of the config it was started under
+	want     plan.WantedCert
+	node     string
+	known    *plan.KnownCert
+	issuers  map[string]plan.KnownIssuer
+	lane     string
+	leave    func(lane string) // gives the CA's slot back before the worker ends
+	only     Only
+	allowed  map[plan.Kind]bool // orders that the paced plan let through
+	tried    map[string]bool
+	step     plan.Step // the one under way
+	outcomes []Outcome
+}
+
+func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
+	w := &worker{
+		engine: p.engine, parts: p.engine.current(), want: p.wanted[name], node: p.world.Wanted.Node,
+		known: ownCopy(name, p.world.Known.Certs[name]), issuers: map[string]plan.KnownIssuer{}, lane: lane, only: p.only,
+		allowed: map[plan.Kind]bool{}, tried: map[string]bool{},
+	}
+	for id, k := range p.world.Known.Issuers {
+		w.issuers[id] = k
+	}
+	for _, s := range steps {
+		w.allowed[s.Kind] = true
+	}
+	w.leave = func(lane string) { p.freed <- lane }
+	return w
+}
+
+// ownCopy lets a worker change what the planning goroutine goes on reading.
+func ownCopy(name string, k *plan.KnownCert) *plan.KnownCert {
+	if k == nil {
+		return &plan.KnownCert{Name: name}
+	}
+	own := *k
+	own.Targets = maps.Clone(k.Targets)
+	own.Vacant = maps.Clone(k.Vacant)
+	return &own
+}
+
+// run does step after step until none is due. What it returns is the
+// certificate as the store now knows it.
+func (w *worker) run(ctx context.Context) finished {
+	for ctx.Err() == nil {
+		step, ok := w.next()
+		if !ok {
+			break
+		}
+		if step.Issuer == "" {
+			w.leaveLane()
+		}
+		w.tried[key(step)] = true
+		w.step = step
+		fault := w.do(ctx, step)
+		w.outcomes = append(w.outcomes, Outcome{Step: step, Fault: fault})
+		w.engine.Watch(Progress{Time: time.Now(), Cert: w.want.Name, Step: &step, Fault: fault})
+		if err := w.refresh(ctx); err != nil {
+			w.engine.Log.Error("cannot read the certificate's record", "certificate", w.want.Name, "error", err)
+			break
+		}
+	}
+	w.leaveLane()
+	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck()}
+}
+
+// stuck reports whether a step that was tried is due again already.
+func (w *worker) stuck() bool {
+	now := time.Now()
+	for _, s := range w.plan(now) {
+		if s.Due(now) && w.tried[key(s)] {
+			return true
+		}
+	}
+	return false
+}
+
+// plan makes the certificate's own plan.
+func (w *worker) plan(now time.Time) []plan.Step {
+	world := plan.World{
+		Wanted: plan.Wanted{Node: w.node, Certs: []plan.WantedCert{w.want}},
+		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers},
+	}
+	return plan.Cert(now, world, w.want)
+}
+
+// leaveLane lets another certificate ask the CA while this one is installed.
+func (w *worker) leaveLane() {
+	if w.leave != nil {
+		w.leave(w.lane)
+		w.leave = nil
+	}
+}
+
+// next is the first step that is due and was not tried by this worker.
+func (w *worker) next() (plan.Step, bool) {
+	now := time.Now()
+	for _, s := range w.plan(now) {
+		switch {
+		case !s.Due(now), w.tried[key(s)], !w.only.allows(s.Kind):
+		case s.Kind == plan.KindIssue && !s.Urgent && !s.Asked && !w.allowed[s.Kind]:
+			// Spread by the plan over all certificates: not this one's turn.
+		default:
+			return s, true
+		}
+	}
+	return plan.Step{}, false
+}
+
+// key tells steps apart, so that one that changes no fact is not repeated.
+func key(s plan.Step) string {
+	return fmt.Sprintf("%s|%s|%s|%s|%s|%s", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer)
+}
+
+// refresh reads the certificate's facts again.
+func (w *worker) refresh(ctx context.Context) error {
+	// A step that was cancelled has stored how far it came; reading that must
+	// not be cancelled with it.
+	fresh, err := w.engine.Store.KnownCert(context.WithoutCancel(ctx), w.want.Name)
+	if err != nil {
+		return err
+	}
+	keepTransient(fresh, w.known)
+	w.known = fresh
+	return nil
+}
+
+// do carries out one step. The fault it returns has been stored already where
+// a later pass must know it.
+func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
+	switch s.Kind {
+	case plan.KindAdopt:
+		return w.adopt(ctx, s)
+	case plan.KindIssue, plan.KindResume:
+		return w.issue(ctx, s)
+	case plan.KindPublish:
+		return w.publish(ctx, s)
+	case plan.KindSpare:
+		return w.placeholder(ctx, s)
+	case plan.KindInstall:
+		return w.install(ctx, s)
+	case plan.KindHook:
+		return w.hook(ctx, s)
+	case plan.KindVerify:
+		return w.verify(ctx, s)
+	case plan.KindInspect:
+		return w.inspect(ctx)
+	case plan.KindAdvice:
+		return w.advice(ctx, s)
+	case plan.KindPrune:
+		return w.prune(ctx, s)
+	case plan.KindAnswer:
+		return w.answer(ctx, s)
+	}
+	return w.fault(plan.CodeUnexpected, "no way to carry out a step of kind "+string(s.Kind), nil)
+}
+
+// fault makes a fact of a failure.
+func (w *worker) fault(code plan.Code, words string, detail []string) *plan.Fault {
+	return &plan.Fault{Code: code, Words: words, Detail: detail, At: time.Now()}
+}
