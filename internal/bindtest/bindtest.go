@@ -4,14 +4,12 @@
 package bindtest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +18,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/certkeep/certkeep/internal/servertest"
 )
 
 // Zone is one zone to serve.
@@ -37,69 +37,25 @@ type Server struct {
 	Address string // "host:port"
 	KeyName string
 	KeyFile []byte // in BIND's format; its key may update all zones without a Policy
-	log     string
 }
 
 // Start starts named with zones and waits until it answers. Where BIND is not
 // installed the test is skipped, or fails with CI set.
 func Start(t testing.TB, zones ...Zone) *Server {
 	t.Helper()
-	program := find(t)
+	program := servertest.Find(t, "named")
 	dir := t.TempDir()
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Address: freeAddress(t), KeyName: "update", log: filepath.Join(dir, "named.log")}
+	// named listens only on addresses that an interface has: 127.0.0.1.
+	s := &Server{Address: servertest.FreeAddress(t), KeyName: "update"}
 	s.KeyFile = fmt.Appendf(nil, "key %q {\n\talgorithm hmac-sha256;\n\tsecret %q;\n};\n", s.KeyName, base64.StdEncoding.EncodeToString(key))
 	s.configure(t, dir, zones)
-
-	cmd := exec.Command(program, "-c", filepath.Join(dir, "named.conf"), "-f", "-n", "1")
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start named: %v", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // fails only when it is gone
-		<-ended
-	})
-	s.await(t, zones, ended, &output)
+	process := servertest.Start(t, syscall.SIGTERM, program, "-c", filepath.Join(dir, "named.conf"), "-f", "-n", "1")
+	process.Ready(t, filepath.Join(dir, "named.log"), func(ctx context.Context) error { return s.serves(ctx, zones) })
 	return s
-}
-
-func find(t testing.TB) string {
-	t.Helper()
-	program, err := exec.LookPath("named")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/named")
-	}
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("BIND's named is not installed")
-		}
-		t.Skip("BIND's named is not installed")
-	}
-	return program
-}
-
-// freeAddress returns a port that is free for TCP and UDP. It has to be on
-// 127.0.0.1: named listens only on addresses that an interface has.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	p, err := net.ListenPacket("udp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	return l.Addr().String()
 }
 
 func (s *Server) configure(t testing.TB, dir string, zones []Zone) {
@@ -135,26 +91,18 @@ logging { channel file { file "named.log"; severity info; }; category default { 
 	write("named.conf", config.String())
 }
 
-// await waits until named answers for every zone.
-func (s *Server) await(t testing.TB, zones []Zone, ended <-chan error, output *bytes.Buffer) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+// serves reports whether named answers for every zone.
+func (s *Server) serves(ctx context.Context, zones []Zone) error {
 	for _, zone := range zones {
-		for {
-			r, err := s.query(ctx, zone.Name, dns.TypeSOA)
-			if err == nil && r.Rcode == dns.RcodeSuccess && r.Authoritative {
-				break
-			}
-			select {
-			case err := <-ended:
-				t.Fatalf("named ended: %v\n%s%s", err, output, s.Log())
-			case <-ctx.Done():
-				t.Fatalf("named does not answer: %v\n%s", err, s.Log())
-			case <-time.After(20 * time.Millisecond):
-			}
+		r, err := s.query(ctx, zone.Name, dns.TypeSOA)
+		if err != nil {
+			return err
+		}
+		if r.Rcode != dns.RcodeSuccess || !r.Authoritative {
+			return fmt.Errorf("%s: %s", zone.Name, dns.RcodeToString[r.Rcode])
 		}
 	}
+	return nil
 }
 
 func (s *Server) query(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
@@ -180,13 +128,4 @@ func (s *Server) TXT(t testing.TB, name string) []string {
 	}
 	slices.Sort(texts)
 	return texts
-}
-
-// Log returns what the server has logged.
-func (s *Server) Log() string {
-	text, err := os.ReadFile(s.log)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
 }
