@@ -1,7 +1,13 @@
 // Package challenge answers the challenges of RFC 8555 section 8: http-01 by
 // an own listener or a webroot, tls-alpn-01 (RFC 8737) by an own listener, and
-// dns-01 through package dns. A Solver answers one type; Rules say which
-// solvers are tried for a name, and in what order.
+// dns-01 through package dns. A Solver answers one type; which of them are
+// tried for a name, and in what order, is for the caller to say.
+//
+// Make solvers once, with NewHTTP01, NewWebroot, NewTLSALPN01 and NewDNS01,
+// and share them among all orders: a listener is bound only while a challenge
+// needs it, and belongs to all of them. What a CA sends (the token) is taken
+// for an attack until it proves to be harmless; nothing is ever shown that was
+// not presented, and nothing is taken away that was not ours.
 package challenge
 
 import (
