@@ -190,8 +190,11 @@ func (e *Engine) accountLost(ctx context.Context, p *parts, id string, lost issu
 	}
 	defer unlock()
 	record, err := e.Store.Account(ctx, id)
-	if err != nil || record.URL != lost.URL {
-		return err // another certificate's worker was here before
+	if errors.Is(err, store.ErrNotFound) || err == nil && record.URL != lost.URL {
+		return nil // another certificate's worker was here before
+	}
+	if err != nil {
+		return err
 	}
 	if err := e.Store.ArchiveAccount(ctx, id, cause.Error()); err != nil {
 		return err

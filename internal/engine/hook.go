@@ -36,6 +36,25 @@ func (w *worker) addHooks(left []string, events ...store.EventKind) []string {
 	return left
 }
 
+// queueHooks remembers the hooks of events that are not an installation's. They
+// run as steps of the certificate's first target. Without a configured hook
+// nothing is written.
+func (w *worker) queueHooks(ctx context.Context, events ...store.EventKind) {
+	if len(w.want.Targets) == 0 || len(w.addHooks(nil, events...)) == 0 {
+		return
+	}
+	first := w.want.Targets[0].Name
+	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
+		t := targets[first]
+		t.Hooks = w.addHooks(slices.Clone(t.Hooks), events...)
+		targets[first] = t
+		return nil
+	})
+	if err != nil {
+		w.engine.Log.Error("cannot store that a hook is to run", "certificate", w.want.Name, "events", events, "error", err)
+	}
+}
+
 // hook runs a hook that is still to run. A crash after it succeeded and
 // before that is stored runs it again: hooks are told that they may be.
 func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
@@ -84,6 +103,9 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 	p := deploy.Payload{Event: event, At: time.Now().UTC(), Certificate: w.want.Name, Names: w.want.Names, Target: target, Attempt: attempt}
 	if v, ok := w.known.Version(w.known.Published); ok {
 		p.Version, p.NotAfter, p.Issuer = v.ID, v.NotAfter(), v.Pairs[0].Issuer
+	}
+	for _, tries := range w.known.Tries {
+		p.Fault = tries.Fault
 	}
 	if t, err := w.target(target); target != "" && err == nil {
 		p.Services, p.Lineage = w.wantedTarget(target).Services, t.Lineage()

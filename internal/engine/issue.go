@@ -277,6 +277,7 @@ func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made
 		Kind: store.EventIssued, KeyType: s.KeyType, Version: record.Version.ID, Issuer: order.Issuer,
 		Words: fmt.Sprintf("%s issued %s, valid until %s: %s", order.Issuer, joinNames(order.Request.Names), pair.NotAfter.UTC().Format(time.RFC3339), order.Reason.Words),
 	})
+	w.queueHooks(ctx, store.EventIssued)
 	return nil
 }
 
@@ -288,7 +289,10 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 		return w.interrupted(ctx, s, fault)
 	}
 	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		tries := k.Tries[s.KeyType]
+		tries, open := k.Tries[s.KeyType]
+		if !open {
+			return nil // it was published, and only the answer of that write was lost
+		}
 		tries.Issuer = order.Issuer
 		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
 		if orderEnded(err) {
@@ -301,6 +305,12 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 	}
 	w.pauseIssuer(ctx, order.Issuer, err)
 	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
+	events := []store.EventKind{store.EventErrored}
+	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v, w.want.Warn).Before(time.Now()) {
+		w.emit(ctx, store.Event{Kind: store.EventExpiring, KeyType: s.KeyType, Version: v.ID, Words: "it ends on " + v.NotAfter().UTC().Format(time.RFC3339) + " and could not be renewed"})
+		events = append(events, store.EventExpiring)
+	}
+	w.queueHooks(ctx, events...)
 	return &fault
 }
 
@@ -308,7 +318,10 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 // ended in an orderly way: it was no failure, and its order goes on later.
 func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault) *plan.Fault {
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		tries := k.Tries[s.KeyType]
+		tries, open := k.Tries[s.KeyType]
+		if !open {
+			return nil // see failed
+		}
 		tries.Count--
 		tries.Open, tries.NotBefore = false, time.Time{}
 		if tries.Count <= 0 {
