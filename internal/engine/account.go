@@ -18,6 +18,16 @@ import (
 // accountKeyType is what account keys are made of.
 const accountKeyType keys.Type = "ecdsa-p256"
 
+// enter waits for a slot at the CA, and returns its release.
+func (a *authority) enter(ctx context.Context) (func(), error) {
+	select {
+	case a.slots <- struct{}{}:
+		return func() { <-a.slots }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // client returns the CA's client, made at first use.
 func (a *authority) client() (*issuer.CA, error) {
 	a.mu.Lock()

@@ -27,6 +27,11 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 	if !ok || auth == nil {
 		return nil // the plan looks again
 	}
+	leave, err := auth.enter(ctx)
+	if err != nil {
+		return nil // asked again by the next run
+	}
+	defer leave()
 	w.stage("asking " + s.Issuer + " for its renewal window")
 	info, err := w.renewalInfo(ctx, auth, pair.CertID)
 	if ctx.Err() != nil {

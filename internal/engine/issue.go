@@ -23,6 +23,15 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 	if fault, vetoed := w.veto(ctx, s); vetoed {
 		return fault
 	}
+	auth := w.parts.issuers[s.Issuer]
+	if auth == nil {
+		return w.fault(plan.CodeUnexpected, "issuer "+s.Issuer+" is not configured", nil)
+	}
+	leave, err := auth.enter(ctx)
+	if err != nil {
+		return nil // nothing was begun
+	}
+	defer leave()
 	order, err := w.begin(ctx, s)
 	if err != nil {
 		return w.fault(plan.CodeDisk, "count the attempt: "+err.Error(), nil)
@@ -90,11 +99,7 @@ type made struct {
 // obtain talks to the CA. An account that the CA does not know any more is
 // registered again, once.
 func (w *worker) obtain(ctx context.Context, s plan.Step, order plan.Order) (made, error) {
-	auth := w.parts.issuers[order.Issuer]
-	if auth == nil {
-		return made{}, fmt.Errorf("issuer %s is not configured", order.Issuer)
-	}
-	ca, err := auth.client()
+	ca, err := w.parts.issuers[order.Issuer].client()
 	if err != nil {
 		return made{}, err
 	}

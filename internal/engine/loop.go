@@ -180,7 +180,7 @@ func (p *pass) replan(ctx context.Context) {
 func (p *pass) start(ctx context.Context) {
 	var left [][]plan.Step
 	for _, steps := range p.queue {
-		name, lane := steps[0].Cert, laneOf(steps)
+		name, lane := steps[0].Cert, p.laneOf(steps)
 		switch {
 		case p.once && p.started[name]:
 		case p.running[name]: // looked at again when its worker is done
@@ -196,11 +196,15 @@ func (p *pass) start(ctx context.Context) {
 	p.queue = left
 }
 
-// laneOf is the CA that the first step which needs one asks.
-func laneOf(steps []plan.Step) string {
+// laneOf is the CA that the work on a certificate begins with, or is likely
+// to: where nothing is found to adopt, an order follows.
+func (p *pass) laneOf(steps []plan.Step) string {
 	for _, s := range steps {
 		if s.Issuer != "" {
 			return s.Issuer
+		}
+		if issuers := p.wanted[s.Cert].Issuers; s.Kind == plan.KindAdopt && len(issuers) > 0 {
+			return issuers[0]
 		}
 	}
 	return ""

@@ -35,6 +35,7 @@ type parts struct {
 type authority struct {
 	config    config.Issuer
 	userAgent string
+	slots     chan struct{} // as many as may ask the CA at once
 
 	mu sync.Mutex // guards ca; held while it is made
 	ca *issuer.CA
@@ -55,11 +56,11 @@ func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent strin
 		http: map[string]*challenge.HTTP01{}, tls: map[string]*challenge.TLSALPN01{}, writers: map[string]*writer{},
 	}
 	for id, c := range cfg.Issuers {
-		if was := old.issuers[id]; was != nil && reflect.DeepEqual(was.config, c) {
+		if was := old.issuers[id]; was != nil && reflect.DeepEqual(was.config, c) && cap(was.slots) == cfg.Concurrency {
 			p.issuers[id] = was
 			continue
 		}
-		p.issuers[id] = &authority{config: c, userAgent: userAgent}
+		p.issuers[id] = &authority{config: c, userAgent: userAgent, slots: make(chan struct{}, cfg.Concurrency)}
 	}
 	p.listeners(old)
 	p.dnsWriters(old)

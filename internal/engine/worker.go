@@ -62,7 +62,7 @@ func (w *worker) run(ctx context.Context) finished {
 		if !ok {
 			break
 		}
-		if step.Issuer == "" {
+		if step.Issuer == "" && step.Kind != plan.KindAdopt {
 			w.leaveLane()
 		}
 		w.tried[key(step)] = true
