@@ -49,8 +49,7 @@ type Result struct {
 // Once files are switched, the end of ctx does not keep their services from
 // being told.
 func (d *Deployer) Batch(ctx context.Context, jobs []Job) []Result {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.locks.acquire(lockNames(jobs))()
 	results := make([]Result, len(jobs))
 	b := batch{Deployer: d, ctx: ctx, claimed: map[string]string{}}
 	var works []*work
@@ -72,6 +71,18 @@ func (d *Deployer) Batch(ctx context.Context, jobs []Job) []Result {
 		}
 	}
 	return results
+}
+
+// lockNames are the locks on all that jobs touch.
+func lockNames(jobs []Job) []string {
+	var names []string
+	for _, job := range jobs {
+		names = append(names, lockOf(job.Target.Cert, job.Target.Name))
+		for _, s := range job.Target.Services {
+			names = append(names, "service "+s.Name)
+		}
+	}
+	return names
 }
 
 // batch is one call of Batch.

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -68,6 +69,9 @@ func issue(t testing.TB, parent *x509.Certificate, parentKey crypto.Signer, temp
 
 // sharedRSA is one RSA key for all tests: making one takes long.
 var sharedRSA = sync.OnceValues(func() (crypto.Signer, error) { return keys.Generate(keys.RSA2048) })
+
+// shortRSA is one RSA key that is too short to serve.
+var shortRSA = sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 1024) })
 
 // pair makes a pair of a key type.
 func (ca *testCA) pair(t testing.TB, keyType string, names ...string) Pair {

@@ -27,7 +27,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -45,14 +44,15 @@ type Options struct {
 	SystemdDir string
 }
 
-// Deployer installs. Its methods may be called at the same time; batches run
-// one after the other, for services are checked as a whole.
+// Deployer installs. Its methods may be called at the same time; batches that
+// share a target or a service run one after the other, for a service is
+// checked as a whole.
 type Deployer struct {
 	disk    durable.Disk
 	state   string
 	systemd bool
 
-	mu sync.Mutex // held while files are switched or services told
+	locks locks // on targets whose files are switched and services that are told
 }
 
 // New makes a Deployer. It touches nothing.
@@ -70,6 +70,9 @@ func New(o Options) *Deployer {
 func (d *Deployer) journalDir() string { return filepath.Join(d.state, "journal") }
 
 func (d *Deployer) archiveDir() string { return filepath.Join(d.state, "archive") }
+
+// lockOf is the name of the lock on a target's files.
+func lockOf(cert, target string) string { return "target " + cert + "@" + target }
 
 // folderAttr is for folders that hold installed files: everybody may enter,
 // the files protect themselves. So a service that runs without root reads its

@@ -44,6 +44,12 @@ func (d *Deployer) journalPath(cert, target string) string {
 	return filepath.Join(d.journalDir(), cert+"@"+target+".json")
 }
 
+// journalOwner is whose journal lies at path.
+func journalOwner(path string) (cert, target string) {
+	cert, target, _ = strings.Cut(strings.TrimSuffix(filepath.Base(path), ".json"), "@")
+	return cert, target
+}
+
 func (d *Deployer) saveJournal(j journal) error {
 	if !j.needed() {
 		return nil
@@ -89,8 +95,6 @@ type Recovery struct {
 // still say that they have to be. The error says that the journals could not
 // be read at all.
 func (d *Deployer) Recover(ctx context.Context) ([]Recovery, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	entries, err := os.ReadDir(d.journalDir())
 	if missing(err) {
 		return nil, nil
@@ -109,7 +113,12 @@ func (d *Deployer) Recover(ctx context.Context) ([]Recovery, error) {
 				return done, fmt.Errorf("remove what a crash left: %w", err)
 			}
 		case strings.HasSuffix(e.Name(), ".json"):
-			done = append(done, d.recover(path))
+			cert, target := journalOwner(path)
+			release := d.locks.acquire([]string{lockOf(cert, target)})
+			if stands(path) {
+				done = append(done, d.recover(path))
+			}
+			release()
 		}
 	}
 	return done, nil
@@ -130,7 +139,7 @@ func (d *Deployer) recoverTarget(t Target) error {
 
 // recover finishes one installation.
 func (d *Deployer) recover(path string) Recovery {
-	cert, target, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".json"), "@")
+	cert, target := journalOwner(path)
 	r := Recovery{Cert: cert, Target: target}
 	j, err := readJournal(path)
 	if err != nil {

@@ -164,11 +164,11 @@ func (d *Deployer) stopped(ctx context.Context, a service.Action, cause error) (
 		return known && !active, err
 	case program == "nginx" && slices.Contains(a.Args, "-s") && slices.Contains(a.Args, "reload"):
 		// nginx says with the number of the errno that its pid file is missing
-		// (2) or names a process that is gone (3), and that it is empty.
+		// (2) or names a process that is gone (3), and that it is empty. What is
+		// wrong with its configuration it calls an emergency.
 		text := string(failed.Stderr)
-		_, what, found := strings.Cut(text, "[error]")
-		return found && !strings.Contains(text, "[emerg]") &&
-			(strings.Contains(what, "failed (2:") || strings.Contains(what, "failed (3:") || strings.Contains(what, "invalid PID number")), nil
+		return !strings.Contains(text, "[emerg]") &&
+			(strings.Contains(text, "failed (2:") || strings.Contains(text, "failed (3:") || strings.Contains(text, "invalid PID number")), nil
 	}
 	return false, nil
 }
