@@ -42,6 +42,8 @@ type Config struct {
 	Keep         Keep
 	Defaults     Settings
 	Certificates []Certificate // by name
+
+	marks map[string]Finding // where issuers, dns, services and hooks stand, for Check
 }
 
 // Terms says whose terms of service the administrator agrees to.

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/certkeep/certkeep/internal/service"
+)
+
+// mark remembers where something stands, for Check.
+func (r *reader) mark(what string, n *node) {
+	if r.cfg.marks == nil {
+		r.cfg.marks = make(map[string]Finding)
+	}
+	r.cfg.marks[what] = r.out.finding(n.at, "", "")
+}
+
+// Check looks at the files that a configuration speaks of: secrets have to be
+// readable, and nobody else may write the programs that are run. Load does
+// not do that, so that one missing file does not stop all certificates.
+func (c *Config) Check() Errors {
+	k := checker{cfg: c}
+	for _, name := range slices.Sorted(maps.Keys(c.Issuers)) {
+		i := c.Issuers[name]
+		if i.EAB != nil {
+			if _, err := i.EAB.HMAC.Read(); err != nil {
+				k.add("issuers."+name, err.Error())
+			}
+		}
+		k.readable("issuers."+name, i.RootsFile)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.DNS)) {
+		k.readable("dns."+name, c.DNS[name].TSIGFile)
+		k.program("dns."+name, c.DNS[name].Command.Args)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		s := c.Services[name]
+		for _, a := range slices.Concat(s.Status, s.Check, s.Reload) {
+			k.service("services."+name, a)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
+		k.program("hooks."+name, c.Hooks[name].Command.Args)
+	}
+	slices.SortStableFunc(k.found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	return slices.Compact(k.found)
+}
+
+type checker struct {
+	cfg   *Config
+	found Errors
+}
+
+// add records a finding at the place that was marked.
+func (k *checker) add(what, words string) {
+	f := k.cfg.marks[what]
+	f.Words = what + ": " + words
+	k.found = append(k.found, f)
+}
+
+// readable reports a file that cannot be read.
+func (k *checker) readable(what, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := readBounded(path, maxFile); err != nil {
+		k.add(what, err.Error())
+	}
+}
+
+func (k *checker) service(what string, a service.Action) {
+	if _, configured := k.cfg.marks[what]; configured {
+		k.program(what, a.Args)
+	}
+}
+
+// program reports a program that others may write. One without a folder in
+// its name is looked up when it is run, in folders that belong to root.
+func (k *checker) program(what string, args []string) {
+	if len(args) == 0 || !filepath.IsAbs(args[0]) {
+		return
+	}
+	info, err := os.Stat(args[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		return // it may be installed later; running it says so
+	}
+	if err != nil {
+		k.add(what, err.Error())
+		return
+	}
+	if words, hint := writable(args[0], info); words != "" {
+		k.add(what, args[0]+" "+words)
+		k.found[len(k.found)-1].Hint = hint
+		return
+	}
+	if f := checkFolder(filepath.Dir(args[0])); f != nil {
+		k.add(what, f.File+" "+f.Words)
+		k.found[len(k.found)-1].Hint = f.Hint
+	}
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/certkeep/certkeep/internal/keys"
+)
+
+// keyTypeMark in a path stands for the kind of key.
+const keyTypeMark = "{key_type}"
+
+// finishFiles fills in what files leave out, and notes what is written where.
+func finishFiles(r *reader, n *node, c *Certificate) {
+	if !n.has("files") {
+		c.Files = nil
+		checkLayout(r, n, c)
+		r.certs.claims = append(r.certs.claims, layoutClaim(r, c))
+		return
+	}
+	for _, k := range []string{"layout", "path"} {
+		if n.has(k) {
+			r.out.add(n.get(k).at, fmt.Sprintf("certificate %q has both %s and files", c.Name, k), "files are instead of a layout")
+		}
+	}
+	given := n.get("files").value
+	complete := given.kind == list && len(c.Files) == len(given.items)
+	files := make([]File, 0, len(c.Files))
+	for i, f := range c.Files {
+		at := given.at
+		if complete {
+			at = given.items[i].at
+		}
+		for _, one := range expand(c, f) {
+			checkFile(r, at, c, one)
+			files = append(files, one)
+			r.certs.claims = append(r.certs.claims, claim{path: one.Path, cert: len(r.certs.certs) - 1, at: at})
+		}
+	}
+	c.Files = files
+}
+
+// expand fills in what a file leaves out; {key_type} makes one of it for
+// every kind of key.
+func expand(c *Certificate, f File) []File {
+	f.Owner, f.Group = cmp.Or(f.Owner, c.Owner), cmp.Or(f.Group, c.Group)
+	f.Target = cmp.Or(f.Target, DefaultTarget)
+	if f.Mode == 0 {
+		f.Mode = standardMode(f)
+	}
+	types := c.KeyTypes
+	switch {
+	case f.KeyType != "":
+		types = types[:0:0]
+		types = append(types, f.KeyType)
+	case !strings.Contains(f.Path, keyTypeMark) && len(types) > 0:
+		types = types[:1]
+	}
+	var files []File
+	for _, t := range types {
+		one := f
+		one.KeyType = t
+		one.Path = strings.ReplaceAll(f.Path, keyTypeMark, string(t))
+		files = append(files, one)
+	}
+	return files
+}
+
+// standardMode lets nobody but owner and group read a private key.
+func standardMode(f File) fs.FileMode {
+	switch {
+	case !f.holdsKey():
+		return 0o644
+	case f.Group != "":
+		return 0o640
+	}
+	return 0o600
+}
+
+// checkFile looks at one file that is written.
+func checkFile(r *reader, at place, c *Certificate, f File) {
+	switch {
+	case f.Mode&0o002 != 0:
+		r.out.add(at, fmt.Sprintf("mode %04o lets everybody write %s", f.Mode, f.Path), `write "0644", or "0600" with a private key`)
+	case f.holdsKey() && f.Mode&0o004 != 0:
+		r.out.add(at, fmt.Sprintf("mode %04o lets everybody read the private key in %s", f.Mode, f.Path), `write "0600", or "0640" for a group`)
+	case f.Mode&0o400 == 0:
+		r.out.add(at, fmt.Sprintf("mode %04o does not let the owner read %s", f.Mode, f.Path), `write "0600" or "0644"`)
+	}
+	if f.holdsKey() && c.CSR != nil && c.CSR.KeyFile == "" {
+		r.out.add(at, fmt.Sprintf("%s is to hold the private key, which the csr does not name", f.Path), "add key_file to the csr")
+	}
+	if !slices.Contains(c.KeyTypes, f.KeyType) {
+		r.out.add(at, fmt.Sprintf("%s is to hold the %s certificate, which is not among the key_types", f.Path, f.KeyType), hintAmong(string(f.KeyType), keyTypeNames(c.KeyTypes)))
+	}
+}
+
+// checkLayout looks at a layout together with a signing request.
+func checkLayout(r *reader, n *node, c *Certificate) {
+	if c.Layout == LayoutHAProxy && c.CSR != nil && c.CSR.KeyFile == "" {
+		r.out.add(n.placeOf("csr"), "the layout haproxy holds the private key, which the csr does not name", "add key_file to the csr")
+	}
+}
+
+// claim is a path that a certificate writes, or a folder that it fills.
+type claim struct {
+	path   string
+	cert   int // index in certReader.certs
+	at     place
+	folder bool
+}
+
+// layoutClaim is what the certificate's layout writes.
+func layoutClaim(r *reader, c *Certificate) claim {
+	to := claim{cert: len(r.certs.certs) - 1, at: r.certs.at, folder: true}
+	switch c.Layout {
+	case LayoutCertbot:
+		to.path = c.Path + "/live/" + c.Name
+	case LayoutHAProxy:
+		to.path, to.folder = c.Path+"/"+c.Name+".pem", false
+	default:
+		to.path = c.Path + "/" + c.Name
+	}
+	if strings.HasSuffix(c.Path, "/") {
+		to.path = path.Clean(to.path)
+	}
+	return to
+}
+
+// checkClaims makes sure that no two targets write the same path, and that
+// none writes into the folder of another's layout.
+func checkClaims(r *reader, claims []claim) {
+	byPath := make(map[string]int, len(claims))
+	folders := false
+	for i, c := range claims {
+		folders = folders || c.folder
+		if first, ok := byPath[c.path]; ok {
+			r.conflict(claims[first], c, fmt.Sprintf("%s is written twice", c.path))
+			continue
+		}
+		byPath[c.path] = i
+	}
+	if !folders {
+		return
+	}
+	for _, c := range claims {
+		for dir := path.Dir(c.path); len(dir) > 1; dir = path.Dir(dir) {
+			if i, ok := byPath[dir]; ok && claims[i].folder {
+				r.conflict(claims[i], c, fmt.Sprintf("%s lies in the folder of a layout", c.path))
+				break
+			}
+		}
+	}
+}
+
+// conflict reports two claims that exclude each other, at the later one.
+func (r *reader) conflict(a, b claim, words string) {
+	nameA, nameB := r.certs.certs[a.cert].name, r.certs.certs[b.cert].name
+	hint := fmt.Sprintf("certificate %q writes it %s", nameA, seenAt(r, b.at, a.at))
+	if a.cert == b.cert {
+		hint = fmt.Sprintf("certificate %q writes both", nameA)
+	}
+	r.out.add(b.at, fmt.Sprintf("certificate %q: %s", nameB, words), hint)
+}
+
+func keyTypeNames(types []keys.Type) []string {
+	var names []string
+	for _, t := range types {
+		names = append(names, string(t))
+	}
+	return names
+}

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// readConfigFile reads one file of the configuration, or says why it is
+// refused. Whoever can write it decides what runs as us.
+func readConfigFile(path string) ([]byte, *Finding) {
+	refuse := func(words, hint string) ([]byte, *Finding) {
+		return nil, &Finding{File: path, Words: words, Hint: hint}
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not make us wait
+	if errors.Is(err, fs.ErrNotExist) {
+		return refuse("there is no such file", "\"certkeep config example\" prints one to begin with")
+	}
+	if err != nil {
+		return refuse(fmt.Sprintf("cannot be opened: %v", cause(err)), "")
+	}
+	defer f.Close() // opened for reading: nothing can be lost
+	info, err := f.Stat()
+	if err != nil {
+		return refuse(fmt.Sprintf("cannot be read: %v", cause(err)), "")
+	}
+	if !info.Mode().IsRegular() {
+		return refuse("is not a regular file", "")
+	}
+	if words, hint := writable(path, info); words != "" {
+		return refuse(words, hint)
+	}
+	if finding := checkFolder(filepath.Dir(path)); finding != nil {
+		return nil, finding
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return refuse(fmt.Sprintf("cannot be read: %v", cause(err)), "")
+	}
+	if len(data) > maxFile {
+		return refuse(fmt.Sprintf("is larger than %d MB", maxFile>>20), "")
+	}
+	return data, nil
+}
+
+// checkFolder refuses a folder in which others may exchange files.
+func checkFolder(dir string) *Finding {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return &Finding{File: dir, Words: fmt.Sprintf("cannot be read: %v", cause(err))}
+	}
+	if info.Mode()&fs.ModeSticky != 0 {
+		return nil // as in /tmp, nobody can exchange what is not theirs
+	}
+	if words, hint := writable(dir, info); words != "" {
+		return &Finding{File: dir, Words: words, Hint: hint}
+	}
+	return nil
+}
+
+// writable says who else may write a file or folder, if anybody may.
+func writable(path string, info fs.FileInfo) (words, hint string) {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return fmt.Sprintf("belongs to the user with id %d, who may write it", stat.Uid), "chown root " + path
+	}
+	switch mode := info.Mode().Perm(); {
+	case mode&0o002 != 0:
+		return "may be written by everybody", "chmod go-w " + path
+	case mode&0o020 != 0:
+		return "may be written by its group", "chmod go-w " + path
+	}
+	return "", ""
+}

@@ -1,0 +1,215 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// schema is the description of a whole configuration. Reading, Show, the
+// reference Markdown, the JSON Schema and Example all follow from it; a key
+// exists when it stands here. Keys are read in this order, so that later ones
+// can refer to earlier ones.
+func schema() shape[Config] {
+	root := object("configuration", "A Certkeep configuration.", []key[Config]{
+		fieldOr("state", absolute("/var/lib/certkeep"), func(c *Config) *string { return &c.State }, "/var/lib/certkeep", about{
+			doc: "Folder of everything that Certkeep remembers: accounts, keys, certificates, orders, archive, control socket. Always on this machine.",
+		}),
+		field("node", identifier("node", "web1"), func(c *Config) *string { return &c.Node }, about{
+			doc:      "Name of this machine among those that install certificates.",
+			standard: "made once and kept in `state`", example: "web1", off: true,
+		}),
+		field("email", checked("a mail address", "admin@example.com", checkEmail), func(c *Config) *string { return &c.Email }, about{
+			doc: "Contact address for new accounts. Some CAs need none.", example: "admin@example.com",
+		}),
+		field("accept_terms", acceptTerms(), func(c *Config) *Terms { return &c.Terms }, about{
+			doc:      "Whether the terms of service of CAs are agreed to: `true`, or a list of issuers. Otherwise a new account is refused, with the URL of the terms.",
+			standard: "`false`", example: "true",
+		}),
+		fieldOr("concurrency", whole("a number of orders", 1, 1000), func(c *Config) *int { return &c.Concurrency }, 20, about{
+			doc: "Orders that are under way at once.",
+		}),
+		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners for challenges."}),
+		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
+		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{
+			doc: "Certification authorities, by names of your choice.",
+		}),
+		field("dns", dnsWriters(), func(c *Config) *map[string]DNS { return &c.DNS }, about{
+			doc: "Ways to write DNS records, by names of your choice.",
+		}),
+		field("challenges", ruleList(), func(c *Config) *[]Rule { return &c.Challenges }, about{
+			doc:      "How names are proven. The first rule whose `names` match counts; a certificate's own `challenges` come first. Rules in `conf.d` are appended.",
+			standard: "http-01 by the own listener",
+		}),
+		field("services", services(), serviceMap, about{
+			doc: "Programs that read certificates, by names of your choice.",
+		}),
+		field("hooks", hooks(), func(c *Config) *map[string]Hook { return &c.Hooks }, about{
+			doc: "Programs that are run at events, by the event's name. They get JSON on stdin. The hook of `installed` is repeated until it succeeds.",
+		}),
+		field("keep", keep(), func(c *Config) *Keep { return &c.Keep }, about{doc: "How much of the past is kept."}),
+		field("defaults", defaults(), func(c *Config) *Settings { return &c.Defaults }, about{
+			doc: "Settings of all certificates that do not say otherwise.",
+		}),
+		field("certificates", certificates(), func(c *Config) *[]Certificate { return &c.Certificates }, about{
+			doc: "The certificates that are wanted, by names of your choice. The name stands in records, paths and commands; without `names` it is also the only name in the certificate.",
+		}),
+	}, finishConfig)
+	return root
+}
+
+// finishConfig checks what speaks of more than one key.
+func finishConfig(r *reader, n *node, c *Config) {
+	for i, issuer := range c.Terms.Issuers {
+		if _, ok := c.Issuers[issuer]; !ok {
+			at := n.placeOf("accept_terms")
+			if p := n.get("accept_terms"); p != nil && i < len(p.value.items) {
+				at = p.value.items[i].at
+			}
+			r.out.add(at, fmt.Sprintf("unknown issuer %q", issuer), hintAmong(issuer, issuerNames(c)))
+		}
+	}
+	r.certs.finish(r)
+}
+
+// acceptTerms is true, false or a list of issuers. The issuers are looked up
+// when all of them were read.
+func acceptTerms() shape[Terms] {
+	all := as(truth(),
+		func(_ *reader, _ *node, yes bool) (Terms, bool) { return Terms{All: yes}, true },
+		func(t Terms) (bool, bool) { return t.All, len(t.Issuers) == 0 })
+	some := as(filled(listOf(wordsOf("the name of an issuer", ""), "a list of issuers", "[letsencrypt]")),
+		func(_ *reader, _ *node, names []string) (Terms, bool) { return Terms{Issuers: names}, true },
+		func(t Terms) ([]string, bool) { return t.Issuers, len(t.Issuers) > 0 })
+	return either("true, false or a list of issuers", "true", all, some)
+}
+
+func listen() shape[Listen] {
+	return object("listen", "Own listeners for challenges.", []key[Listen]{
+		fieldOr("http", either("an address, a table or false", `":80"`, address(), addressTable(), off("", isEmpty)),
+			func(l *Listen) *string { return &l.HTTP }, ":80", about{
+				doc: "Address for http-01 as \":80\", \"192.0.2.1:80\" or {address: …}; `false` never listens. The port is taken only while a challenge is pending.",
+			}),
+		fieldOr("tls", either("an address or false", `":443"`, address(), off("", isEmpty)),
+			func(l *Listen) *string { return &l.TLS }, "", about{
+				doc: "Address for tls-alpn-01, such as \":443\"; `false` never listens. The port is taken only while a challenge is pending.",
+			}),
+	}, nil)
+}
+
+func isEmpty(s string) bool { return s == "" }
+
+// address is what a listener binds to.
+func address() shape[string] {
+	return scalar(text|number, "an address", `":80"`, func(r *reader, n *node) (string, string, string) {
+		if n.kind == number {
+			return "", fmt.Sprintf("%s takes an address, not the number %s", r.is(), n.text), fmt.Sprintf(`write ":%s"`, n.text)
+		}
+		host, port, err := net.SplitHostPort(n.text)
+		if err != nil {
+			return "", fmt.Sprintf("%s: %q is not an address with a port", r.is(), shorten(n.text)), `write one such as ":80" or "192.0.2.1:80"`
+		}
+		if _, err := netip.ParseAddr(host); host != "" && err != nil {
+			return "", fmt.Sprintf("%s: %q is not an IP address of this machine", r.is(), shorten(host)), `write one such as "192.0.2.1:80", or ":80" for all of them`
+		}
+		if p, err := strconv.ParseUint(port, 10, 16); err != nil || p == 0 {
+			return "", fmt.Sprintf("%s: %q is not a port", r.is(), shorten(port)), "ports are 1 to 65535"
+		}
+		return n.text, "", ""
+	}, showText)
+}
+
+// addressTable is an address in a table of its own, where more keys may come
+// to stand beside it.
+func addressTable() shape[string] {
+	s := object("listener", "A listener.", []key[string]{
+		fieldOr("address", address(), func(s *string) *string { return s }, ":80", about{doc: "Address to listen on."}),
+	}, nil)
+	s.kinds = table
+	s.show = func(string) *node { return nil }
+	return s
+}
+
+func logging() shape[Log] {
+	return object("log", "What is logged, how, and where to.", []key[Log]{
+		fieldOr("level", oneOf("log level", "error", "warn", "info", "debug"), func(l *Log) *string { return &l.Level }, "info", about{
+			doc: "The least important messages that are logged.",
+		}),
+		fieldOr("format", oneOf("log format", LogAuto, LogHuman, LogLogfmt, LogJSON), func(l *Log) *string { return &l.Format }, LogAuto, about{
+			doc: "How messages look; `auto` is `human` on a terminal and `logfmt` elsewhere.",
+		}),
+		fieldOr("file", either("an absolute path or false", "/var/log/certkeep.log", absolute("/var/log/certkeep.log"), off("", isEmpty)),
+			func(l *Log) *string { return &l.File }, "", about{
+				doc: "File to log to instead of stderr. It is opened again on SIGHUP.",
+			}),
+	}, nil)
+}
+
+func keep() shape[Keep] {
+	return object("keep", "How much of the past is kept.", []key[Keep]{
+		fieldOr("versions", whole("a number of versions", 1, 1000), func(k *Keep) *int { return &k.Versions }, 3, about{
+			doc: "Versions of each certificate, the one in use included.",
+		}),
+		fieldOr("archive", duration(0), func(k *Keep) *time.Duration { return &k.Archive }, year, about{
+			doc: "How long files that were replaced are kept.",
+		}),
+		fieldOr("events", whole("a number of events", 0, 1_000_000), func(k *Keep) *int { return &k.Events }, 256, about{
+			doc: "Events of each certificate that `history` can show.",
+		}),
+	}, nil)
+}
+
+func checkEmail(s string) (wrong, hint string) {
+	name, host, ok := strings.Cut(strings.TrimPrefix(s, "mailto:"), "@")
+	switch {
+	case strings.HasPrefix(s, "mailto:"):
+		return fmt.Sprintf("%q is a URL", shorten(s)), fmt.Sprintf("write %q", shorten(s[len("mailto:"):]))
+	case !ok || name == "" || strings.ContainsAny(s, " \t,;<>?"):
+		return fmt.Sprintf("%q is not a mail address", shorten(s)), "one such as admin@example.com"
+	}
+	if _, wrong, hint := checkName(host); wrong != "" {
+		return wrong, hint
+	}
+	return "", ""
+}
+
+// identifier is a name that stands in records and file names.
+func identifier(what, such string) shape[string] {
+	return checked("a name", such, func(s string) (string, string) { return checkIdentifier("the "+what+" name", s) })
+}
+
+// identifierKey is identifier for the keys of a table.
+func identifierKey(what string) func(*reader, place, string) bool {
+	return func(r *reader, at place, name string) bool {
+		wrong, hint := checkIdentifier("the "+what+" name", name)
+		if wrong != "" {
+			r.out.add(at, wrong, hint)
+		}
+		return wrong == ""
+	}
+}
+
+// userName is a user or group; whether it exists is known where files are
+// written.
+func userName(such string) shape[string] {
+	return checked("a name", such, func(s string) (string, string) {
+		if strings.ContainsAny(s, " \t:/") {
+			return fmt.Sprintf("%q is not a name of a user or group", shorten(s)), ""
+		}
+		return "", ""
+	})
+}
+
+// declaredNames lists the names of a map for hints.
+func declaredNames[V any](m map[string]V) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func dnsWriters() shape[map[string]DNS] {
+	return mapOf("NAME", dnsWriter(), "a table of ways to write records", identifierKey("dns"),
+		func(d *DNS, name string) { d.Name = name })
+}
+
+// dnsNames lists what `via` may name, for hints.
+func dnsNames(c *Config) []string { return declaredNames(c.DNS) }
+
+func dnsWriter() shape[DNS] {
+	return object("dns", "A way to write DNS records.", []key[DNS]{
+		field("provider", oneOf("provider", ProviderRFC2136, ProviderCommand), func(d *DNS) *string { return &d.Provider }, about{
+			doc: "`rfc2136` sends dynamic updates to a name server; `command` runs a program. Required.", example: ProviderRFC2136,
+		}),
+		field("zones", filled(distinct(listOf(zone(), "a list of zones", "[example.com]"))), func(d *DNS) *[]string { return &d.Zones }, about{
+			doc: "Zones below which records may be written.", standard: "any", example: "[example.com]",
+		}),
+		field("server", server(), func(d *DNS) *string { return &d.Server }, about{
+			doc: "rfc2136: the name server that takes updates, with a port if it is not 53.", standard: "the zone's primary", example: `"192.0.2.53:53"`,
+		}),
+		field("tsig_file", absolute("/etc/certkeep/update.key"), func(d *DNS) *string { return &d.TSIGFile }, about{
+			doc: "rfc2136: key file in BIND's syntax, as `tsig-keygen` writes it.", standard: "updates are not signed", example: "/etc/certkeep/update.key", off: true,
+		}),
+		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
+			doc: "command: the program that writes and removes records.", example: "[/usr/local/bin/dns-record]", off: true,
+		}),
+		fieldOr("ttl", duration(0), func(d *DNS) *time.Duration { return &d.TTL }, time.Minute, about{doc: "Time to live of the records."}),
+		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, 30*time.Second, about{
+			doc: "How long one update, or one run of the command, may take.",
+		}),
+		field("resolver", server(), func(d *DNS) *string { return &d.Resolver }, about{
+			doc: "Resolver that is asked for zones, name servers and aliases.", standard: "the system's", example: `"127.0.0.1:53"`, off: true,
+		}),
+		field("propagation", either("a table or false", "{timeout: 5m}", propagation(), off(Propagation{Off: true}, func(p Propagation) bool { return p.Off })),
+			func(d *DNS) *Propagation { return &d.Propagation }, about{
+				doc: "How it is made sure that a new record can be seen before the CA is told; `false` does not look.",
+			}),
+	}, checkDNSWriter)
+}
+
+// checkDNSWriter refuses keys of one provider with another.
+func checkDNSWriter(r *reader, n *node, d *DNS) {
+	r.mark("dns."+d.Name, n)
+	if d.Provider == "" {
+		if !n.has("provider") {
+			r.out.add(n.at, fmt.Sprintf("dns %q has no provider", d.Name), "rfc2136 or command")
+		}
+		return
+	}
+	owner := map[string]string{"server": ProviderRFC2136, "tsig_file": ProviderRFC2136, "command": ProviderCommand}
+	for _, p := range n.pairs {
+		if own, ok := owner[p.key]; ok && own != d.Provider {
+			r.out.add(p.at, fmt.Sprintf("%q belongs to the provider %s, not to %s", p.key, own, d.Provider), "")
+		}
+	}
+	if d.Provider == ProviderCommand && !n.has("command") {
+		r.out.add(n.at, fmt.Sprintf("dns %q has no command", d.Name), "the provider command needs one")
+	}
+}
+
+func propagation() shape[Propagation] {
+	s := object("propagation", "How it is made sure that a new record can be seen before the CA is told.", []key[Propagation]{
+		fieldOr("timeout", duration(time.Millisecond), func(p *Propagation) *time.Duration { return &p.Timeout }, 5*time.Minute, about{
+			doc: "How long to look before giving up.",
+		}),
+		fieldOr("interval", duration(time.Millisecond), func(p *Propagation) *time.Duration { return &p.Interval }, 2*time.Second, about{
+			doc: "Time between two looks.",
+		}),
+		field("servers", filled(listOf(server(), "a list of name servers", `["192.0.2.53:53"]`)), func(p *Propagation) *[]string { return &p.Servers }, about{
+			doc: "Name servers that are asked.", standard: "every authoritative server of the zone", example: `["192.0.2.53:53"]`, off: true,
+		}),
+	}, nil)
+	show := s.show
+	s.show = func(p Propagation) *node {
+		if p.Off {
+			return nil
+		}
+		return show(p)
+	}
+	return s
+}
+
+// zone is a DNS zone.
+func zone() shape[string] {
+	return scalar(text, "a zone", "example.com", func(_ *reader, n *node) (string, string, string) {
+		name, wrong, hint := checkName(n.text)
+		if wrong == "" && (isIP(name) || strings.HasPrefix(name, "*.")) {
+			return "", fmt.Sprintf("%q is not a zone", name), "one such as example.com"
+		}
+		return name, wrong, hint
+	}, showText)
+}
+
+// server is a name server; the port is 53 where none is given.
+func server() shape[string] {
+	return scalar(text, "an address", `"192.0.2.53:53"`, func(r *reader, n *node) (string, string, string) {
+		host, port, err := net.SplitHostPort(n.text)
+		if err != nil {
+			host, port = strings.Trim(n.text, "[]"), "53"
+		}
+		if p, err := strconv.ParseUint(port, 10, 16); err != nil || p == 0 {
+			return "", fmt.Sprintf("%s: %q is not a port", r.is(), shorten(port)), "ports are 1 to 65535"
+		}
+		host, wrong, hint := checkName(host)
+		if wrong == "" && strings.HasPrefix(host, "*") {
+			wrong = fmt.Sprintf("%s: %q is not a server", r.is(), host)
+		}
+		return net.JoinHostPort(host, port), wrong, hint
+	}, showText)
+}

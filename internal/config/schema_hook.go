@@ -1,0 +1,49 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Events lists the events that hooks can be given for.
+func Events() []string {
+	return []string{
+		"renewing", "challenge-setup", "challenge-cleanup", "dns-updated", "issued", "file-installed", EventInstalled,
+		"reloaded", "verified", "verify-failed", "rolled-back", "expiring", "errored",
+	}
+}
+
+func hooks() shape[map[string]Hook] {
+	return mapOf("EVENT", hook(), "a table of hooks by event",
+		func(r *reader, at place, event string) bool {
+			known := slices.Contains(Events(), event)
+			if !known {
+				r.out.add(at, fmt.Sprintf("unknown event %q", event), hintAmong(event, Events()))
+			}
+			return known
+		},
+		func(h *Hook, event string) { h.Event = event })
+}
+
+func hook() shape[Hook] {
+	return object("hook", "A program that is run at an event. Events: "+eventWords()+".", []key[Hook]{
+		field("command", command("/etc/certkeep/on-install"), func(h *Hook) *Command { return &h.Command }, about{
+			doc: "What to run. Required.", example: "[/etc/certkeep/on-install]",
+		}),
+		field("user", userName("root"), func(h *Hook) *string { return &h.User }, about{
+			doc: "User to run it as.", standard: "the running user", example: "nobody", off: true,
+		}),
+		fieldOr("timeout", duration(time.Millisecond), func(h *Hook) *time.Duration { return &h.Timeout }, 2*time.Minute, about{
+			doc: "How long it may run before it is ended.",
+		}),
+	}, func(r *reader, n *node, h *Hook) {
+		r.mark("hooks."+h.Event, n)
+		if !n.has("command") {
+			r.out.add(n.at, fmt.Sprintf("the hook of %q has no command", h.Event), "for example {command: [/etc/certkeep/on-install]}")
+		}
+	})
+}
+
+func eventWords() string { return "`" + strings.Join(Events(), "`, `") + "`" }

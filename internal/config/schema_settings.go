@@ -1,0 +1,200 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// defaults are the settings that a certificate starts from.
+func defaults() shape[Settings] {
+	s := object("defaults", "Settings of all certificates that do not say otherwise. A certificate replaces what it names, `renew` key by key.",
+		settingsKeys(func(s *Settings) *Settings { return s }), nil)
+	s.fresh = standardSettings
+	return s
+}
+
+// standardSettings are the settings where `defaults` says nothing.
+func standardSettings() Settings {
+	return Settings{
+		Issuers:  []string{"letsencrypt"},
+		KeyTypes: []keys.Type{keys.ECDSAP256},
+		Renew:    plan.RenewPolicy{ARI: true},
+		Warn:     plan.Span{Percent: 10},
+		Path:     "/etc/ssl/certkeep",
+		Layout:   LayoutStandard,
+	}
+}
+
+// settingsKeys are the keys that `defaults` and certificates share. They have
+// no defaults of their own: a certificate starts from `defaults`.
+func settingsKeys[T any](at func(*T) *Settings) []key[T] {
+	std := standardSettings()
+	list := []key[T]{
+		inherited(field("issuer", issuerList(), func(t *T) *[]string { return &at(t).Issuers }, about{
+			doc: "Issuer, or several in order of preference: the next one is asked when one fails. A certificate is kept while its issuer is listed.", example: "[letsencrypt, zerossl]", off: true,
+		}), showText(std.Issuers[0])),
+		inherited(field("key_types", filled(distinct(listOf(keyType(), "a list of key types", "[ecdsa-p256]"))), func(t *T) *[]keys.Type { return &at(t).KeyTypes }, about{
+			doc: "Kinds of private key, a certificate for each, side by side. The first one is the plain one.", example: "[ecdsa-p256, rsa-2048]", off: true,
+		}), keyTypeNode(std.KeyTypes)),
+		field("profile", wordsOf("the name of a profile", "tlsserver"), func(t *T) *string { return &at(t).Profile }, about{
+			doc: "ACME profile, as the CA names it.", standard: "the issuer's", example: "tlsserver", off: true,
+		}),
+		inherited(field("must_staple", truth(), func(t *T) *bool { return &at(t).MustStaple }, about{
+			doc: "Asks for a certificate that is good with a stapled OCSP response only (RFC 7633). Few CAs still offer it.",
+		}), truth().show(false)),
+		field("renew", renew(), func(t *T) *plan.RenewPolicy { return &at(t).Renew }, about{doc: "When to renew."}),
+		inherited(field("warn", span(), func(t *T) *plan.Span { return &at(t).Warn }, about{
+			doc: "How much life left is worth a warning: a share of the lifetime, or a duration.",
+		}), span().show(std.Warn)),
+		field("services", distinct(listOf(reference("service", "nginx", serviceNames, knownService), "a list of services", "[nginx]")), func(t *T) *[]string { return &at(t).Services }, about{
+			doc: "Services that read the files: checked before, reloaded after they are written.", standard: "none", example: "[nginx]",
+		}),
+		field("verify", either("a list of ports or false", "[443]",
+			endpointList(), off([]Endpoint{}, func(e []Endpoint) bool { return e != nil && len(e) == 0 })), func(t *T) *[]Endpoint { return &at(t).Verify }, about{
+			doc: "Where the certificate has to be seen: ports, or tables with more. `false` connects nowhere.", standard: "the ports of the `services`", example: "[443, {port: 25, starttls: smtp}]", off: true,
+		}),
+		inherited(field("path", absolute("/etc/ssl/certkeep"), func(t *T) *string { return &at(t).Path }, about{
+			doc: "Folder below which the layout puts its files.",
+		}), showText(std.Path)),
+		inherited(field("layout", oneOf("layout", LayoutStandard, LayoutCertbot, LayoutNixOS, LayoutHAProxy), func(t *T) *string { return &at(t).Layout }, about{
+			doc: "Which files are written: `standard` = NAME/{privkey,cert,chain,fullchain}.pem; `certbot` = live/NAME/ with the same four; `nixos` = NAME/{key,cert,chain,fullchain,full}.pem; `haproxy` = NAME.pem with everything in it.",
+		}), showText(std.Layout)),
+		field("owner", userName("root"), func(t *T) *string { return &at(t).Owner }, about{
+			doc: "Owner of the files.", standard: "the running user", example: "root", off: true,
+		}),
+		field("group", userName("ssl-cert"), func(t *T) *string { return &at(t).Group }, about{
+			doc: "Group of the files. With one, private keys are 0640, without 0600.", standard: "that of the running user", example: "ssl-cert", off: true,
+		}),
+	}
+	return list
+}
+
+// inherited documents a default that comes from standardSettings.
+func inherited[T any](k key[T], standard *node) key[T] {
+	k.standardNode = standard
+	return k
+}
+
+func keyTypeNode(types []keys.Type) *node {
+	n := &node{kind: list}
+	for _, t := range types {
+		n.items = append(n.items, showText(string(t)))
+	}
+	return n
+}
+
+func keyType() shape[keys.Type] { return oneOf("key type", keys.Types()...) }
+
+// issuerList is one issuer, or a list of them.
+func issuerList() shape[[]string] {
+	one := reference("issuer", "letsencrypt", issuerNames, func(c *Config, name string) bool { _, ok := c.Issuers[name]; return ok })
+	return either("an issuer or a list of issuers", "letsencrypt",
+		single(one), filled(distinct(listOf(one, "a list of issuers", "[letsencrypt]"))))
+}
+
+func knownService(c *Config, name string) bool {
+	_, ok := c.Services[name]
+	return ok
+}
+
+func renew() shape[plan.RenewPolicy] {
+	s := object("renew", "When to renew.", []key[plan.RenewPolicy]{
+		field("before", span(), func(p *plan.RenewPolicy) *plan.Span { return &p.Before }, about{
+			doc: "How long before the end, unless the CA advises otherwise: a share of the lifetime, or a duration.", standard: "`33%`, and `50%` where the lifetime is under 10 days", example: "33%", off: true,
+		}),
+		inherited(field("ari", truth(), func(p *plan.RenewPolicy) *bool { return &p.ARI }, about{
+			doc: "Whether the CA is asked when to renew (RFC 9773), and followed.",
+		}), truth().show(true)),
+	}, nil)
+	s.fresh = nil // a certificate's starts from that of `defaults`
+	return s
+}
+
+// endpointList is where a certificate has to be seen.
+func endpointList() shape[[]Endpoint] {
+	s := listOf(endpoint(), "a list of ports", "[443]")
+	show := s.show
+	s.show = func(e []Endpoint) *node {
+		if len(e) == 0 {
+			return nil
+		}
+		return show(e)
+	}
+	return s
+}
+
+// endpoint is a port, or a table with more.
+func endpoint() shape[Endpoint] {
+	port := as(whole("a port", 1, 65535),
+		func(_ *reader, _ *node, port int) (Endpoint, bool) {
+			return Endpoint{Port: port, StartTLS: starttlsOf(port)}, true
+		},
+		func(e Endpoint) (int, bool) {
+			plain := e.StartTLS == starttlsOf(e.Port) && len(e.Hosts) == 0 && e.Address == ""
+			return e.Port, plain
+		})
+	long := object("endpoint", "A port where the certificate has to be seen.", []key[Endpoint]{
+		field("port", whole("a port", 1, 65535), func(e *Endpoint) *int { return &e.Port }, about{doc: "TCP port. Required.", example: "25"}),
+		field("starttls", either("a protocol or false", "smtp",
+			oneOf("protocol", "smtp", "imap", "pop3", "postgres"), off("", func(string) bool { return true })), func(e *Endpoint) *string { return &e.StartTLS }, about{
+			doc: "Protocol in which TLS is asked for: `smtp`, `imap`, `pop3` or `postgres`; `false` where it begins at once.", standard: "by the port: 25 and 587 smtp, 143 imap, 110 pop3, 5432 postgres", example: "smtp",
+		}),
+		field("hosts", filled(distinct(listOf(hostName(), "a list of names", "[mail.example.com]"))), func(e *Endpoint) *[]string { return &e.Hosts }, about{
+			doc: "Names that are asked for (SNI).", standard: "the certificate's", example: "[mail.example.com]", off: true,
+		}),
+		field("address", checked("an address", "192.0.2.7", checkAddress), func(e *Endpoint) *string { return &e.Address }, about{
+			doc: "Where to connect: an IP address, a host, or `dns` for what DNS says about each name.", standard: "this machine", example: "dns", off: true,
+		}),
+	}, func(r *reader, n *node, e *Endpoint) {
+		if !n.has("port") {
+			r.out.add(n.at, r.is()+" has no port", "for example {port: 443}")
+		}
+		if !n.has("starttls") {
+			e.StartTLS = starttlsOf(e.Port)
+		}
+	})
+	long.kinds = table
+	return either("a port or a table", "443", port, long)
+}
+
+// starttlsOf is how TLS begins on well-known ports.
+func starttlsOf(port int) string {
+	switch port {
+	case 25, 587:
+		return "smtp"
+	case 110:
+		return "pop3"
+	case 143:
+		return "imap"
+	case 5432:
+		return "postgres"
+	}
+	return ""
+}
+
+// hostName is a DNS name that can be asked for.
+func hostName() shape[string] {
+	return scalar(text, "a name", "mail.example.com", func(_ *reader, n *node) (string, string, string) {
+		name, wrong, hint := checkName(n.text)
+		if wrong == "" && len(name) > 1 && name[:2] == "*." {
+			return "", "a wildcard cannot be connected to", "name a host below it"
+		}
+		return name, wrong, hint
+	}, showText)
+}
+
+func checkAddress(s string) (wrong, hint string) {
+	if s == AddressDNS {
+		return "", ""
+	}
+	_, wrong, hint = checkName(s)
+	return wrong, hint
+}
+
+// fileParts are what a file may hold.
+func fileParts() []Part { return []Part{PartKey, PartCertificate, PartChain, PartFullchain} }
+
+// holdsKey reports whether a file holds a private key.
+func (f File) holdsKey() bool { return slices.Contains(f.Content, PartKey) }
