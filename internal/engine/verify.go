@@ -2,8 +2,179 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/certkeep/certkeep/internal/chain"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+	"github.com/certkeep/certkeep/internal/verify"
 )
 
-func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault { return nil }
+// A service that was just told takes a moment until its new workers answer:
+// so soon after an installation a verdict that is not "right" is looked at
+// again, a few times within a step. Later the plan's own backoff rules.
+const (
+	freshFor   = 15 * time.Second
+	firstPause = 100 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
+// verify connects to the services of a target and stores what they present.
+func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
+	want, keyTypes, err := w.verifiable(ctx, s.Version)
+	if err != nil {
+		return w.brokenVersion(ctx, s.Version, err)
+	}
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	var endpoints []verify.Endpoint
+	for _, e := range cert.Verify {
+		endpoints = append(endpoints, verify.Expand(ctx, e, cert.Names, keyTypes)...)
+	}
+	w.stage("verifying what is served")
+	fact := w.known.Targets[s.Target]
+	results := verify.All(ctx, endpoints, want)
+	told := len(fact.Reloaded) > 0
+	for pause := firstPause; told && worst(results) != plan.VerdictRight && time.Since(fact.At) < freshFor && wait(ctx, pause); pause = min(2*pause, lastPause) {
+		results = verify.All(ctx, endpoints, want)
+	}
+	if ctx.Err() != nil {
+		return nil // interrupted: nothing was learned
+	}
+	return w.verified(context.WithoutCancel(ctx), s, fact, results)
+}
+
+// wait sleeps, and reports false when ctx ended meanwhile.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// verifiable are the chains of a version that services have to present.
+func (w *worker) verifiable(ctx context.Context, id string) (verify.Want, []string, error) {
+	record, err := w.engine.Store.Version(ctx, w.want.Name, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	want := verify.Want{}
+	var keyTypes []string
+	for _, p := range record.Version.Pairs {
+		c, err := chain.Parse([]byte(record.Chains[p.KeyType]))
+		if err != nil {
+			return nil, nil, err
+		}
+		want[p.KeyType] = c
+		keyTypes = append(keyTypes, p.KeyType)
+	}
+	return want, keyTypes, nil
+}
+
+// verified stores the verdicts. Where something else is presented the target
+// counts as written only, so that its services are told again, at the pace of
+// the backoff.
+func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, results []plan.Result) *plan.Fault {
+	now, jitter := time.Now(), rand.Float64()
+	verdict := worst(results)
+	fault := verdictFault(verdict, results, now)
+	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
+		t := targets[s.Target]
+		if t.Verify.Version != s.Version {
+			t.Verify.Tries = plan.Tries{}
+		}
+		t.Verify.Version, t.Verify.At, t.Verify.Results = s.Version, now, results
+		if fault == nil {
+			t.Verify.Tries = plan.Tries{}
+			if t.Version == s.Version {
+				t.State, t.At = plan.TargetVerified, now
+			}
+		} else {
+			t.Verify.Tries = t.Verify.Tries.Begin(now, jitter).Failed(now, *fault, time.Time{})
+			t.State = unverified(t, s.Version, verdict)
+		}
+		targets[s.Target] = t
+		return nil
+	})
+	if err != nil {
+		return w.fault(plan.CodeDisk, "store what services present: "+err.Error(), nil)
+	}
+	w.tellVerified(ctx, s, before, results, fault)
+	return fault
+}
+
+// unverified is the state of a target that did not show its version.
+func unverified(t plan.Target, version string, verdict plan.Verdict) plan.TargetState {
+	switch {
+	case t.Version != version:
+		return t.State
+	case verdict == plan.VerdictWrong && t.Verify.Tries.Count > 1:
+		return plan.TargetWritten // it was told, and still presents another one: tell it again
+	default:
+		return plan.TargetReloaded
+	}
+}
+
+// tellVerified puts changes of the verdict into the history.
+func (w *worker) tellVerified(ctx context.Context, s plan.Step, before plan.Target, results []plan.Result, fault *plan.Fault) {
+	event := store.Event{Target: s.Target, Version: s.Version}
+	switch {
+	case fault != nil:
+		event.Kind, event.Words, event.Detail, event.Fault = store.EventVerifyFailed, fault.Words, fault.Detail, fault
+	case before.State == plan.TargetVerified && before.Verify.Version == s.Version:
+		return // as yesterday
+	default:
+		event.Kind, event.Words = store.EventVerified, fmt.Sprintf("a handshake showed it at %s", places(results))
+	}
+	w.emit(ctx, event)
+	w.queueHooks(ctx, event.Kind)
+}
+
+// worst is the verdict over all results: wrong before unknown before right.
+func worst(results []plan.Result) plan.Verdict {
+	verdict := plan.VerdictRight
+	for _, r := range results {
+		switch {
+		case r.Verdict == plan.VerdictWrong:
+			return plan.VerdictWrong
+		case r.Verdict == plan.VerdictUnknown:
+			verdict = plan.VerdictUnknown
+		}
+	}
+	return verdict
+}
+
+// verdictFault is the failure behind a verdict; nil where it is right.
+func verdictFault(verdict plan.Verdict, results []plan.Result, now time.Time) *plan.Fault {
+	if verdict == plan.VerdictRight {
+		return nil
+	}
+	fault := plan.Fault{Code: plan.CodeVerifyUnknown, Blame: plan.BlameAdmin, At: now, Words: "the service could not be asked what it presents"}
+	if verdict == plan.VerdictWrong {
+		fault.Code, fault.Words = plan.CodeVerifyWrong, "the service presents something else than the installed certificate"
+	}
+	for _, r := range results {
+		if r.Verdict != plan.VerdictRight {
+			fault.Detail = append(fault.Detail, r.Endpoint+": "+r.Words)
+		}
+	}
+	return &fault
+}
+
+// places lists the endpoints of results.
+func places(results []plan.Result) string {
+	var list []string
+	for _, r := range results {
+		if !slices.Contains(list, r.Endpoint) {
+			list = append(list, r.Endpoint)
+		}
+	}
+	return strings.Join(list, ", ")
+}

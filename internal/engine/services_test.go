@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/servertest"
+)
+
+// script writes an executable shell script.
+func (f *fixture) script(name, text string) string {
+	f.Helper()
+	path := filepath.Join(f.dir, name)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+		f.Fatal(err)
+	}
+	return path
+}
+
+// lines returns the lines of a file that a script writes; none where it has
+// not run.
+func (f *fixture) lines(name string) []string {
+	text, err := os.ReadFile(filepath.Join(f.dir, name))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+// TestServesThroughNginx takes a certificate from nothing to a handshake with
+// a real nginx, which needs a placeholder to start, and through a renewal.
+func TestServesThroughNginx(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	port, err := acmetest.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidFile := filepath.Join(f.dir, "nginx.pid")
+	config := fmt.Sprintf(`
+services:
+  web: {reload: {signal: HUP, pid_file: %s}}
+certificates:
+  a.test: {services: [web], verify: [{port: %d, address: 127.0.0.1}]}
+`, pidFile, port)
+
+	// The CA cannot reach us yet, as on a machine that is just set up.
+	if err := f.ca.DNS.AddA("a.test", "127.0.0.9"); err != nil {
+		t.Fatal(err)
+	}
+	f.configure(config)
+	f.failing()
+	if spare := f.known("a.test").Targets["default"].Spare; spare == nil {
+		t.Fatal("no placeholder was installed")
+	}
+	nginx := servertest.Nginx(t, fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf(`
+	server { listen 127.0.0.1:%d ssl; server_name a.test;
+		ssl_certificate %[2]s/out/a.test/fullchain.pem; ssl_certificate_key %[2]s/out/a.test/privkey.pem; }`, port, f.dir))
+	if err := os.WriteFile(pidFile, fmt.Appendln(nil, nginx.PID), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := f.ca.DNS.ClearA("a.test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []plan.AskKind{plan.AskApply, plan.AskRenew} {
+		if err := f.Ask(t.Context(), ask, []string{"a.test"}, ""); err != nil {
+			t.Fatal(err)
+		}
+		f.apply()
+		target := f.known("a.test").Targets["default"]
+		if target.State != plan.TargetVerified || target.Verify.Version != f.known("a.test").Published {
+			t.Fatalf("after %s: target %+v", ask, target)
+		}
+	}
+	if n := len(f.known("a.test").Versions); n != 2 {
+		t.Errorf("%d versions after one renewal", n)
+	}
+	if asks := f.known("a.test").Asks; len(asks) != 0 {
+		t.Errorf("asks are left: %v", asks)
+	}
+}
+
+// TestWrongCertificateServed has the server present something else: that is a
+// fact, the service is told again, and status can say so.
+func TestWrongCertificateServed(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	port, err := acmetest.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.configure("certificates: {other.test: {}}\n")
+	f.apply()
+	servertest.Nginx(t, fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf(`
+	server { listen 127.0.0.1:%d ssl; server_name a.test;
+		ssl_certificate %[2]s/out/other.test/fullchain.pem; ssl_certificate_key %[2]s/out/other.test/privkey.pem; }`, port, f.dir))
+	f.configure(fmt.Sprintf("certificates: {a.test: {verify: [{port: %d, address: 127.0.0.1}]}}\n", port))
+	fault := f.failing()
+	if fault.Code != plan.CodeVerifyWrong || !strings.Contains(strings.Join(fault.Detail, " "), "other.test") {
+		t.Errorf("fault = %+v", fault)
+	}
+	if state := f.known("a.test").Targets["default"].State; state != plan.TargetReloaded {
+		t.Errorf("target is %s", state)
+	}
+}
+
+// TestRefusingServiceIsRolledBack gives a service a version that it does not
+// take: what worked before stands again, and it is not tried at once.
+func TestRefusingServiceIsRolledBack(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	reload := f.script("reload", fmt.Sprintf("echo reload >> %[1]s/log\n! test -e %[1]s/refuse\n", f.dir))
+	config := fmt.Sprintf("services: {web: {reload: %s}}\ncertificates: {a.test: {services: [web]}, b.test: {services: [web]}}\n", reload)
+	f.configure(config)
+	f.apply()
+	good := f.known("a.test").Published
+	leaf, err := os.ReadFile(filepath.Join(f.dir, "out/a.test/cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.script("refuse", "")
+	if err := f.Ask(t.Context(), plan.AskRenew, []string{"a.test"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.failing()
+	k := f.known("a.test")
+	target := k.Targets["default"]
+	if k.Published == good || target.Version != good || target.Refused == nil || target.Refused.Version != k.Published {
+		t.Errorf("published %s (was %s), target %+v", k.Published, good, target)
+	}
+	if now, err := os.ReadFile(filepath.Join(f.dir, "out/a.test/cert.pem")); err != nil || string(now) != string(leaf) {
+		t.Errorf("the former files are not back: %v", err)
+	}
+	before := len(f.lines("log"))
+	f.apply()
+	if after := len(f.lines("log")); after != before {
+		t.Errorf("the service was told %d times more at once", after-before)
+	}
+	if err := os.Remove(filepath.Join(f.dir, "refuse")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Ask(t.Context(), plan.AskApply, []string{"a.test"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	f.checkServed("a.test")
+}
+
+// TestReloadsAreShared installs many certificates for one service with far
+// fewer reloads.
+func TestReloadsAreShared(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	reload := f.script("reload", fmt.Sprintf("echo reload >> %s/log; sleep 0.1\n", f.dir))
+	text := fmt.Sprintf("services: {web: {reload: %s}}\ncertificates:\n", reload)
+	for i := range 30 {
+		text += fmt.Sprintf("  c%d.test: {services: [web]}\n", i)
+	}
+	f.configure(text)
+	f.apply()
+	if n := len(f.lines("log")); n == 0 || n > 20 {
+		t.Errorf("%d reloads for 30 certificates with a placeholder each", n)
+	}
+}
+
+func TestFailingHookStaysPending(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	hook := f.script("hook", fmt.Sprintf("echo $CERTKEEP_EVENT $RENEWED_DOMAINS >> %[1]s/log\ntest -e %[1]s/ok\n", f.dir))
+	config := fmt.Sprintf("hooks: {installed: {command: %s}}\ncertificates: {a.test: {}}\n", hook)
+	f.configure(config)
+	if fault := f.failing(); fault.Code != plan.CodeHook {
+		t.Errorf("fault = %+v", fault)
+	}
+	f.apply()
+	if got := f.lines("log"); len(got) != 1 || got[0] != "installed a.test" {
+		t.Errorf("hook ran: %q", got)
+	}
+	f.script("ok", "")
+	if err := f.Ask(t.Context(), plan.AskApply, []string{"a.test"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	if hooks := f.known("a.test").Targets["default"].Hooks; len(hooks) != 0 || len(f.lines("log")) != 2 {
+		t.Errorf("pending %v, ran %q", hooks, f.lines("log"))
+	}
+}
+
+func TestAlteredFilesComeBack(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {}}\n")
+	f.apply()
+	orders := f.ca.Count(acmetest.NewOrder)
+	path := filepath.Join(f.dir, "out/a.test/privkey.pem")
+	if err := os.WriteFile(path, []byte("overwritten"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	f.checkServed("a.test")
+	if n := f.ca.Count(acmetest.NewOrder) - orders; n != 0 {
+		t.Errorf("%d orders for an altered file", n)
+	}
+}
+
+func TestAdoptsWhatIsThere(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {names: [a.test, b.test]}}\n")
+	f.apply()
+	orders := f.ca.Count(acmetest.NewOrder)
+	if err := f.store.Forget(t.Context(), "a.test"); err != nil {
+		t.Fatal(err)
+	}
+	f.configure("certificates: {a.test: {}}\n")
+	f.apply()
+	f.checkServed("a.test")
+	if v := f.known("a.test").Versions; len(v) != 1 || !v[0].Adopted || f.ca.Count(acmetest.NewOrder) != orders {
+		t.Errorf("versions = %+v", v)
+	}
+}
+
+func TestEarlierConfigGetsItsCertificateBack(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {names: [a.test, b.test]}}\n")
+	f.apply()
+	first := f.known("a.test").Published
+	f.configure("certificates: {a.test: {names: [a.test, c.test]}}\n")
+	f.apply()
+	orders := f.ca.Count(acmetest.NewOrder)
+	f.configure("certificates: {a.test: {names: [b.test, a.test]}}\n")
+	f.apply()
+	f.checkServed("a.test")
+	if got := f.known("a.test").Published; got != first || f.ca.Count(acmetest.NewOrder) != orders {
+		t.Errorf("published %s, want %s without an order", got, first)
+	}
+}
