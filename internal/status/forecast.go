@@ -46,17 +46,18 @@ type Spend struct {
 // most bounds the renewals of one pair that a forecast foresees.
 const most = 1000
 
-// Foresee tells what is due and what comes next, up to and including until.
+// Foresee tells what is due and what comes next, up to and including until,
+// of the named certificates, or of all when none are named.
 // Renewals after the next one are foreseen as if each certificate lived as
 // long as the one before.
-func Foresee(now time.Time, w plan.World, until time.Time) Forecast {
+func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Forecast {
 	f := Forecast{Time: now.UTC(), Until: until.UTC(), Node: w.Wanted.Node, Steps: []Step{}, Spends: []Spend{}}
 	wanted := make(map[string]plan.WantedCert, len(w.Wanted.Certs))
 	for _, want := range w.Wanted.Certs {
 		wanted[want.Name] = want
 	}
 	for _, s := range plan.Make(now, w) {
-		if s.At.After(until) {
+		if s.At.After(until) || len(names) > 0 && !slices.Contains(names, s.Cert) {
 			continue
 		}
 		f.Steps = append(f.Steps, step(now, s, false))

@@ -179,3 +179,10 @@ func stateOf(s plan.Severity) State {
 	}
 	return Warning
 }
+
+// AddProblems adds conditions of no single certificate that only a running
+// process knows.
+func (o *Overview) AddProblems(problems []plan.Problem) {
+	o.Problems = append(o.Problems, problems...)
+	o.State = o.worst()
+}

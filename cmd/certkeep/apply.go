@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// parts of --only, and the kinds of step that each allows.
+func onlyParts() map[string][]plan.Kind {
+	return map[string][]plan.Kind{
+		"certs":   {plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdvice, plan.KindPrune},
+		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect},
+		"verify":  {plan.KindVerify},
+	}
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	var only, wait string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "apply [NAME…]",
+		Short: "Do everything that is due now, then exit",
+		Long: "Does one pass and exits. Naming certificates asks for them: our own backoff is skipped,\n" +
+			"never what a CA asked for. With --dry-run, whole orders are made at the issuers' staging,\n" +
+			"and nothing is kept or installed.",
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			kinds, err := parseOnly(only)
+			if err != nil {
+				return err
+			}
+			pause, err := parsePause(wait)
+			if err != nil {
+				return err
+			}
+			if dryRun && only != "" {
+				return usage("--dry-run and --only exclude each other", "a dry run makes orders and nothing else")
+			}
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if err := named(cfg, names); err != nil {
+				return err
+			}
+			if err := sleep(cmd.Context(), pause); err != nil {
+				return err
+			}
+			if dryRun {
+				return a.rehearse(cmd.Context(), cfg, names)
+			}
+			w := wish{names: names, only: engine.Only{Kinds: kinds}}
+			if len(names) > 0 {
+				w.ask = plan.AskApply
+			}
+			return a.converge(cmd.Context(), cfg, w)
+		},
+	}
+	cmd.Flags().StringVar(&only, "only", "", "do only these parts: certs, install, verify (several with commas)")
+	cmd.Flags().StringVar(&wait, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
+	return cmd
+}
+
+// parseOnly turns --only into kinds of step; none means all.
+func parseOnly(text string) ([]plan.Kind, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var kinds []plan.Kind
+	for part := range strings.SplitSeq(text, ",") {
+		allowed, ok := onlyParts()[strings.TrimSpace(part)]
+		if !ok {
+			return nil, usage(fmt.Sprintf("--only knows no part %q", part), "the parts are certs, install and verify")
+		}
+		kinds = append(kinds, allowed...)
+	}
+	return append(kinds, plan.KindAnswer), nil
+}
+
+// parsePause draws how long to wait from MIN-MAX.
+func parsePause(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	from, to, ok := strings.Cut(text, "-")
+	shortest, err1 := config.ParseDuration(from)
+	longest, err2 := config.ParseDuration(to)
+	if !ok || errors.Join(err1, err2) != nil || shortest < 0 || longest < shortest {
+		return 0, usage(fmt.Sprintf("--wait-random %q is no span of time", text), "write it as MIN-MAX, such as 0s-1h")
+	}
+	return shortest + time.Duration(rand.Int64N(int64(longest-shortest)+1)), nil
+}
+
+// sleep waits, unless there is nothing to wait for or ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/config"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	return group(
+		"config", "Check, show and explain the config",
+		a.configCheckCommand(), a.configShowCommand(), a.configSchemaCommand(), a.configExampleCommand(),
+	)
+}
+
+// findings are what `config check` prints; see docs/json.md.
+type findings struct {
+	Valid    bool             `json:"valid"`
+	Errors   []config.Finding `json:"errors"`
+	Warnings []config.Finding `json:"warnings"`
+}
+
+func (a *app) configCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Say all that is wrong with the config",
+		Long: "Reads the config and the files that it speaks of: secrets have to be readable, and nobody\n" +
+			"else may write the programs that are run. Nothing is asked of any network.",
+		Args: atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			found, path, err := a.findings()
+			if err != nil {
+				return err
+			}
+			switch {
+			case a.json:
+				err = a.ui.printJSON(found)
+			default:
+				a.printFindings(path, found)
+			}
+			if err == nil && !found.Valid {
+				err = exitWith(exitConfig)
+			}
+			return err
+		},
+	}
+}
+
+// findings gathers what is wrong with the config.
+func (a *app) findings() (findings, string, error) {
+	found := findings{Errors: []config.Finding{}, Warnings: []config.Finding{}}
+	cfg, warnings, err := a.loadQuietly()
+	for _, w := range warnings {
+		found.Warnings = append(found.Warnings, config.Finding(w))
+	}
+	if wrong, ok := errors.AsType[config.Errors](err); ok {
+		found.Errors = wrong
+		return found, "", nil
+	}
+	if err != nil {
+		return found, "", err
+	}
+	found.Errors = append(found.Errors, cfg.Check()...)
+	found.Valid = len(found.Errors) == 0
+	return found, cfg.Path, nil
+}
+
+func (a *app) printFindings(path string, found findings) {
+	paint := a.ui.painter(a.ui.stdout)
+	var b strings.Builder
+	for _, f := range found.Errors {
+		fmt.Fprintf(&b, "%s %s\n", paint(red, "error:"), f)
+	}
+	for _, f := range found.Warnings {
+		fmt.Fprintf(&b, "%s %s\n", paint(yellow, "warning:"), f)
+	}
+	if found.Valid && !a.quiet {
+		fmt.Fprintf(&b, "%s is valid\n", path)
+	}
+	a.ui.print(b.String())
+}
+
+func (a *app) configShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show",
+		Short: "Print the config with all defaults filled in",
+		Long:  "Prints the config as Certkeep understands it, with all defaults filled in, in a form that\nit reads as the same config. Secrets appear as the references that they are.",
+		Args:  atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			text := cfg.Show()
+			if a.json {
+				asJSON, err := yaml.YAMLToJSON([]byte(text))
+				if err != nil {
+					return fmt.Errorf("turn the config into JSON: %w", err)
+				}
+				text = string(asJSON)
+			}
+			a.ui.print(text)
+			return nil
+		},
+	}
+}
+
+func (a *app) configSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of a config, for editors",
+		Args:  atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			a.ui.print(string(config.Schema()))
+			return nil
+		},
+	}
+}
+
+func (a *app) configExampleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "example",
+		Short: "Print a commented config to start from",
+		Args:  atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			a.ui.print(config.Example())
+			return nil
+		},
+	}
+}

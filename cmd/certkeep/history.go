@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// histories are what `history` prints; see docs/json.md.
+type histories struct {
+	Certificates []certHistory `json:"certificates"`
+}
+
+type certHistory struct {
+	Name   string  `json:"name"`
+	Events []event `json:"events"`
+}
+
+type event struct {
+	Time    time.Time   `json:"time"`
+	Kind    string      `json:"kind"`
+	Target  string      `json:"target,omitempty"`
+	KeyType string      `json:"key_type,omitempty"`
+	Version string      `json:"version,omitempty"`
+	Issuer  string      `json:"issuer,omitempty"`
+	Words   string      `json:"words,omitempty"`
+	Detail  []string    `json:"detail,omitempty"`
+	Fault   *plan.Fault `json:"fault,omitempty"`
+}
+
+func (a *app) historyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "history NAME…",
+		Short: "List every event of a certificate with its time",
+		Long: "Lists what happened to certificates, oldest first. The history of a certificate that was\n" +
+			"forgotten or taken out of the config stays until it is trimmed.",
+		Args:              atLeast(1, "the name of a certificate"),
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			all, err := a.histories(cmd.Context(), names)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.ui.printJSON(all)
+			}
+			r := renderer{now: time.Now(), width: a.ui.width(a.ui.stdout), paint: a.ui.painter(a.ui.stdout)}
+			a.ui.print(r.histories(all))
+			return nil
+		},
+	}
+}
+
+// histories reads the events of certificates. A name that is neither in the
+// config nor has a history is a mistake.
+func (a *app) histories(ctx context.Context, names []string) (histories, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return histories{}, err
+	}
+	s, err := openReader(ctx, cfg)
+	if err != nil {
+		return histories{}, err
+	}
+	all := histories{Certificates: []certHistory{}}
+	for _, name := range names {
+		h := certHistory{Name: name, Events: []event{}}
+		for e, err := range s.History(ctx, name) {
+			if err != nil {
+				return histories{}, fmt.Errorf("read the history of %s: %w", name, err)
+			}
+			h.Events = append(h.Events, eventOf(e))
+		}
+		if len(h.Events) == 0 {
+			if err := named(cfg, []string{name}); err != nil {
+				return histories{}, err
+			}
+		}
+		all.Certificates = append(all.Certificates, h)
+	}
+	return all, nil
+}
+
+func eventOf(e store.Event) event {
+	return event{
+		Time: e.Time.UTC(), Kind: string(e.Kind), Target: e.Target, KeyType: e.KeyType, Version: e.Version,
+		Issuer: e.Issuer, Words: e.Words, Detail: e.Detail, Fault: e.Fault,
+	}
+}
+
+func (r renderer) histories(all histories) string {
+	var b strings.Builder
+	for i, h := range all.Certificates {
+		if len(all.Certificates) > 1 {
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			b.WriteString(r.paint(bold, h.Name) + "\n")
+		}
+		if len(h.Events) == 0 {
+			b.WriteString("nothing has happened to " + h.Name + " yet\n")
+		}
+		for _, e := range h.Events {
+			b.WriteString(r.event(e))
+		}
+	}
+	return b.String()
+}
+
+// eventWidth is how far the words of an event are indented.
+const eventWidth = 25
+
+func (r renderer) event(e event) string {
+	words := e.Kind
+	for _, part := range []string{e.Target, e.KeyType, e.Issuer} {
+		if part != "" && part != "default" {
+			words += " " + part
+		}
+	}
+	if e.Words != "" {
+		words += ": " + e.Words
+	}
+	text := labelled(instant(e.Time), eventWidth, words, r.width)
+	detail := e.Detail
+	if len(detail) == 0 && e.Fault != nil {
+		detail = e.Fault.Detail
+	}
+	for _, d := range detail {
+		text += indent(wrap(d, r.width-eventWidth-2), eventWidth+2)
+	}
+	return text
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+func (a *app) renewCommand() *cobra.Command {
+	all := false
+	cmd := &cobra.Command{
+		Use:   "renew NAME…|--all",
+		Short: "Renew certificates now",
+		Long: "Issues new certificates now, installs and verifies them. It skips our own window, backoff\n" +
+			"and guard, never what a CA asked for. The names are those of the config.",
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			switch {
+			case all && len(names) > 0:
+				return usage("--all and names exclude each other", "give one of them")
+			case !all && len(names) == 0:
+				return usage("`certkeep renew` needs the name of a certificate", "use it as: certkeep renew NAME…, or certkeep renew --all")
+			}
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if err := named(cfg, names); err != nil {
+				return err
+			}
+			if all {
+				names = allNames(cfg)
+			}
+			if len(names) == 0 {
+				return usage("no certificate is configured", "declare one below `certificates`")
+			}
+			return a.converge(cmd.Context(), cfg, wish{ask: plan.AskRenew, names: names})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "renew every certificate of the config")
+	return cmd
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [NAME…]",
+		Short: "Compare what services present with what they should",
+		Long: "Connects to the live services, and compares the certificates that they present with those\n" +
+			"that are published. Exits with 7 when one presents something else, with 4 when one could\n" +
+			"not be asked.",
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if err := named(cfg, names); err != nil {
+				return err
+			}
+			if len(names) == 0 {
+				names = allNames(cfg)
+			}
+			if len(names) == 0 {
+				return usage("no certificate is configured", "declare one below `certificates`")
+			}
+			return a.converge(cmd.Context(), cfg, wish{
+				ask: plan.AskVerify, names: names, only: engine.Only{Kinds: []plan.Kind{plan.KindVerify, plan.KindAnswer}},
+			})
+		},
+	}
+}
