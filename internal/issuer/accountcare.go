@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 
 	"github.com/mholt/acmez/v3/acme"
 
@@ -47,7 +48,8 @@ func clearContact(ctx context.Context, c *acme.Client, a Account) error {
 
 // RollKey changes the key of an account (RFC 8555 section 7.3.5). The caller
 // saves the new key first. Where the answer is lost, FindAccount with the new
-// key tells whether the CA has changed it.
+// key tells whether the CA has changed it. A success is proven in that way
+// too: the old key is only given up for a key that opens the account.
 func (ca *CA) RollKey(ctx context.Context, a Account, key crypto.Signer) (Account, error) {
 	const op = "change the account's key"
 	meta, err := ca.Meta(ctx)
@@ -63,6 +65,14 @@ func (ca *CA) RollKey(ctx context.Context, a Account, key crypto.Signer) (Accoun
 	})
 	if err != nil {
 		return Account{}, ca.accountFault(err, false)
+	}
+	found, err := ca.FindAccount(ctx, key)
+	if err != nil {
+		return Account{}, err
+	}
+	if found.URL != a.URL {
+		return Account{}, ca.fault(op, plan.CodeAccount, plan.BlameCA,
+			fmt.Errorf("the CA knows the new key as that of another account, %s", found.URL))
 	}
 	a.Key = key
 	return a, nil

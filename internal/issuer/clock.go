@@ -54,6 +54,9 @@ func (ca *CA) ClockSkew() (ahead time.Duration, known bool) { return ca.clock.sk
 // checkClock refuses to go on with a clock that is too far from the CA's. It
 // asks the CA again before it says so.
 func (ca *CA) checkClock(ctx context.Context) error {
+	if _, err := ca.directory(ctx); err != nil { // the first answer, where there was none
+		return err
+	}
 	if skew, known := ca.clock.skew(); !known || skew.Abs() <= MaxClockError {
 		return nil
 	}

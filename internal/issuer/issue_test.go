@@ -139,6 +139,7 @@ func TestAuthorizationReuse(t *testing.T) {
 }
 
 func TestRefusedNonces(t *testing.T) {
+	t.Parallel() // it takes seconds of waiting
 	pebble := acmetest.Start(t, acmetest.Options{NonceReject: 50})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	if _, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"nonce.test"}, solver)); err != nil {
@@ -147,6 +148,7 @@ func TestRefusedNonces(t *testing.T) {
 }
 
 func TestProcessingOrderWithRetryAfter(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{RetryAfterOrder: 1e9, RetryAfterAuthz: 1e9})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	if _, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"slow.test"}, solver)); err != nil {

@@ -114,7 +114,17 @@ func (a *answers) presented() int {
 }
 
 // httpSolver answers http-01 on a port of its own.
-type httpSolver struct{ answers }
+type httpSolver struct {
+	answers
+	before func(*http.Request) // called with each request of the CA; may be nil
+}
+
+// hooks calls f with each request of the CA from now on.
+func (s *httpSolver) hooks(f func(*http.Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = f
+}
 
 // serveHTTP01 answers where the test CA looks.
 func serveHTTP01(t *testing.T, pebble *acmetest.CA) *httpSolver {
@@ -128,6 +138,12 @@ func serveHTTP01(t *testing.T, pebble *acmetest.CA) *httpSolver {
 // ServeHTTP answers one request of the CA.
 func (s *httpSolver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token, ok := strings.CutPrefix(r.URL.Path, "/.well-known/acme-challenge/")
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	if before != nil {
+		before(r)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	answer := s.up[token]

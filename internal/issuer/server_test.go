@@ -1,9 +1,16 @@
 package issuer
 
 import (
+	"encoding/json"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
 )
 
 // listen runs a server until the test ends.
@@ -25,4 +32,38 @@ func listen(t *testing.T, server *http.Server) {
 		}
 		<-done
 	})
+}
+
+// withoutRenewalInfo takes renewalInfo out of the directory.
+func withoutRenewalInfo(t *testing.T) acmetest.Interceptor {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if acmetest.KindOf(r) != acmetest.Directory {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, r)
+		var dir map[string]any
+		if err := json.Unmarshal(rec.Body.Bytes(), &dir); err != nil {
+			t.Error(err)
+		}
+		delete(dir, "renewalInfo")
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(dir); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// quiet is the log of servers that meet bad clients on purpose.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// mustParse parses a URL that the test made.
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

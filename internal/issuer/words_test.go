@@ -1,0 +1,124 @@
+package issuer
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		value, date string
+		want        time.Duration
+	}{
+		{"", "", 0},
+		{"0", "", 0},
+		{"120", "", 2 * time.Minute},
+		{" 120 ", "", 2 * time.Minute},
+		{"99999999", "", maxRetryAfter},
+		{"99999999999999999999999999", "", maxRetryAfter},
+		{"-5", "", 0},
+		{"1.5", "", 0},
+		{"soon", "", 0},
+		{"Fri, 20 Nov 2026 12:05:00 GMT", "", 5 * time.Minute},
+		{"Fri, 20 Nov 2026 11:05:00 GMT", "", 0},
+		{"Fri, 20 Nov 2026 12:05:00 GMT", "Fri, 20 Nov 2026 12:04:00 GMT", time.Minute},
+		{"Fri, 20 Nov 2126 12:05:00 GMT", "", maxRetryAfter},
+		{"Friday, 20-Nov-26 12:05:00 GMT", "", 5 * time.Minute}, // RFC 850, which RFC 9110 still allows
+	} {
+		h := http.Header{"Retry-After": {test.value}, "Date": {test.date}}
+		if got := retryAfter(h, now); got != test.want {
+			t.Errorf("Retry-After %q at %q: %s, want %s", test.value, test.date, got, test.want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("120", "")
+	f.Add("Fri, 20 Nov 2026 12:05:00 GMT", "Fri, 20 Nov 2026 12:04:00 GMT")
+	f.Add("99999999999999999999", "x")
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, value, date string) {
+		got := retryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, now)
+		if got < 0 || got > maxRetryAfter {
+			t.Errorf("Retry-After %q at %q: %s", value, date, got)
+		}
+	})
+}
+
+func TestClean(t *testing.T) {
+	for _, test := range []struct {
+		in    string
+		limit int
+		want  string
+	}{
+		{"plain", 100, "plain"},
+		{"two\r\nlines\tand more ", 100, "two lines and more"},
+		{"\x1b[31mred\x1b[0m\a", 100, "[31mred [0m"},
+		{"right\u202eleft\u2066", 100, "rightleft"},
+		{"a\u2028b\u0085c", 100, "a b c"},
+		{"bad\xff\xfeutf8", 100, "bad utf8"},
+		{"Größe ✓", 100, "Größe ✓"},
+		{"abcdefghij", 8, "abcde…"},
+		{"äääääääää", 8, "ää…"},
+	} {
+		if got := clean(test.in, test.limit); got != test.want {
+			t.Errorf("clean(%q, %d) = %q, want %q", test.in, test.limit, got, test.want)
+		}
+	}
+}
+
+func FuzzProblem(f *testing.F) {
+	f.Add(400, "application/problem+json", `{"type":"urn:ietf:params:acme:error:rejectedIdentifier","detail":"no\r\nFAKE LOG LINE","subproblems":[
+		{"type":"urn:ietf:params:acme:error:caa","detail":"a","identifier":{"type":"dns","value":"a.test\u001b[31m"}}]}`)
+	f.Add(503, "text/html", "<html>\x00\x1b]0;title\a")
+	f.Add(403, "application/json", `{"type":5}`)
+	f.Add(429, "application/problem+json", `{"title":"\u202eslow"}`)
+	ca := &CA{cfg: Config{ID: "ca"}}
+	f.Fuzz(func(t *testing.T, status int, kind, body string) {
+		a := &answer{status: status, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
+		e := ca.refusal("do it", a)
+		if e.Code == "" || e.Blame == "" {
+			t.Errorf("%+v has no code or blame", e)
+		}
+		fault := e.Fault(time.Time{})
+		for _, s := range append(fault.Detail, fault.Words, e.Error()) {
+			if !utf8.ValidString(s) || len(s) > 2*maxWords || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q is not fit to be shown", s)
+			}
+		}
+	})
+}
+
+// TestMeanings is the table of what a CA's refusals mean here.
+func TestMeanings(t *testing.T) {
+	for urn, want := range map[string]plan.Code{
+		"rateLimited": plan.CodeRateLimited, "accountDoesNotExist": plan.CodeAccountLost,
+		"externalAccountRequired": plan.CodeEAB, "userActionRequired": plan.CodeTerms,
+		"invalidContact": plan.CodeAccount, "unsupportedContact": plan.CodeAccount, "caa": plan.CodeCAA,
+		"connection": plan.CodeChallenge, "dns": plan.CodeChallenge, "tls": plan.CodeChallenge,
+		"incorrectResponse": plan.CodeChallenge, "badCSR": plan.CodeCSR, "invalidProfile": plan.CodeProfile,
+		"serverInternal": plan.CodeCAError, "badNonce": plan.CodeCAError, "orderNotReady": plan.CodeOrderInvalid,
+		"rejectedIdentifier": plan.CodeRejected, "unauthorized": plan.CodeRejected, "badPublicKey": plan.CodeRejected,
+		"neverHeardOf": plan.CodeRejected,
+	} {
+		if got, blame := meaning("urn:ietf:params:acme:error:"+urn, 400); got != want || blame == "" {
+			t.Errorf("%s means %s by %q, want %s", urn, got, blame, want)
+		}
+	}
+	for urn, want := range map[string]plan.Code{
+		"unauthorized": plan.CodeChallenge, "connection": plan.CodeChallenge, "caa": plan.CodeCAA,
+		"rejectedIdentifier": plan.CodeRejected, "rateLimited": plan.CodeRateLimited, "serverInternal": plan.CodeCAError,
+		"malformed": plan.CodeChallenge,
+	} {
+		if got, blame := validationMeaning("urn:ietf:params:acme:error:" + urn); got != want || blame == "" {
+			t.Errorf("%s in a validation means %s by %q, want %s", urn, got, blame, want)
+		}
+	}
+}
