@@ -50,4 +50,5 @@ const (
 	CodeAltered        Code = "files-altered"
 	CodeHeld           Code = "held"
 	CodeRevoked        Code = "revoked"
+	CodeNewer          Code = "record-newer"
 )

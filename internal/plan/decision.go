@@ -1,6 +1,23 @@
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
+
+// clockSlack is how far ahead of now a stored instant may lie. One that lies
+// further ahead was written under a clock that has since been set back, and
+// nobody waits for it.
+const clockSlack = time.Minute
+
+func ahead(at, now time.Time) bool { return at.After(now.Add(clockSlack)) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
 
 // decision gathers the steps of one certificate. Each method looks at one
 // part of its life and appends what follows.
@@ -10,6 +27,27 @@ type decision struct {
 	known *KnownCert
 	world World
 	steps []Step
+
+	current Version   // the published version; zero without one
+	has     bool      // whether there is one
+	until   time.Time // when what is served ends; zero where nothing valid is
+	urgent  bool      // nothing valid is served, or not for long
+}
+
+func decide(now time.Time, w World, want WantedCert, known *KnownCert) *decision {
+	d := &decision{now: now, want: want, known: known, world: w}
+	d.current, d.has = known.Version(known.Published)
+	if !d.has {
+		d.urgent = true
+		return d
+	}
+	serving := d.current.Serving(want.KeyTypes)
+	if end := serving.NotAfter(); end.After(now) {
+		d.until = end
+	}
+	d.urgent = serving.Broken != "" || WarnAt(serving, want.Warn).Before(now) ||
+		slices.ContainsFunc(serving.Pairs, func(p Pair) bool { return p.Revoked })
+	return d
 }
 
 // add appends a step, filling in what all steps of the certificate share.
@@ -19,57 +57,51 @@ func (d *decision) add(s Step) {
 		s.At = d.now
 	}
 	if s.Until.IsZero() {
-		s.Until = d.servedUntil()
+		s.Until = d.until
 	}
 	d.steps = append(d.steps, s)
 }
 
 // anyDue reports whether some step gathered so far is to be done now.
 func (d *decision) anyDue() bool {
-	for _, s := range d.steps {
-		if s.Due(d.now) {
-			return true
+	return slices.ContainsFunc(d.steps, func(s Step) bool { return s.Due(d.now) })
+}
+
+// Serving returns the part of v that is still wanted. A pair whose key type
+// was taken out of the config is renewed no more, and its end is nobody's
+// concern. Where v has none of the wanted types, all of it counts.
+func (v Version) Serving(keyTypes []string) Version {
+	wanted := 0
+	for _, p := range v.Pairs {
+		if slices.Contains(keyTypes, p.KeyType) {
+			wanted++
 		}
 	}
-	return false
-}
-
-// published returns the version that targets are to serve.
-func (d *decision) published() (Version, bool) { return d.known.Version(d.known.Published) }
-
-// servedUntil is when the published version ends; zero without one, or when
-// it has ended.
-func (d *decision) servedUntil() time.Time {
-	v, ok := d.published()
-	if !ok || !v.NotAfter().After(d.now) {
-		return time.Time{}
+	if wanted == 0 || wanted == len(v.Pairs) {
+		return v
 	}
-	return v.NotAfter()
+	v.Pairs = slices.DeleteFunc(slices.Clone(v.Pairs), func(p Pair) bool { return !slices.Contains(keyTypes, p.KeyType) })
+	return v
 }
 
-// urgent reports whether nothing valid is served, or not for long.
-func (d *decision) urgent() bool {
-	v, ok := d.published()
-	return !ok || WarnAt(v, d.want.Warn).Before(d.now)
-}
-
-// asked reports whether a person asked for kind after the instant at.
-func (d *decision) asked(kind AskKind, at time.Time) bool {
-	ask, ok := d.known.Asks[kind]
-	return ok && ask.At.After(at)
-}
-
-// WarnAt is when too little is left of v's life to stay silent. The zero Span
-// stands for 10 %.
+// WarnAt is when too little is left of v's life to stay silent.
 func WarnAt(v Version, warn Span) time.Time {
-	if warn.IsZero() {
-		warn = Span{Percent: 10}
-	}
 	var at time.Time
 	for _, p := range v.Pairs {
-		if t := p.NotAfter.Add(-warn.Of(p.Lifetime())); at.IsZero() || t.Before(at) {
+		if t := p.NotAfter.Add(-WarnBefore(p, warn)); at.IsZero() || t.Before(at) {
 			at = t
 		}
 	}
 	return at
+}
+
+// WarnBefore is how long before its end too little is left of a pair's life.
+// The zero Span stands for 10 %, and so does one that leaves no life at all:
+// two weeks say nothing of a certificate that lives six days.
+func WarnBefore(p Pair, warn Span) time.Duration {
+	life := p.Lifetime()
+	if before := warn.Of(life); before > 0 && before < life {
+		return before
+	}
+	return max(0, life/10)
 }

@@ -5,34 +5,53 @@ import (
 	"time"
 )
 
-// adviceAtMost bounds how long a CA's Retry-After may keep us from asking for
-// renewal information: RFC 9773 section 4.3.1 wants it asked regularly, so
-// that a revocation is noticed.
-const adviceAtMost = 24 * time.Hour
+// How soon and how late a CA is asked again for renewal information, whatever
+// its Retry-After says. RFC 9773 section 4.3.2 wants both bounds: the later one
+// so that a revocation is noticed.
+const (
+	adviceAtLeast = time.Minute
+	adviceAtMost  = 24 * time.Hour
+	adviceMissing = 7 * 24 * time.Hour // where the CA offers none
+)
 
-// advice asks the CA for the renewal window of each published pair.
+// advice asks the CA for the renewal window of each published pair, until the
+// pair has ended (RFC 9773 section 4.3).
 func (d *decision) advice() {
-	version, ok := d.published()
-	if !ok || !d.want.Renew.ARI || d.known.Damage != "" {
+	if !d.has || !d.want.Renew.ARI || d.known.Damage != "" {
 		return
 	}
-	for _, pair := range version.Pairs {
-		if pair.CertID == "" || pair.Revoked || !slices.Contains(d.want.Issuers, pair.Issuer) || d.renewalDue(pair.KeyType) {
+	for _, pair := range d.current.Serving(d.want.KeyTypes).Pairs {
+		if pair.CertID == "" || pair.Revoked || !pair.NotAfter.After(d.now) || !slices.Contains(d.want.Issuers, pair.Issuer) || d.renewalDue(pair.KeyType) {
 			continue
 		}
-		step := Step{Kind: KindAdvice, KeyType: pair.KeyType, Issuer: pair.Issuer, Version: version.ID}
+		step := Step{Kind: KindAdvice, KeyType: pair.KeyType, Issuer: pair.Issuer, Version: d.current.ID}
 		step.Reason = Reason{ReasonRoutine, "the CA may move its renewal window"}
 		if a := d.advised(pair); a != nil {
-			step.At = a.AskAgain
-			if latest := d.now.Add(adviceAtMost); step.At.After(latest) {
-				step.At = latest
-			}
+			step.At = a.askAgain(d.now)
 		}
-		if wait := d.world.Known.Issuers[pair.Issuer].WaitsUntil(d.now); wait.After(step.At) {
-			step.At = wait
-		}
+		step.At = later(step.At, d.world.Known.Issuers[pair.Issuer].WaitsUntil(d.now))
 		d.add(step)
 	}
+}
+
+// askAgain is when the CA is asked the next time.
+func (a Advice) askAgain(now time.Time) time.Time {
+	most := adviceAtMost
+	if a.Missing {
+		most = adviceMissing
+	}
+	switch {
+	case a.Asked.IsZero(): // from a record that does not say
+		if latest := now.Add(most); a.AskAgain.After(latest) {
+			return latest
+		}
+		return a.AskAgain
+	case ahead(a.Asked, now):
+		return time.Time{}
+	case a.AskAgain.After(a.Asked.Add(most)):
+		return a.Asked.Add(most)
+	}
+	return later(a.AskAgain, a.Asked.Add(adviceAtLeast))
 }
 
 // renewalDue reports whether a new pair of keyType is on its way already.
@@ -42,8 +61,9 @@ func (d *decision) renewalDue(keyType string) bool {
 	})
 }
 
-// prune drops versions beyond those kept. What is published, installed
-// somewhere, or still fitting an open order's key stays.
+// prune drops the oldest versions beyond those kept. What is published,
+// installed somewhere, shares its key with an open order, or is what a hold
+// goes back to, stays.
 func (d *decision) prune() {
 	if d.known.Damage != "" || d.want.Keep < 1 || d.anyDue() {
 		return
@@ -51,10 +71,10 @@ func (d *decision) prune() {
 	var drop []string
 	extra := len(d.known.Versions) - d.want.Keep
 	for _, v := range d.known.Versions {
-		if extra <= 0 {
+		if extra <= 0 || d.known.Held && v.ID == d.known.Published {
 			break
 		}
-		if v.ID == d.known.Published || d.installed(v.ID) {
+		if v.ID == d.known.Published || d.installed(v.ID) || d.ordering(v) {
 			continue
 		}
 		drop = append(drop, v.ID)
@@ -74,42 +94,9 @@ func (d *decision) installed(version string) bool {
 	return false
 }
 
-// answer drops the asks that are answered, once nothing else is due.
-func (d *decision) answer() {
-	if len(d.known.Asks) == 0 || d.anyDue() {
-		return
-	}
-	var answered []string
-	for kind, ask := range d.known.Asks {
-		if d.answered(kind, ask) {
-			answered = append(answered, string(kind))
-		}
-	}
-	if len(answered) > 0 {
-		slices.Sort(answered)
-		d.add(Step{Kind: KindAnswer, Drop: answered, Asked: true, Reason: Reason{ReasonAnswered, "what was asked for is done"}})
-	}
-}
-
-// answered reports whether an ask is done. A renewal that failed stays asked
-// for until it succeeds.
-func (d *decision) answered(kind AskKind, ask Ask) bool {
-	version, ok := d.published()
-	switch kind {
-	case AskRenew:
-		for _, keyType := range d.want.KeyTypes {
-			if !ok || !version.Made(keyType).After(ask.At) {
-				return false
-			}
-		}
-	case AskVerify:
-		for _, target := range d.want.Targets {
-			if target.Verify && !d.known.Targets[target.Name].Verify.At.After(ask.At) {
-				return false
-			}
-		}
-	case AskRestore:
-		return d.known.Published == ask.Version
-	}
-	return true
+// ordering reports whether an open order uses a key of v.
+func (d *decision) ordering(v Version) bool {
+	return slices.ContainsFunc(v.Pairs, func(p Pair) bool {
+		return p.Key != "" && p.Key == d.known.Orders[p.KeyType].Key
+	})
 }

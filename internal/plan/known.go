@@ -11,6 +11,15 @@ type Known struct {
 	Issuers map[string]KnownIssuer
 }
 
+// Cert returns what is known of a certificate; of one that is not known, an
+// empty KnownCert of its own.
+func (k Known) Cert(name string) *KnownCert {
+	if known := k.Certs[name]; known != nil {
+		return known
+	}
+	return &KnownCert{Name: name}
+}
+
 // KnownIssuer is what is remembered of a CA.
 type KnownIssuer struct {
 	NotBefore time.Time `json:"not_before,omitzero"` // its Retry-After: nothing is asked of it earlier
@@ -24,6 +33,7 @@ type KnownCert struct {
 	Name      string            `json:"name"`
 	Published string            `json:"published,omitempty"` // id of the version that targets are to serve
 	Held      bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
+	HeldAt    time.Time         `json:"held_at,omitzero"`    // when it was restored
 	Versions  []Version         `json:"versions,omitempty"`  // newest last
 	Orders    map[string]Order  `json:"orders,omitempty"`    // by key type
 	Tries     map[string]Tries  `json:"tries,omitempty"`     // by key type
@@ -36,8 +46,8 @@ type KnownCert struct {
 	Targets map[string]Target `json:"-"`
 	// Damage says why the record could not be read; nothing else is known then.
 	Damage string `json:"-"`
-	// Newer is set when the record was written by a later version of
-	// Certkeep: it is left alone.
+	// Newer is set when the record is not broken but not for us to change: a
+	// later version of Certkeep wrote it, or the disk would not give it.
 	Newer bool `json:"-"`
 
 	// What follows is known to a running process only; looking again after a
@@ -51,16 +61,18 @@ type KnownCert struct {
 	Inspected time.Time `json:"-"`
 }
 
-// Version returns the version with an id.
+// Version returns the version with an id. One without a single pair, as only
+// a damaged record holds it, is none.
 func (k *KnownCert) Version(id string) (Version, bool) {
 	i := slices.IndexFunc(k.Versions, func(v Version) bool { return v.ID == id })
-	if id == "" || i < 0 {
+	if id == "" || i < 0 || len(k.Versions[i].Pairs) == 0 {
 		return Version{}, false
 	}
 	return k.Versions[i], true
 }
 
-// Cert0 is the certificate of which nothing is known. It is never written to.
+// Cert0 is the certificate of which nothing is known. It is never written to;
+// Known.Cert gives one that may be.
 var Cert0 = KnownCert{}
 
 // Version is what is served together: for each key type a certificate. It is
@@ -144,14 +156,17 @@ type Order struct {
 // Tries counts what came to nothing. The count is written before the attempt
 // is made, so that a crash loop backs off too.
 type Tries struct {
-	Count     int       `json:"count"`             // in a row
-	Last      time.Time `json:"last"`              // when the last one began
-	NotBefore time.Time `json:"not_before"`        // earliest next one; its jitter was rolled when written
-	Imposed   time.Time `json:"imposed,omitzero"`  // the CA's Retry-After: binds asks too
-	Crashed   int       `json:"crashed,omitempty"` // attempts in a row that began and never reported
-	Open      bool      `json:"open,omitempty"`    // began, and has not reported
+	Count     int       `json:"count"`                // in a row
+	Last      time.Time `json:"last"`                 // when the last one began
+	NotBefore time.Time `json:"not_before"`           // earliest next one by our own backoff; its jitter was rolled when written
+	Ended     time.Time `json:"ended,omitzero"`       // when the last one reported; zero while one is open
+	Imposed   time.Time `json:"imposed,omitzero"`     // a CA's Retry-After: binds asks too
+	ImposedBy string    `json:"imposed_by,omitempty"` // the CA that Imposed binds; "" binds all
+	Crashed   int       `json:"crashed,omitempty"`    // attempts in a row that began and never reported
+	Open      bool      `json:"open,omitempty"`       // began, and has not reported
 	Fault     *Fault    `json:"fault,omitempty"`
-	Issuer    string    `json:"issuer,omitempty"`
+	Issuer    string    `json:"issuer,omitempty"`  // whom the last attempt asked; set before Failed
+	Request   *Request  `json:"request,omitempty"` // what it asked for; a changed request starts afresh. nil: not known
 }
 
 // Issued is one automatic issue, counted by the guard.
@@ -170,6 +185,7 @@ type Advice struct {
 	End      time.Time `json:"end,omitzero"`
 	At       time.Time `json:"at,omitzero"` // chosen once inside the window
 	URL      string    `json:"url,omitempty"`
+	Asked    time.Time `json:"asked,omitzero"`     // when the CA was last asked
 	AskAgain time.Time `json:"ask_again,omitzero"` // the CA's Retry-After
 	Failures int       `json:"failures,omitempty"`
 	Missing  bool      `json:"missing,omitempty"` // the CA offers none

@@ -1,39 +1,48 @@
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Renewals that nobody waits for are spread: after a clock step, or when a
-// fleet was issued on one day, at most this many begin in an hour.
+// fleet was issued on one day, at most this many begin in any hour.
 const (
 	paceLeast = 100
 	paceHours = 48 // a whole fleet is renewed in two days
 )
 
-// pace delays due renewals beyond the hour's share. What is urgent or asked
-// for is never delayed. Issues of the last hour count, so that the pace holds
-// across passes and restarts.
+// pace delays due renewals beyond the hour's share, the least urgent ones. What
+// is urgent or asked for is never delayed. Attempts of the last hour count, so
+// that the pace holds across passes and restarts; an attempt under way keeps
+// the place that it has.
 func pace(now time.Time, w World, steps []Step) []Step {
-	share := max(paceLeast, len(w.Wanted.Certs)/paceHours)
 	var waiting []int
 	for i, s := range steps {
-		if s.Kind == KindIssue && s.Due(now) && !s.Urgent && !s.Asked {
+		if s.Kind == KindIssue && s.Due(now) && !s.Urgent && !s.Asked && !underWay(w, s) {
 			waiting = append(waiting, i)
 		}
 	}
 	if len(waiting) == 0 {
 		return steps
 	}
-	free := max(0, share-issuedSince(now.Add(-time.Hour), now, w))
-	for n, i := range waiting {
-		if n < free {
-			continue
+	slices.SortStableFunc(waiting, func(a, b int) int { return steps[a].Until.Compare(steps[b].Until) })
+	share := max(paceLeast, len(w.Wanted.Certs)/paceHours)
+	begin := begun(now, w)
+	for _, i := range waiting {
+		at := now
+		if n := len(begin); n >= share {
+			// When the oldest of the last share leaves the hour.
+			at = begin[n-share].Add(time.Hour)
 		}
-		delay := time.Duration(n-free+1) * time.Hour / time.Duration(share)
-		if end := WarnSlack(now, steps[i]); delay > end {
-			continue
+		if delay := at.Sub(now); delay > 0 && delay <= WarnSlack(now, steps[i]) {
+			steps[i].At = at
+			steps[i].Reason.Words += "; spread, many are due at once"
+		} else {
+			at = now
 		}
-		steps[i].At = now.Add(delay)
-		steps[i].Reason.Words += "; spread, many are due at once"
+		place, _ := slices.BinarySearchFunc(begin, at, time.Time.Compare)
+		begin = slices.Insert(begin, place, at)
 	}
 	return steps
 }
@@ -42,14 +51,30 @@ func pace(now time.Time, w World, steps []Step) []Step {
 // what is served: half of what is left.
 func WarnSlack(now time.Time, s Step) time.Duration { return s.Until.Sub(now) / 2 }
 
-func issuedSince(since, now time.Time, w World) int {
-	n := 0
-	for _, k := range w.Known.Certs {
-		for _, i := range k.Issued {
-			if i.At.After(since) && !i.At.After(now) {
-				n++
-			}
+// underWay reports whether the attempt for s has begun already.
+func underWay(w World, s Step) bool {
+	known := w.Known.Certs[s.Cert]
+	return known != nil && known.Tries[s.KeyType].Open
+}
+
+// begun lists when the attempts of the last hour began, the oldest first. Of
+// one that succeeded only its end is known.
+func begun(now time.Time, w World) []time.Time {
+	var all []time.Time
+	since := now.Add(-time.Hour)
+	note := func(at time.Time) {
+		if at.After(since) && !at.After(now) {
+			all = append(all, at)
 		}
 	}
-	return n
+	for _, known := range w.Known.Certs {
+		for _, issued := range known.Issued {
+			note(issued.At)
+		}
+		for _, tries := range known.Tries {
+			note(tries.Last)
+		}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return all
 }

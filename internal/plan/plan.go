@@ -70,14 +70,11 @@ func Make(now time.Time, w World) []Step {
 // Cert returns the steps of one certificate, in the order in which they have
 // to be done. Pace across certificates is not part of it.
 func Cert(now time.Time, w World, want WantedCert) []Step {
-	known := w.Known.Certs[want.Name]
-	if known == nil {
-		known = &Cert0
-	}
-	d := decision{now: now, want: want, known: known, world: w}
+	known := w.Known.Cert(want.Name)
 	if known.Newer {
 		return nil // a Problem says what a person must do
 	}
+	d := decide(now, w, want, known)
 	d.obtain()
 	d.install()
 	d.verify()

@@ -70,16 +70,15 @@ func rank(p Problem) int {
 
 // CertProblems derives what a person must know of one certificate.
 func CertProblems(now time.Time, w World, want WantedCert) []Problem {
-	known := w.Known.Certs[want.Name]
-	if known == nil {
-		known = &Cert0
-	}
-	d := diagnosis{now: now, want: want, known: known}
-	if known.Damage != "" {
+	known := w.Known.Cert(want.Name)
+	d := diagnosis{now: now, want: want, known: known, world: w}
+	switch {
+	case known.Newer:
+		d.add(CodeNewer, "", cmp.Or(known.Damage, "the record was written by a later version of Certkeep"), nil, time.Time{})
+		return d.problems
+	case known.Damage != "":
 		d.add(CodeDamaged, "", known.Damage, nil, time.Time{})
-		if known.Newer {
-			return d.problems
-		}
+		return d.problems // nothing else is known
 	}
 	d.validity()
 	d.attempts()
@@ -94,6 +93,7 @@ type diagnosis struct {
 	now      time.Time
 	want     WantedCert
 	known    *KnownCert
+	world    World
 	calm     bool // something valid is served for long enough that failures are no more than warnings
 	problems []Problem
 }
@@ -116,16 +116,21 @@ func (d *diagnosis) validity() {
 		d.add(CodeMissing, "", "no certificate exists yet", nil, time.Time{})
 		return
 	}
-	end := version.NotAfter()
+	version = version.Serving(d.want.KeyTypes)
+	end, warn := version.NotAfter(), WarnAt(version, d.want.Warn)
+	revoked := slices.ContainsFunc(version.Pairs, func(p Pair) bool { return p.Revoked })
 	switch {
 	case version.Pairs[0].NotBefore.After(d.now.Add(time.Hour)):
 		d.add(CodeClock, "", fmt.Sprintf("the certificate is valid from %s only: the clock of this machine is behind", day(version.Pairs[0].NotBefore)), nil, time.Time{})
 	case !end.After(d.now):
 		d.add(CodeExpired, "", "the certificate ended on "+day(end), nil, end)
-	case !WarnAt(version, d.want.Warn).After(d.now):
+	case !warn.After(d.now):
 		d.add(CodeExpiring, "", fmt.Sprintf("the certificate ends in %s, on %s, and has not been renewed", span(end.Sub(d.now)), day(end)), nil, time.Time{})
+		if end.Sub(d.now) < end.Sub(warn)/3 {
+			d.problems[len(d.problems)-1].Severity = Critical
+		}
 	default:
-		d.calm = true
+		d.calm = !revoked
 	}
 	if version.Broken != "" {
 		d.add(CodeKeyLost, "", version.Broken, nil, time.Time{})
@@ -143,24 +148,28 @@ func (d *diagnosis) validity() {
 	}
 }
 
-// attempts looks at orders that came to nothing.
+// attempts looks at orders that came to nothing, as far as a new certificate
+// is still needed.
 func (d *diagnosis) attempts() {
 	for _, keyType := range d.want.KeyTypes {
-		tries := d.known.Tries[keyType]
-		if tries.Count == 0 || tries.Fault == nil {
+		dec := decide(d.now, d.world, d.want, d.known)
+		at, reason := dec.due(dec.current, keyType)
+		if at.After(d.now) {
 			continue
 		}
-		words := tries.Fault.Words
-		if next := tries.WaitsUntil(d.now); next.After(d.now) {
-			words += "; next attempt " + day(next)
+		tries := dec.tries(keyType)
+		dec.order(keyType, at, reason)
+		next := ""
+		if at := dec.steps[0].At; at.After(d.now) {
+			next = "; next attempt " + day(at)
 		}
-		d.add(tries.Fault.Code, "", words, tries.Fault.Detail, tries.Fault.At)
-	}
-	dec := decision{now: d.now, want: d.want, known: d.known}
-	version, _ := dec.published()
-	for _, keyType := range d.want.KeyTypes {
-		at, _ := dec.due(version, keyType)
-		if free, guarded := dec.guard(keyType); guarded && !at.After(d.now) {
+		switch {
+		case tries.Crashed > 1:
+			d.add(CodeUnexpected, "", fmt.Sprintf("%d attempts in a row ended without a word, as if Certkeep had been killed%s", tries.Crashed, next), nil, tries.Last)
+		case tries.Count > 0 && tries.Fault != nil:
+			d.add(tries.Fault.Code, "", tries.Fault.Words+next, tries.Fault.Detail, tries.Fault.At)
+		}
+		if free, guarded := dec.guard(keyType); guarded && dec.steps[0].Kind == KindIssue && !dec.steps[0].Asked {
 			d.add(CodeGuard, "", "issued too often within 7 days; the next automatic issue is allowed "+day(free), nil, time.Time{})
 		}
 	}

@@ -54,6 +54,7 @@ func meanings() map[Code]meaning {
 		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
 		CodeAltered:        {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
 		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},
+		CodeNewer:          {"", "A later version of Certkeep wrote the record; it is left alone. Run that version again."},
 		CodeRevoked:        {Critical, "The certificate is replaced at once. Find out why it was revoked."},
 	}
 }
@@ -62,8 +63,14 @@ func meanings() map[Code]meaning {
 // served.
 func (c Code) Severity() Severity { return meanings()[c].severity }
 
-// Remedy says what a person can do about it.
-func (c Code) Remedy() string { return meanings()[c].remedy }
+// Remedy says what a person can do about it. A code of another version of
+// Certkeep, read from a record, is as good as unexpected.
+func (c Code) Remedy() string {
+	if m, ok := meanings()[c]; ok {
+		return m.remedy
+	}
+	return meanings()[CodeUnexpected].remedy
+}
 
 // Codes lists every code that is declared.
 func Codes() []Code {

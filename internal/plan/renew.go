@@ -13,10 +13,7 @@ const shortLived = 10 * 24 * time.Hour
 // inside the CA's window where there is usable advice, else when the policy's
 // share of its life is left. It never waits past the end.
 func RenewAt(p Pair, advice *Advice, policy RenewPolicy) (time.Time, Reason) {
-	own := p.NotAfter.Add(-renewBefore(p, policy))
-	if own.Before(p.NotBefore) {
-		own = p.NotBefore // a fixed span longer than the whole life
-	}
+	own := p.NotAfter.Add(-renewBefore(p.Lifetime(), policy))
 	if policy.ARI && advice != nil && advice.Usable(p) && advice.At.Before(lastMoment(p, own)) {
 		words := "the CA's window " + window(advice.Start, advice.End)
 		if advice.URL != "" {
@@ -27,16 +24,18 @@ func RenewAt(p Pair, advice *Advice, policy RenewPolicy) (time.Time, Reason) {
 	return own, Reason{ReasonWindow, fmt.Sprintf("valid until %s, renewed %s before", day(p.NotAfter), span(p.NotAfter.Sub(own)))}
 }
 
-// renewBefore is how long before its end a pair is renewed without advice.
-func renewBefore(p Pair, policy RenewPolicy) time.Duration {
-	before := policy.Before
-	if before.IsZero() {
-		before = Span{Percent: 33}
-		if p.Lifetime() < shortLived {
-			before = Span{Percent: 50}
-		}
+// renewBefore is how long before its end a pair is renewed without advice. A
+// policy that leaves no life at all, as thirty days do for a certificate of
+// six, would renew for ever; the default takes its place.
+func renewBefore(life time.Duration, policy RenewPolicy) time.Duration {
+	if before := policy.Before.Of(life); before > 0 && before < life {
+		return before
 	}
-	return before.Of(p.Lifetime())
+	share := Span{Percent: 33}
+	if life < shortLived {
+		share = Span{Percent: 50}
+	}
+	return max(0, share.Of(life))
 }
 
 // lastMoment is the latest instant that advice may choose: with a tenth of
@@ -49,11 +48,12 @@ func lastMoment(p Pair, own time.Time) time.Time {
 	return last
 }
 
-// Usable reports whether advice speaks of this certificate and says anything:
-// a window as wide as the whole life says nothing.
+// Usable reports whether advice speaks of this certificate and says anything.
+// A window that ends before it begins is none (RFC 9773 section 4.2), and one
+// as wide as the whole life says nothing.
 func (a Advice) Usable(p Pair) bool {
-	return a.CertID != "" && a.CertID == p.CertID && !a.At.IsZero() &&
-		!a.End.Before(a.Start) && a.End.Sub(a.Start) < p.Lifetime()
+	return a.CertID != "" && a.CertID == p.CertID && a.End.After(a.Start) && a.End.Sub(a.Start) < p.Lifetime() &&
+		!a.At.Before(a.Start) && !a.At.After(a.End)
 }
 
 // advised returns the stored advice about pair, if any.

@@ -26,49 +26,80 @@ func Backoff(n int, jitter float64) time.Duration {
 	return wait + time.Duration(float64(wait)*jitter/5)
 }
 
-// WaitsUntil is the earliest instant of the next attempt. An attempt that
-// began and never reported was killed: the first such one is made up for at
-// once. An instant written under a clock that has since been set back binds
-// nobody.
+// WaitsUntil is the earliest instant of the next attempt, by our own backoff
+// and by what a CA imposed. An instant written under a clock that has since
+// been set back binds nobody.
 func (t Tries) WaitsUntil(now time.Time) time.Time {
+	if t.fromTheFuture(now) {
+		return time.Time{}
+	}
+	return later(t.ownWait(now), t.Imposed)
+}
+
+// ownWait is our own backoff. An attempt that began and never reported was
+// killed: the first such one is made up for at once.
+func (t Tries) ownWait(now time.Time) time.Time {
 	if t.fromTheFuture(now) || (t.Open && t.Crashed == 0) {
 		return time.Time{}
 	}
 	return t.NotBefore
 }
 
-func (t Tries) fromTheFuture(now time.Time) bool { return t.Last.After(now.Add(time.Minute)) }
+// imposed is until when an issuer wants to be left alone by these attempts.
+func (t Tries) imposed(issuer string, now time.Time) time.Time {
+	if t.fromTheFuture(now) || (t.ImposedBy != "" && t.ImposedBy != issuer) {
+		return time.Time{}
+	}
+	return t.Imposed
+}
+
+func (t Tries) fromTheFuture(now time.Time) bool { return ahead(t.Last, now) || ahead(t.Ended, now) }
+
+// blamesCA reports whether the last failure was the CA's, or its network's.
+func (t Tries) blamesCA() bool {
+	return t.Fault != nil && (t.Fault.Blame == BlameCA || t.Fault.Blame == BlameNetwork)
+}
 
 // Begin counts an attempt before it is made. Should the process die before
-// End is stored, the attempt counts as a failure.
+// Failed or success is stored, the attempt counts as a failure. What another
+// CA imposed stays in force.
 func (t Tries) Begin(now time.Time, jitter float64) Tries {
 	if t.Open {
 		t.Crashed++
 	}
+	if t.fromTheFuture(now) || !t.Imposed.After(now) {
+		t.Imposed, t.ImposedBy = time.Time{}, ""
+	}
 	t.Count++
-	t.Last, t.Open = now, true
+	t.Last, t.Ended, t.Open = now, time.Time{}, true
 	t.NotBefore = now.Add(Backoff(t.Count, jitter))
-	t.Imposed = time.Time{}
 	return t
 }
 
-// Failed reports how an attempt that began ended. A CA's Retry-After, if
-// later, replaces our own backoff and binds asks too.
+// Failed reports how an attempt that began ended. Our own backoff, rolled when
+// it began, runs from now: an attempt that took long is not repeated at once.
+// A CA's Retry-After binds asks too, at t.Issuer; where two CAs ask to wait,
+// the later instant binds all, which is simple and never too early.
 func (t Tries) Failed(now time.Time, fault Fault, retryAfter time.Time) Tries {
-	t.Open, t.Crashed = false, 0
-	t.Fault = &fault
-	if retryAfter.After(t.NotBefore) {
-		t.NotBefore = retryAfter
+	if wait := t.NotBefore.Sub(t.Last); t.Open && wait > 0 {
+		t.NotBefore = now.Add(wait)
 	}
-	if retryAfter.After(now) {
-		t.Imposed = retryAfter
+	t.Open, t.Crashed, t.Ended = false, 0, now
+	t.Fault = &fault
+	if !retryAfter.After(now) {
+		return t
+	}
+	if t.Imposed.After(now) && t.ImposedBy != t.Issuer {
+		t.Imposed, t.ImposedBy = later(t.Imposed, retryAfter), ""
+	} else {
+		t.Imposed, t.ImposedBy = retryAfter, t.Issuer
 	}
 	return t
 }
 
 // WaitsUntil is when a CA may be asked again.
 func (k KnownIssuer) WaitsUntil(now time.Time) time.Time {
-	if k.At.After(now.Add(time.Minute)) {
+	if ahead(k.At, now) {
 		return time.Time{} // written under a clock that was ahead
 	}
 	return k.NotBefore
@@ -83,6 +114,9 @@ const (
 
 // guard reports whether the guard holds an issue back, and until when.
 func (d *decision) guard(keyType string) (time.Time, bool) {
+	if len(d.known.Issued) == 0 {
+		return time.Time{}, false
+	}
 	names := Sorted(d.want.Names)
 	var recent []Issued
 	for _, i := range d.known.Issued {
@@ -94,6 +128,8 @@ func (d *decision) guard(keyType string) (time.Time, bool) {
 	if len(recent) == 0 {
 		return time.Time{}, false
 	}
+	// A clock that was set back leaves them out of order.
+	slices.SortFunc(recent, func(a, b Issued) int { return a.At.Compare(b.At) })
 	limit := GuardLimit(recent[len(recent)-1].Lifetime)
 	if len(recent) < limit {
 		return time.Time{}, false
@@ -107,10 +143,7 @@ func GuardLimit(lifetime time.Duration) int {
 	if lifetime <= 0 {
 		return guardLimit
 	}
-	interval := lifetime - renewBefore(Pair{NotAfter: time.Time{}.Add(lifetime)}, RenewPolicy{})
-	if interval < time.Second {
-		interval = time.Second
-	}
+	interval := max(time.Second, lifetime-renewBefore(lifetime, RenewPolicy{}))
 	return max(guardLimit, 2*int((guardSpan+interval-1)/interval))
 }
 

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,30 +11,38 @@ import (
 const (
 	verifyEvery  = 24 * time.Hour
 	inspectEvery = 6 * time.Hour
+	// Inspections of many certificates are spread by their names over so
+	// many slots, so that they neither come all at once nor wake us one by one.
+	inspectSlots = 24
+	inspectSlot  = 5 * time.Minute
 )
+
+// rolledBackFor is how long a version is left alone that a service would not take.
+const rolledBackFor = 24 * time.Hour
 
 // install decides what has to happen at each target.
 func (d *decision) install() {
 	if d.known.Damage != "" {
 		return
 	}
-	version, ok := d.published()
 	for _, target := range d.want.Targets {
 		switch {
-		case ok:
-			d.installAt(target, version)
+		case d.has:
+			d.installAt(target, d.current)
 		case d.known.Vacant[target.Name] && len(target.Services) > 0:
 			// First in line: a web server that cannot start answers no challenge.
 			d.addFirst(Step{Kind: KindSpare, Target: target.Name, Urgent: true, Reason: Reason{ReasonNoFile, "a service is named and no usable file is there"}})
 		}
 	}
-	if ok && len(d.want.Targets) > 0 {
+	if d.has && len(d.want.Targets) > 0 {
 		d.inspect()
 	}
 }
 
-// addFirst puts a step before those gathered so far.
+// addFirst puts a step before those gathered so far, in every order: a person
+// who asked for one of them asked for what it needs.
 func (d *decision) addFirst(s Step) {
+	s.Asked = slices.ContainsFunc(d.steps, func(s Step) bool { return s.Asked })
 	d.add(s)
 	last := d.steps[len(d.steps)-1]
 	copy(d.steps[1:], d.steps)
@@ -47,10 +56,10 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 		d.hooks(target, fact)
 		return
 	}
-	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Reason: reason, Urgent: d.urgent()}
+	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Reason: reason, Urgent: d.urgent}
 	if fact.refuses(target, version) {
 		step.Asked = d.skipsBackoff(fact.Tries)
-		if wait := fact.Tries.WaitsUntil(d.now); !step.Asked && wait.After(d.now) {
+		if wait := fact.waitsUntil(d.now); !step.Asked && wait.After(d.now) {
 			step.At = wait
 			step.Reason.Words += fmt.Sprintf("; waits after %s", failures(fact.Tries.Count))
 		}
@@ -81,9 +90,21 @@ func (t Target) refuses(target WantedTarget, version Version) bool {
 	return t.Refused != nil && t.Refused.Version == version.ID && t.Refused.Config == target.Config
 }
 
-// hooks adds the hooks that have not succeeded yet.
+// waitsUntil is when a refused install is tried again.
+func (t Target) waitsUntil(now time.Time) time.Time {
+	wait := t.Tries.WaitsUntil(now)
+	if t.Refused.RolledBack && !t.Tries.Open && !t.Tries.fromTheFuture(now) {
+		return later(wait, t.Tries.Last.Add(rolledBackFor))
+	}
+	return wait
+}
+
+// hooks adds the hooks that have not succeeded yet and are still configured.
 func (d *decision) hooks(target WantedTarget, fact Target) {
 	for _, hook := range fact.Hooks {
+		if !slices.Contains(target.Hooks, hook) {
+			continue
+		}
 		step := Step{Kind: KindHook, Target: target.Name, Hook: hook, Version: fact.Version, Reason: Reason{ReasonHook, "the hook has not succeeded yet"}}
 		if !d.skipsBackoff(fact.HookTry) {
 			step.At = fact.HookTry.WaitsUntil(d.now)
@@ -94,17 +115,25 @@ func (d *decision) hooks(target WantedTarget, fact Target) {
 
 // inspect looks at installed files once in a while, and at once after a start.
 func (d *decision) inspect() {
-	at := d.known.Inspected
-	if !at.IsZero() {
-		at = at.Add(inspectEvery)
+	var at time.Time
+	if last := d.known.Inspected; !last.IsZero() && !ahead(last, d.now) {
+		at = last.Add(inspectEvery - inspectSlot*time.Duration(spread(d.want.Name)%inspectSlots)).Truncate(inspectSlot)
 	}
 	d.add(Step{Kind: KindInspect, At: at, Reason: Reason{ReasonRoutine, "files may have been altered"}})
 }
 
+// spread makes a number of a name (FNV-1a), the same at every pass.
+func spread(name string) uint32 {
+	n := uint32(2166136261)
+	for i := range len(name) {
+		n = (n ^ uint32(name[i])) * 16777619
+	}
+	return n
+}
+
 // verify decides which targets have to show what they serve.
 func (d *decision) verify() {
-	version, ok := d.published()
-	if !ok || d.known.Damage != "" {
+	if !d.has || d.known.Damage != "" {
 		return
 	}
 	for _, target := range d.want.Targets {
@@ -112,10 +141,10 @@ func (d *decision) verify() {
 		if !target.Verify {
 			continue
 		}
-		if _, behind := lags(fact, target, version); behind && !d.asked(AskVerify, fact.Verify.At) {
+		if _, behind := lags(fact, target, d.current); behind && !d.asked(AskVerify, fact.Verify.At) {
 			continue
 		}
-		d.verifyAt(target, fact, version)
+		d.verifyAt(target, fact, d.current)
 	}
 }
 
@@ -131,7 +160,9 @@ func (d *decision) verifyAt(target WantedTarget, fact Target, version Version) {
 		step.At = fact.Verify.Tries.WaitsUntil(d.now)
 		step.Reason = Reason{ReasonUnverified, "the last handshakes did not show this version"}
 	default:
-		step.At = fact.Verify.At.Add(verifyEvery)
+		if !ahead(fact.Verify.At, d.now) {
+			step.At = fact.Verify.At.Add(verifyEvery)
+		}
 		step.Reason = Reason{ReasonRoutine, "shown once a day"}
 	}
 	d.add(step)

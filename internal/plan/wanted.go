@@ -13,15 +13,18 @@ type WantedCert struct {
 	Name       string   // its name in the config, and in every record
 	Names      []string // DNS names in ASCII and IP addresses, as declared; their order never matters
 	CommonName string   // "" where the certificate carries none
-	Issuers    []string // in order of preference; a certificate is kept while its issuer is listed
-	KeyTypes   []string // one pair each; the first is the plain one
-	Profile    string   // ACME profile; "" leaves the choice to the CA
-	MustStaple bool
-	CSR        string // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
-	Renew      RenewPolicy
-	Warn       Span // how much life left is worth a warning
-	Keep       int  // versions kept, the published one included
-	Targets    []WantedTarget
+	// CommonNameGiven is set where the config says CommonName. One that is
+	// only the default follows the names, and its change re-issues nothing.
+	CommonNameGiven bool
+	Issuers         []string // in order of preference; a certificate is kept while its issuer is listed
+	KeyTypes        []string // one pair each; the first is the plain one
+	Profile         string   // ACME profile; "" leaves the choice to the CA
+	MustStaple      bool
+	CSR             string // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
+	Renew           RenewPolicy
+	Warn            Span // how much life left is worth a warning
+	Keep            int  // versions kept, the published one included
+	Targets         []WantedTarget
 }
 
 // RenewPolicy says when to renew where the CA gives no advice.

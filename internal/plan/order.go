@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// order adds the step that opens, or goes on with, an order for keyType.
+func (d *decision) order(keyType string, at time.Time, reason Reason) {
+	tries := d.tries(keyType)
+	skips := d.skipsBackoff(tries)
+	step := Step{Kind: KindIssue, KeyType: keyType, At: at, Reason: reason, Urgent: d.urgent, Issuer: d.issuer(tries)}
+	step.Asked = reason.Code == ReasonAsked || d.asked(AskApply, tries.Last)
+	if o, ok := d.known.Orders[keyType]; ok && !at.After(d.now) && d.resumable(o, tries) {
+		step.Kind, step.Issuer = KindResume, o.Issuer
+		step.Reason = Reason{ReasonOrder, "an order is open: " + reason.Words}
+	}
+	if wait := tries.ownWait(d.now); wait.After(step.At) && !skips {
+		step.At = wait
+		step.Reason.Words += fmt.Sprintf("; waits after %s", failures(tries.Count))
+	}
+	if step.Kind == KindIssue && !step.Asked {
+		if free, guarded := d.guard(keyType); guarded && free.After(step.At) {
+			step.At = free
+			step.Reason.Words += "; waits: too many issues of these names within 7 days"
+		}
+	}
+	// A CA's Retry-After binds people too.
+	if wait := d.barred(step.Issuer, tries); wait.After(step.At) {
+		step.At = wait
+		step.Reason.Words += fmt.Sprintf("; %s asked to wait", step.Issuer)
+	}
+	d.add(step)
+}
+
+// tries are the attempts that count for what is wanted now. A request that
+// has changed since starts afresh; what a CA imposed stays.
+func (d *decision) tries(keyType string) Tries {
+	t := d.known.Tries[keyType]
+	if t.Request == nil || d.want.asks(*t.Request) {
+		return t
+	}
+	return Tries{Last: t.Last, Ended: t.Ended, Imposed: t.Imposed, ImposedBy: t.ImposedBy}
+}
+
+// resumable reports whether an order is still about what is wanted, and its
+// CA still the one to ask: an order at a CA that fails again and again must
+// not keep the certificate from the next one.
+func (d *decision) resumable(o Order, t Tries) bool {
+	if !slices.Contains(d.want.Issuers, o.Issuer) || o.URL == "" || !d.want.asks(o.Request) {
+		return false
+	}
+	if !o.Expires.IsZero() && !o.Expires.After(d.now) {
+		return false
+	}
+	return t.Count < failoverAfter || !t.blamesCA() || o.Issuer == d.issuer(t)
+}
+
+// failoverAfter is how many failures in a row move on to the next issuer.
+const failoverAfter = 3
+
+// issuer picks whom to ask: the first listed one that does not ask us to
+// wait, and where all do, the one that is free first. Every third failure
+// that was not ours moves on to the next.
+func (d *decision) issuer(t Tries) string {
+	n := len(d.want.Issuers)
+	if n == 0 {
+		return ""
+	}
+	first := 0
+	if t.blamesCA() {
+		first = t.Count / failoverAfter % n
+	}
+	best, bestFree := "", time.Time{}
+	for i := range n {
+		id := d.want.Issuers[(first+i)%n]
+		free := d.barred(id, t)
+		if !free.After(d.now) {
+			return id
+		}
+		if best == "" || free.Before(bestFree) {
+			best, bestFree = id, free
+		}
+	}
+	return best
+}
+
+// barred is until when an issuer does not want to be asked for this
+// certificate; not after now when it may be asked.
+func (d *decision) barred(issuer string, t Tries) time.Time {
+	return later(d.world.Known.Issuers[issuer].WaitsUntil(d.now), t.imposed(issuer, d.now))
+}

@@ -1,0 +1,137 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+func TestMostUrgentFirst(t *testing.T) {
+	t.Parallel()
+	now := day(85)
+	w := plan.World{Known: plan.Known{Certs: map[string]*plan.KnownCert{}}}
+	add := func(name string, made time.Time, life time.Duration, asked bool) {
+		want := plan.WantedCert{Name: name, Names: []string{name + ".example"}, Issuers: []string{"le"}, KeyTypes: []string{ec}}
+		known := &plan.KnownCert{Published: "v1", Versions: []plan.Version{version("v1", made, pair(want, ec, made, life))}}
+		if asked {
+			known.Asks = map[plan.AskKind]plan.Ask{plan.AskRenew: {At: now}}
+		}
+		w.Wanted.Certs = append(w.Wanted.Certs, want)
+		w.Known.Certs[name] = known
+	}
+	add("coming later", day(60), days(90), false)
+	add("coming sooner", day(50), days(90), false)
+	add("in its window", day(20), days(90), false)
+	add("earlier in its window", day(15), days(90), false)
+	add("in the warning window", day0(), days(90), false)
+	add("ended", day(-10), days(90), false)
+	add("asked, long valid", day(80), days(90), true)
+	add("asked, ended", day(-10), days(90), true)
+
+	var order []string
+	for _, s := range plan.Make(now, w) {
+		if s.Kind == plan.KindIssue {
+			order = append(order, s.Cert)
+		}
+	}
+	want := []string{"asked, ended", "asked, long valid", "ended", "in the warning window", "earlier in its window", "in its window", "coming sooner", "coming later"}
+	if !slices.Equal(order, want) {
+		t.Errorf("order\n%q, want\n%q", order, want)
+	}
+}
+
+func TestNext(t *testing.T) {
+	t.Parallel()
+	steps := []plan.Step{{At: day(3)}, {At: day(1)}, {At: day(2)}, {At: day(5)}}
+	for _, c := range []struct{ now, want time.Time }{
+		{day(0), day(1)}, {day(1), day(2)}, {day(2.5), day(3)}, {day(5), time.Time{}},
+	} {
+		if got := plan.Next(c.now, steps); !got.Equal(c.want) {
+			t.Errorf("after %s comes %s, want %s", c.now, got, c.want)
+		}
+	}
+	if !plan.Next(day(0), nil).IsZero() {
+		t.Error("something comes of nothing")
+	}
+}
+
+// busy is a world in which much is to be done.
+func busy() (time.Time, plan.World) {
+	w := fleet(300, day0(), days(90))
+	now := day(61)
+	for i, s := range []*scene{renewed(), ordering(), twice(func(c *plan.WantedCert) { c.Profile = "p" })} {
+		s.want.Name = string(rune('A' + i))
+		s.want.KeyTypes = append(s.want.KeyTypes, rsa)
+		s.ask(plan.AskApply, now)
+		s.ask(plan.AskVerify, now)
+		s.ask(plan.AskRelease, now)
+		s.tries(failed(2, now.Add(-time.Minute)))
+		s.target(func(f *plan.Target) { f.Altered, f.Hooks = []string{"x"}, []string{"installed"} })
+		w.Wanted.Certs = append(w.Wanted.Certs, s.want)
+		w.Known.Certs[s.want.Name] = &s.known
+	}
+	w.Known.Issuers = map[string]plan.KnownIssuer{"le": {At: now, NotBefore: now.Add(time.Hour)}}
+	return now, w
+}
+
+// The same world and instant give the same plan, and the world stays as it is.
+func TestPure(t *testing.T) {
+	t.Parallel()
+	now, w := busy()
+	before := text(t, w)
+	first, problems := plan.Make(now, w), plan.Problems(now, w)
+	if len(first) < 300 || len(problems) < 3 {
+		t.Fatalf("%d steps and %d problems: too quiet for this test", len(first), len(problems))
+	}
+	for range 20 {
+		if again := plan.Make(now, w); !reflect.DeepEqual(again, first) {
+			t.Fatal("another plan for the same world")
+		}
+		if again := plan.Problems(now, w); !reflect.DeepEqual(again, problems) {
+			t.Fatal("other problems in the same world")
+		}
+	}
+	if after := text(t, w); after != before {
+		t.Error("the world was changed by looking at it")
+	}
+	_, copied := busy()
+	if other := plan.Make(now, copied); !reflect.DeepEqual(other, first) {
+		t.Error("another plan for an equal world")
+	}
+}
+
+// text shows a world whole, with what its records leave out.
+func text(t *testing.T, w plan.World) string {
+	t.Helper()
+	type certificate struct {
+		Known     plan.KnownCert
+		Targets   map[string]plan.Target
+		Vacant    map[string]bool
+		Looked    bool
+		Inspected time.Time
+	}
+	all := map[string]certificate{}
+	for name, k := range w.Known.Certs {
+		all[name] = certificate{*k, k.Targets, k.Vacant, k.Looked, k.Inspected}
+	}
+	out, err := json.Marshal([]any{w.Wanted, w.Known.Issuers, all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// Each step says in words why it is done, and why it waits.
+func TestEveryStepHasAReason(t *testing.T) {
+	t.Parallel()
+	now, w := busy()
+	for _, s := range plan.Make(now, w) {
+		if s.Reason.Code == "" || s.Reason.Words == "" || s.Cert == "" || s.At.Before(now) {
+			t.Errorf("step %+v", s)
+		}
+	}
+}
