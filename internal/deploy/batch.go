@@ -70,6 +70,11 @@ func (d *Deployer) Batch(ctx context.Context, jobs []Job) []Result {
 			w.result.Untidy = d.tidy(w.image, w.previous)
 		}
 	}
+	for i := range results {
+		if results[i].Written {
+			stamp(results[i].Files)
+		}
+	}
 	return results
 }
 

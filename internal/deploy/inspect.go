@@ -3,15 +3,17 @@ package deploy
 import (
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// Inspector finds out whether installed files were altered. It reads a file
-// once and remembers its stat; as long as that stays, the content was not
-// touched. Its methods may be called at the same time.
+// Inspector finds out whether installed files were altered. As long as a
+// file's size and time of change are those of its installation, the content
+// was not touched; else it is read once, and its new stat remembered. Its
+// methods may be called at the same time.
 type Inspector struct {
 	mu   sync.Mutex
 	seen map[string]sight // by path; guarded by mu
@@ -55,6 +57,9 @@ func (i *Inspector) intact(f plan.File) bool {
 	if !ok {
 		return false
 	}
+	if before.size == f.Size && before.changed == f.Changed.UnixNano() {
+		return true
+	}
 	i.mu.Lock()
 	known, ok := i.seen[f.Path]
 	i.mu.Unlock()
@@ -70,6 +75,16 @@ func (i *Inspector) intact(f plan.File) bool {
 	i.seen[f.Path] = before
 	i.mu.Unlock()
 	return true
+}
+
+// stamp adds to facts what the files look like now, right after they were
+// switched; a file that cannot be looked at is read at its first inspection.
+func stamp(files []plan.File) {
+	for i := range files {
+		if now, ok := see(files[i]); ok {
+			files[i].Size, files[i].Changed = now.size, time.Unix(0, now.changed).UTC()
+		}
+	}
 }
 
 // see looks at a file without reading it.
