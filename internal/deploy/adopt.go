@@ -21,6 +21,7 @@ type findings struct {
 	keys  []crypto.Signer
 	certs []*x509.Certificate
 	odd   []string // what could not be read, for people
+	taken bool     // some of it is somebody's all the same: locked, or not for our eyes
 }
 
 // gather reads all files of a target.
@@ -37,7 +38,7 @@ func gather(t Target) (findings, error) {
 		}
 		f.files++
 		if err != nil {
-			f.odd = append(f.odd, err.Error())
+			f.odd, f.taken = append(f.odd, err.Error()), true
 			continue
 		}
 		f.add(path, data)
@@ -62,6 +63,8 @@ func (f *findings) add(path string, data []byte) {
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			key, err := keys.Parse(pem.EncodeToMemory(block))
 			if err != nil {
+				_, locked := errors.AsType[*keys.EncryptedError](err)
+				f.taken = f.taken || locked
 				f.odd = append(f.odd, fmt.Sprintf("%s: %v", path, err))
 				continue
 			}

@@ -123,25 +123,14 @@ func (d *Deployer) PruneArchive(now time.Time, keep time.Duration) error {
 
 // removeFolder removes a folder of files.
 func (d *Deployer) removeFolder(folder string) error {
-	if err := d.clear(folder); err != nil {
-		return err
-	}
-	return d.disk.Remove(folder)
-}
-
-// clear removes the files in a folder.
-func (d *Deployer) clear(folder string) error {
-	entries, err := os.ReadDir(folder)
-	if missing(err) {
-		return nil
-	}
+	names, err := namesIn(folder)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if err := d.disk.Remove(filepath.Join(folder, e.Name())); err != nil {
+	for _, name := range names {
+		if err := d.disk.Remove(filepath.Join(folder, name)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.disk.Remove(folder)
 }

@@ -168,6 +168,7 @@ type State struct {
 	Link    Node     // at Image.Link
 	Foreign string   // something in a folder at Image.Link that no layout of ours has
 	Asides  []string // folders that were moved aside earlier
+	Taken   []string // version folders that exist
 	Files   []Node   // at Image.Files, in the same order
 	UIDs    []int    // wanted owners of Image.Files, -1 for any
 	GIDs    []int
@@ -278,20 +279,14 @@ func asideName(link string, n int) string {
 	return fmt.Sprintf("%s/.%s%s%d", filepath.Dir(link), filepath.Base(link), asideMark, n)
 }
 
-// linkText is the text of the new symlink: a version folder that is not the
-// one being read. What stands there from an attempt that came to nothing is
-// made anew.
+// linkText is the text of the new symlink: a version folder that does not
+// exist yet. One that does may still be read by somebody, or be half made.
 func (i Image) linkText(have State) string {
-	for n := 0; ; n++ {
-		name := i.Tag
-		if n > 0 {
-			name = fmt.Sprintf("%s-%d", i.Tag, n)
-		}
-		text := path.Join(versionsFolder, filepath.Base(i.Link), name)
-		if have.Link.Link != text {
-			return text
-		}
+	name := i.Tag
+	for n := 1; slices.Contains(have.Taken, name); n++ {
+		name = fmt.Sprintf("%s-%d", i.Tag, n)
 	}
+	return path.Join(versionsFolder, filepath.Base(i.Link), name)
 }
 
 // stagedName is the name beside path under which its successor waits. It is

@@ -30,7 +30,7 @@ func Vacant(t Target) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return len(f.keys) == 0 && len(f.certs) == 0, nil
+	return len(f.keys) == 0 && len(f.certs) == 0 && !f.taken, nil
 }
 
 // PlaceholderFor makes a self-signed content with which the target's services

@@ -39,30 +39,46 @@ func survey(image Image) (State, error) {
 	if have.Link, err = look(image.Link); err != nil {
 		return State{}, err
 	}
+	if have.Taken, err = namesIn(versions(image.Link)); err != nil {
+		return State{}, err
+	}
 	if have.Link.Kind == KindFolder {
 		err = have.folder(image)
 	}
 	return have, err
 }
 
+// namesIn lists a folder, which may be missing.
+func namesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !missing(err) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
 // folder looks into a real folder at the place of our symlink.
 func (s *State) folder(image Image) error {
-	entries, err := os.ReadDir(image.Link)
+	names, err := namesIn(image.Link)
 	if err != nil {
 		return fmt.Errorf("look into the folder that is to be replaced: %w", err)
 	}
-	for _, e := range entries {
-		if e.Name() != "README" && !slices.ContainsFunc(image.Files, func(w Want) bool { return filepath.Base(w.name) == e.Name() }) {
-			s.Foreign = e.Name()
+	for _, name := range names {
+		if name != "README" && !slices.ContainsFunc(image.Files, func(w Want) bool { return filepath.Base(w.name) == name }) {
+			s.Foreign = name
 		}
 	}
-	beside, err := os.ReadDir(filepath.Dir(image.Link))
+	beside, err := namesIn(filepath.Dir(image.Link))
 	if err != nil {
 		return fmt.Errorf("look for folders replaced earlier: %w", err)
 	}
-	for _, e := range beside {
-		if strings.HasPrefix(e.Name(), "."+filepath.Base(image.Link)+asideMark) {
-			s.Asides = append(s.Asides, e.Name())
+	for _, name := range beside {
+		if strings.HasPrefix(name, "."+filepath.Base(image.Link)+asideMark) {
+			s.Asides = append(s.Asides, name)
 		}
 	}
 	return nil

@@ -63,13 +63,6 @@ func (d *Deployer) apply(c change) error {
 
 // stage makes what is to be switched, and its names durable.
 func (d *Deployer) stage(ops []Op) error {
-	if i := slices.IndexFunc(ops, func(op Op) bool { return op.New.Kind == KindLink }); i >= 0 {
-		// A version folder that an earlier attempt left, never the one being read.
-		folder := filepath.Join(filepath.Dir(ops[i].Staged), ops[i].New.Link)
-		if err := d.clear(folder); err != nil {
-			return fmt.Errorf("clear what an earlier attempt left: %w", err)
-		}
-	}
 	for _, op := range ops {
 		if err := d.stageOne(op); err != nil {
 			return fmt.Errorf("stage %s: %w", op.Path, err)
@@ -96,6 +89,11 @@ func (d *Deployer) stageOne(op Op) error {
 func (d *Deployer) discard(ops []Op) {
 	for _, op := range ops {
 		_ = d.disk.Remove(op.Staged)
+	}
+	for _, op := range ops {
+		if op.New.Kind == KindLink {
+			_ = d.disk.Remove(filepath.Join(filepath.Dir(op.Staged), op.New.Link))
+		}
 	}
 }
 
@@ -184,15 +182,15 @@ func (d *Deployer) tidy(image Image, previous string) error {
 		return err
 	}
 	folder := versions(image.Link)
-	entries, err := os.ReadDir(folder)
+	names, err := namesIn(folder)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.Name() == filepath.Base(current) || e.Name() == filepath.Base(previous) {
+	for _, name := range names {
+		if name == filepath.Base(current) || name == filepath.Base(previous) {
 			continue
 		}
-		if err := d.removeFolder(filepath.Join(folder, e.Name())); err != nil {
+		if err := d.removeFolder(filepath.Join(folder, name)); err != nil {
 			return err
 		}
 	}
