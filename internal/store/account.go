@@ -144,7 +144,7 @@ func (r *accountRecord) set(a Account) {
 }
 
 // accountKey is the key of a CA's account.
-func accountKey(issuer string) string { return accounts + "/" + issuer }
+func accountKey(issuer string) string { return keyOf(accounts, issuer) }
 
 // Account reads the account at a CA. One that is not there is ErrNotFound.
 func (s *Store) Account(ctx context.Context, issuer string) (Account, error) {
@@ -212,7 +212,7 @@ func (s *Store) ArchiveAccount(ctx context.Context, issuer, words string) error 
 	// The name depends on the account alone, so doing it again is no second
 	// copy.
 	name := fmt.Sprintf("%s-%.12s", r.Created.UTC().Format("20060102T150405Z"), r.Key)
-	err = s.put(ctx, accountsArchive+"/"+issuer+"/"+name, &r, "")
+	err = s.put(ctx, keyOf(accountsArchive, issuer, name), &r, "")
 	if err == nil || errors.Is(err, backend.ErrConflict) {
 		err = s.backend.Delete(ctx, entry.Key, entry.Revision)
 	}
@@ -242,7 +242,7 @@ func (s *Store) Accounts(ctx context.Context) (map[string]Account, error) {
 			damaged = append(damaged, err)
 			return nil
 		}
-		found[lastPart(entry.Key)] = r.account()
+		found[lastName(entry.Key)] = r.account()
 		return nil
 	})
 	return found, errors.Join(append(damaged, err)...)

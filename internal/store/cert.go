@@ -24,7 +24,7 @@ type groupRecord struct {
 
 // groupKey is the key of the group that a certificate belongs to: a lone
 // certificate is a group of one that has its name.
-func groupKey(cert string) string { return groups + "/" + cert }
+func groupKey(cert string) string { return keyOf(groups, cert) }
 
 // targetsRecord is what a node knows of one certificate's targets.
 type targetsRecord struct {
@@ -34,7 +34,7 @@ type targetsRecord struct {
 }
 
 // targetsFolder is the folder of a node's targets.
-func targetsFolder(node string) string { return nodes + "/" + node + "/targets" }
+func targetsFolder(node string) string { return keyOf(nodes, node, "targets") }
 
 // KnownCert returns all that is known of one certificate. Where nothing is,
 // it is empty but for its name. What cannot be read is told in its Damage;
@@ -55,7 +55,7 @@ func (s *Store) KnownCert(ctx context.Context, name string) (*plan.KnownCert, er
 	if s.node == "" {
 		return known, nil
 	}
-	entry, err = s.backend.Get(ctx, targetsFolder(s.node)+"/"+name)
+	entry, err = s.backend.Get(ctx, keyOf(targetsFolder(s.node), name))
 	if errors.Is(err, ErrNotFound) {
 		return known, nil
 	}
@@ -116,7 +116,7 @@ func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 	known := plan.Known{Certs: map[string]*plan.KnownCert{}}
 	var mu sync.Mutex // guards known.Certs while the workers decode
 	err := s.backend.Scan(ctx, groups, func(entry backend.Entry, err error) error {
-		group := lastPart(entry.Key)
+		group := lastName(entry.Key)
 		certs := decodeGroup(group, entry, err)
 		mu.Lock()
 		defer mu.Unlock()
@@ -141,7 +141,7 @@ func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 func (s *Store) scanTargets(ctx context.Context, certs map[string]*plan.KnownCert) error {
 	var mu sync.Mutex // guards certs; each certificate has one targets record
 	return s.backend.Scan(ctx, targetsFolder(s.node), func(entry backend.Entry, err error) error {
-		name := lastPart(entry.Key)
+		name := lastName(entry.Key)
 		mu.Lock()
 		cert := certs[name]
 		if cert == nil {
@@ -185,7 +185,7 @@ func (s *Store) UpdateCert(ctx context.Context, name string, apply func(*plan.Kn
 // UpdateTargets changes this node's facts about one certificate's targets. A
 // target deleted from the map is forgotten. A damaged record is replaced.
 func (s *Store) UpdateTargets(ctx context.Context, name string, apply func(map[string]plan.Target) error) error {
-	key := targetsFolder(s.node) + "/" + name
+	key := keyOf(targetsFolder(s.node), name)
 	return update(ctx, s, change[*targetsRecord]{
 		key:     key,
 		rebuild: true,

@@ -57,7 +57,7 @@ type Event struct {
 const maxEvent = 32 << 10
 
 // eventsKey is the key of a certificate's history.
-func eventsKey(cert string) string { return "events/" + cert }
+func eventsKey(cert string) string { return keyOf("events", cert) }
 
 // Append adds an event to the history of its certificate, which must be
 // named. A zero Time means now.

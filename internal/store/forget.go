@@ -110,7 +110,7 @@ func (s *Store) forgetTargets(ctx context.Context, name string) error {
 		return err
 	}
 	for _, key := range found {
-		if strings.HasSuffix(key, "/targets/"+name) {
+		if strings.HasSuffix(key, keyOf("/targets", name)) {
 			if err := s.delete(ctx, key); err != nil {
 				return err
 			}
@@ -152,7 +152,7 @@ func (s *Store) Repair(ctx context.Context, name string) error {
 	}
 	// The copy is made first: a crash in between leaves the damaged record
 	// in its place, and the next repair makes another copy.
-	aside := "damaged/" + key + "/" + time.Now().UTC().Format("20060102T150405.000000000Z")
+	aside := keyOf("damaged/"+key, time.Now().UTC().Format("20060102T150405.000000000Z"))
 	if err := s.putValue(ctx, aside, entry.Value, ""); err != nil {
 		return fmt.Errorf("repair %s: %w", name, err)
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,7 +36,7 @@ func (s *Store) issuers(ctx context.Context) (map[string]plan.KnownIssuer, error
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		issuers[lastPart(entry.Key)] = r.KnownIssuer
+		issuers[lastName(entry.Key)] = r.KnownIssuer
 		return nil
 	})
 	return issuers, err
@@ -47,7 +46,7 @@ func (s *Store) issuers(ctx context.Context) (map[string]plan.KnownIssuer, error
 // replaced.
 func (s *Store) UpdateIssuer(ctx context.Context, id string, apply func(*plan.KnownIssuer) error) error {
 	return update(ctx, s, change[*issuerRecord]{
-		key:     issuersFolder + "/" + id,
+		key:     keyOf(issuersFolder, id),
 		rebuild: true,
 		fresh:   func() *issuerRecord { return &issuerRecord{} },
 		apply:   func(r *issuerRecord) error { return apply(&r.KnownIssuer) },
@@ -72,7 +71,7 @@ type serviceRecord struct {
 }
 
 // serviceKey is the key of a service of this node.
-func (s *Store) serviceKey(name string) string { return nodes + "/" + s.node + "/services/" + name }
+func (s *Store) serviceKey(name string) string { return keyOf(nodes, s.node, "services", name) }
 
 // Service returns how far a service was told; the zero Service where nothing
 // is known, or where the record is damaged: installing again finds out.
@@ -129,6 +128,3 @@ func (s *Store) MarkReloaded(ctx context.Context, name string, number uint64, at
 		return nil
 	})
 }
-
-// lastPart is the last part of a key.
-func lastPart(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }

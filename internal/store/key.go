@@ -24,7 +24,7 @@ type keyRecord struct {
 }
 
 // keyKey is the key of a private key's record.
-func keyKey(fingerprint string) string { return keysFolder + "/" + fingerprint }
+func keyKey(fingerprint string) string { return keyOf(keysFolder, fingerprint) }
 
 // PutKey stores a private key and returns its fingerprint. It is stored
 // before anything is ordered with it: a crash in between leaves a key that
@@ -87,7 +87,7 @@ func (s *Store) Keys(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list private keys: %w", err)
 	}
 	for i, key := range found {
-		found[i] = lastPart(key)
+		found[i] = lastName(key)
 	}
 	return found, nil
 }
@@ -144,7 +144,7 @@ func (s *Store) UnusedKeys(ctx context.Context, before time.Time) ([]string, err
 	var unused []string
 	var mu sync.Mutex // guards unused
 	err = s.backend.Scan(ctx, keysFolder, func(entry backend.Entry, err error) error {
-		fingerprint := lastPart(entry.Key)
+		fingerprint := lastName(entry.Key)
 		if used[fingerprint] != nil {
 			return nil
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +20,10 @@ const algorithmNone = "none"
 type Envelope struct {
 	KeyID     string `json:"key_id,omitempty"` // of the key that seals it
 	Algorithm string `json:"algorithm"`
-	Data      string `json:"data"`
+	// Data is a pointer because fmt, when a verb does not fit some struct
+	// around this one, prints all fields without asking their methods. What
+	// lies behind a pointer it does not print then.
+	Data *string `json:"data"`
 }
 
 // SealedError says that a secret cannot be opened by this version.
@@ -38,7 +42,8 @@ func seal(key crypto.Signer) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, err
 	}
-	return Envelope{Algorithm: algorithmNone, Data: string(text)}, nil
+	data := string(text)
+	return Envelope{Algorithm: algorithmNone, Data: &data}, nil
 }
 
 // open takes the private key out, and checks that it is the one named by
@@ -47,7 +52,10 @@ func (e Envelope) open(fingerprint string) (crypto.Signer, error) {
 	if e.Algorithm != algorithmNone {
 		return nil, &SealedError{Algorithm: e.Algorithm}
 	}
-	key, err := keys.Parse([]byte(e.Data))
+	if e.Data == nil {
+		return nil, errors.New("there is no private key in it")
+	}
+	key, err := keys.Parse([]byte(*e.Data))
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type versionRecord struct {
 }
 
 // versionKey is the key of a version.
-func versionKey(cert, id string) string { return versions + "/" + cert + "/" + id }
+func versionKey(cert, id string) string { return keyOf(versions, cert, id) }
 
 // PutVersion writes a version, which must have an id of its own. It is
 // written before the group points to it: a crash in between leaves a version
@@ -95,12 +95,12 @@ func decodeVersion(entry backend.Entry, cert, id string) (VersionRecord, error) 
 // VersionIDs lists the versions held of a certificate, also those that its
 // group does not point to, in no particular order.
 func (s *Store) VersionIDs(ctx context.Context, cert string) ([]string, error) {
-	found, err := s.backend.Keys(ctx, versions+"/"+cert)
+	found, err := s.backend.Keys(ctx, keyOf(versions, cert))
 	if err != nil {
 		return nil, fmt.Errorf("list versions of %s: %w", cert, err)
 	}
 	for i, key := range found {
-		found[i] = lastPart(key)
+		found[i] = lastName(key)
 	}
 	return found, nil
 }

@@ -21,7 +21,8 @@ func locate(key, suffix string) (location, error) {
 		return location{}, err
 	}
 	last := len(folder) - 1
-	return location{folder: folder[:last], file: folder[last] + suffix}, nil
+	name := escape(key[strings.LastIndexByte(key, '/')+1:])
+	return location{folder: folder[:last], file: name + suffix}, nil
 }
 
 // locateFolder turns a key, or the folder part of one, into parts of a path.
@@ -31,7 +32,7 @@ func locateFolder(key string) ([]string, error) {
 		if part == "" || len(part) > maxPart {
 			return nil, fmt.Errorf("key %.200q: %w: a part is empty or longer than %d bytes", key, backend.ErrKey, maxPart)
 		}
-		parts[i] = escape(part)
+		parts[i] = escapeFolder(part)
 		if len(parts[i]) > maxFile {
 			return nil, fmt.Errorf("key %.200q: %w: a part is too long when escaped", key, backend.ErrKey)
 		}
@@ -59,11 +60,24 @@ func escape(part string) string {
 	return b.String()
 }
 
-// unescape is the part of which escape made name. It reports false for a
-// name that escape does not make: such a file is not ours.
-func unescape(name string) (string, bool) {
+// escapeFolder makes the name of a folder of a part. It differs from escape
+// in names that could be those of files: the record "a" is the file a.json,
+// so the folder of "a.json/b" is called a%2Ejson.
+func escapeFolder(part string) string {
+	name := escape(part)
+	for _, suffix := range []string{valueSuffix, historySuffix} {
+		if stem, found := strings.CutSuffix(name, suffix); found {
+			return stem + "%2E" + suffix[1:]
+		}
+	}
+	return name
+}
+
+// unescape is the part of which escaping made name. It reports false for a
+// name that escaping does not make: such a file or folder is not ours.
+func unescape(name string, escaping func(string) string) (string, bool) {
 	if !strings.ContainsRune(name, '%') {
-		return name, name != "" && name == escape(name)
+		return name, name != "" && name == escaping(name)
 	}
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {
@@ -82,5 +96,5 @@ func unescape(name string) (string, bool) {
 		i += 2
 	}
 	part := b.String()
-	return part, escape(part) == name
+	return part, escaping(part) == name
 }

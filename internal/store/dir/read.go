@@ -69,39 +69,38 @@ func (d *Dir) read(loc location, buf []byte) ([]byte, error) {
 }
 
 // readAt reads a file of a folder, into buf where it is large enough. The
-// file is read from one descriptor: a rename meanwhile does not mix two.
+// file is read from one descriptor, so a rename meanwhile does not mix two.
+// What is no regular file gives an error, or nothing, and so no record.
 func readAt(folder int, name string, buf []byte) ([]byte, error) {
 	fd, err := openAt(folder, name, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		return nil, err
+	if cap(buf) < firstRead {
+		buf = make([]byte, firstRead)
 	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, errors.New("not a regular file")
-	}
-	if stat.Size > MaxValue {
-		return nil, fmt.Errorf("%d bytes are more than a record ever has", stat.Size)
-	}
-	size := int(stat.Size)
-	if cap(buf) < size {
-		buf = make([]byte, size)
-	}
-	buf = buf[:size]
-	for n := 0; n < size; {
+	buf = buf[:cap(buf)]
+	for n := 0; ; {
 		m, err := unix.Read(fd, buf[n:])
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return nil, err
-		case m == 0: // shorter than it was: what is there is damaged, and will not decode
-			return buf[:n], nil
 		}
 		n += m
+		if n > MaxValue {
+			return nil, fmt.Errorf("more than %d bytes, which no record has", MaxValue)
+		}
+		// The kernel gives all that there is of a regular file, so less than
+		// asked for is its end.
+		if n < len(buf) {
+			return buf[:n], nil
+		}
+		buf = append(buf, make([]byte, len(buf))...)
 	}
-	return buf, nil
 }
+
+// firstRead is how much is read at once: nearly every record whole.
+const firstRead = 16 << 10

@@ -73,7 +73,7 @@ func (d *Dir) visit(ctx context.Context, l listing, buf *[]byte, visit func(back
 		if ctx.Err() != nil {
 			return nil // Scan knows why
 		}
-		part, _ := unescape(strings.TrimSuffix(file, valueSuffix))
+		part, _ := unescape(strings.TrimSuffix(file, valueSuffix), escape)
 		entry := backend.Entry{Key: l.key + "/" + part}
 		problem := err
 		if problem == nil {
@@ -103,7 +103,7 @@ func (d *Dir) Keys(ctx context.Context, folder string) ([]string, error) {
 			return nil, err
 		}
 		for _, file := range l.files {
-			part, _ := unescape(strings.TrimSuffix(file, valueSuffix))
+			part, _ := unescape(strings.TrimSuffix(file, valueSuffix), escape)
 			keys = append(keys, l.key+"/"+part)
 		}
 	}
@@ -139,13 +139,13 @@ func (d *Dir) walkFolder(ctx context.Context, l listing, suffix string, yield fu
 	var below []listing
 	for name, mode := range entries {
 		if mode.IsDir() {
-			if part, ours := unescape(name); ours {
+			if part, ours := unescape(name, escapeFolder); ours {
 				below = append(below, listing{parts: append(slices.Clone(l.parts), name), key: l.key + "/" + part})
 			}
 			continue
 		}
 		stem, found := strings.CutSuffix(name, suffix)
-		if _, ours := unescape(stem); found && ours {
+		if _, ours := unescape(stem, escape); found && ours {
 			l.files = append(l.files, name)
 		}
 	}
