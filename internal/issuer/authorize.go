@@ -154,6 +154,7 @@ func (r *issuance) choose(ctx context.Context, q *question) error {
 		}
 		if err == nil {
 			q.chosen, q.answer, q.solver = offered[i], answer, solver
+			r.warnAll(failures)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -162,9 +163,7 @@ func (r *issuance) choose(ctx context.Context, q *question) error {
 		failures = append(failures, err)
 	}
 	if q.told { // it may have looked already
-		for _, err := range failures {
-			r.warn(err)
-		}
+		r.warnAll(failures)
 		return nil
 	}
 	return r.noWay(q, failures)

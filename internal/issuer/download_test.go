@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
@@ -25,14 +26,7 @@ func TestPreferredChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var roots []chain.Chain
-	for _, text := range texts {
-		root, err := chain.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		roots = append(roots, root)
-	}
+	roots := parseAll(t, texts)
 	knowing := connect(t, pebble, func(c *Config) {
 		for _, text := range texts {
 			c.ChainRoots = append(c.ChainRoots, text...)
@@ -62,21 +56,17 @@ func TestPreferredChain(t *testing.T) {
 		{"a root that is not offered", knowing, "ISRG Root X9", 0, 3, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			job := newJob(t, register(t, test.ca), []string{"a.test"}, solver)
-			job.PreferredChain = test.want
 			warned := false
-			job.Warn = func(error) { warned = true }
+			job := newJob(t, register(t, test.ca), []string{"a.test"}, solver)
+			job.PreferredChain, job.Warn = test.want, func(error) { warned = true }
 			pebble.ResetRequests()
 			issued, err := test.ca.Issue(t.Context(), job)
 			if err != nil {
 				t.Fatal(err)
 			}
 			certs := issued.Chain.Certs
-			if len(certs) != 4 {
-				t.Errorf("%d certificates, want 4", len(certs))
-			}
-			if err := certs[len(certs)-1].CheckSignatureFrom(roots[test.root].Leaf()); err != nil {
-				t.Errorf("the chain does not end in root %d: %v", test.root, err)
+			if err := certs[len(certs)-1].CheckSignatureFrom(roots[test.root].Leaf()); err != nil || len(certs) != 4 {
+				t.Errorf("the chain of %d does not end in root %d: %v", len(certs), test.root, err)
 			}
 			if n := pebble.Count(acmetest.Certificate); n != test.fetched {
 				t.Errorf("%d chains fetched, want %d", n, test.fetched)
@@ -86,6 +76,20 @@ func TestPreferredChain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// parseAll reads certificates.
+func parseAll(t *testing.T, texts [][]byte) []chain.Chain {
+	t.Helper()
+	var all []chain.Chain
+	for _, text := range texts {
+		c, err := chain.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // colons writes a digest as openssl does.
@@ -120,6 +124,27 @@ func TestCertificateNotThereYet(t *testing.T) {
 	}
 	if n := pebble.Count(acmetest.Certificate); n != 3 {
 		t.Errorf("%d downloads, want 3", n)
+	}
+}
+
+// forge changes the CA's answers to one kind of request, and their media
+// type unless that is "".
+func forge(kind acmetest.Kind, mediaType string, change func(own []byte) []byte) acmetest.Interceptor {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if acmetest.KindOf(r) != kind {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, r)
+		for _, name := range []string{"Replay-Nonce", "Content-Type", "Location"} {
+			w.Header().Set(name, rec.Header().Get(name))
+		}
+		if mediaType != "" {
+			w.Header().Set("Content-Type", mediaType)
+		}
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(change(rec.Body.Bytes())) // a client that is gone fails its own test
 	}
 }
 
@@ -159,22 +184,7 @@ func TestWrongCertificate(t *testing.T) {
 		{"JSON", plan.CodeCAGarbage, "application/json", func([]byte) []byte { return []byte(`{}`) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			pebble.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				if acmetest.KindOf(r) != acmetest.Certificate {
-					next.ServeHTTP(w, r)
-					return
-				}
-				rec := httptest.NewRecorder()
-				next.ServeHTTP(rec, r)
-				w.Header().Set("Replay-Nonce", rec.Header().Get("Replay-Nonce"))
-				w.Header().Set("Content-Type", rec.Header().Get("Content-Type"))
-				if test.kind != "" {
-					w.Header().Set("Content-Type", test.kind)
-				}
-				if _, err := w.Write(test.change(rec.Body.Bytes())); err != nil {
-					t.Error(err)
-				}
-			})
+			pebble.Intercept(forge(acmetest.Certificate, test.kind, test.change))
 			defer pebble.Intercept(nil)
 			_, err := ca.Issue(t.Context(), newJob(t, a, []string{"a.test"}, solver))
 			e := failure(t, err)
@@ -201,20 +211,10 @@ func TestMissingName(t *testing.T) {
 	}
 	job.Names = []string{"a.test", "b.test"}
 	job.Resume = &issued.Order
-	pebble.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		rec := httptest.NewRecorder()
-		next.ServeHTTP(rec, r)
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
-		w.Header().Del("Content-Length")
-		w.WriteHeader(rec.Code)
-		body := rec.Body.String()
-		if acmetest.KindOf(r) == acmetest.Order { // the order claims both names
-			body = strings.Replace(body, `"identifiers": [`, `"identifiers": [{"type":"dns","value":"b.test"},`, 1)
-		}
-		fmt.Fprint(w, body)
-	})
+	// The order claims both names.
+	pebble.Intercept(forge(acmetest.Order, "", func(own []byte) []byte {
+		return bytes.Replace(own, []byte(`"identifiers": [`), []byte(`"identifiers": [{"type":"dns","value":"b.test"},`), 1)
+	}))
 	_, err = ca.Issue(t.Context(), job)
 	missing, ok := errors.AsType[*chain.NamesError](err)
 	if e := failure(t, err); e.Code != plan.CodeCAChain || !ok || len(missing.Missing) != 1 {
@@ -236,17 +236,7 @@ func TestForeignIdentifier(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			solver := &brokenSolver{kind: challenge.TypeHTTP01}
-			pebble.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				if acmetest.KindOf(r) != acmetest.Authz {
-					next.ServeHTTP(w, r)
-					return
-				}
-				rec := httptest.NewRecorder()
-				next.ServeHTTP(rec, r)
-				w.Header().Set("Replay-Nonce", rec.Header().Get("Replay-Nonce"))
-				w.Header().Set("Content-Type", "application/json")
-				fmt.Fprint(w, change(rec.Body.String()))
-			})
+			pebble.Intercept(forge(acmetest.Authz, "", func(own []byte) []byte { return []byte(change(string(own))) }))
 			_, err := ca.Issue(t.Context(), newJob(t, a, []string{"a.test"}, solver))
 			if e := failure(t, err); e.Code != plan.CodeCAGarbage || e.Blame != plan.BlameCA {
 				t.Errorf("error %+v, want ca-garbage", e)
@@ -262,18 +252,10 @@ func TestForeignIdentifier(t *testing.T) {
 func TestStrangeChallenges(t *testing.T) {
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
-	pebble.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if acmetest.KindOf(r) != acmetest.Authz {
-			next.ServeHTTP(w, r)
-			return
-		}
-		rec := httptest.NewRecorder()
-		next.ServeHTTP(rec, r)
-		w.Header().Set("Replay-Nonce", rec.Header().Get("Replay-Nonce"))
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, strings.Replace(rec.Body.String(), `"challenges": [`,
-			`"challenges": [{"type":"quantum-01","status":"pending","url":"https://127.0.0.1/","issuerDomainNames":["x"]},{},`, 1))
-	})
+	pebble.Intercept(forge(acmetest.Authz, "", func(own []byte) []byte {
+		return bytes.Replace(own, []byte(`"challenges": [`),
+			[]byte(`"challenges": [{"type":"quantum-01","status":"pending","url":"https://127.0.0.1/","issuerDomainNames":["x"]},{},`), 1)
+	}))
 	if _, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"a.test"}, solver)); err != nil {
 		t.Error(err)
 	}

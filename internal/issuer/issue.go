@@ -267,6 +267,13 @@ func (r *issuance) warn(err error) {
 	}
 }
 
+// warnAll warns of each.
+func (r *issuance) warnAll(errs []error) {
+	for _, err := range errs {
+		r.warn(err)
+	}
+}
+
 // garbage says that the CA does not keep to the protocol.
 func (r *issuance) garbage(op string, err error) *Error {
 	return r.ca.fault(op, plan.CodeCAGarbage, plan.BlameCA, err)

@@ -204,8 +204,14 @@ func TestTwoWaysToProve(t *testing.T) {
 		pebble := acmetest.Start(t, acmetest.Options{})
 		ca, good := connect(t, pebble), serveHTTP01(t, pebble)
 		bad := &brokenSolver{kind: challenge.TypeTLSALPN01, err: errors.New("the port is taken")}
-		if _, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"a.test"}, bad, good)); err != nil {
+		job := newJob(t, register(t, ca), []string{"a.test"}, bad, good)
+		var warned error
+		job.Warn = func(err error) { warned = err }
+		if _, err := ca.Issue(t.Context(), job); err != nil {
 			t.Fatal(err)
+		}
+		if !errors.Is(warned, bad.err) {
+			t.Errorf("warning %v, want %v", warned, bad.err)
 		}
 		if n := pebble.Count(acmetest.NewOrder); n != 1 {
 			t.Errorf("%d orders, want 1", n)

@@ -16,14 +16,16 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// TestBadOrders are orders of a CA that does not keep to RFC 8555.
-func TestBadOrders(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		code  plan.Code
-		words string
-		page  func(f *fakeCA)
-	}{
+// badOrder is an order that no good CA would give.
+type badOrder struct {
+	name  string
+	code  plan.Code
+	words string
+	page  func(f *fakeCA)
+}
+
+func badOrders() []badOrder {
+	return []badOrder{
 		{"without a URL", plan.CodeCAGarbage, "the order's URL", func(f *fakeCA) { f.json("/order", fakeOrder("pending")) }},
 		{"not HTTPS", plan.CodeCAGarbage, "not HTTPS", func(f *fakeCA) {
 			f.json("/order/1", strings.Replace(fakeOrder("ready"), "https://ca.test/finalize", "http://ca.test/finalize", 1))
@@ -78,7 +80,12 @@ func TestBadOrders(t *testing.T) {
 			f.json("/order/1", fakeOrder("valid"))
 			f.page("/cert", http.NotFound)
 		}},
-	} {
+	}
+}
+
+// TestBadOrders are orders of a CA that does not keep to RFC 8555.
+func TestBadOrders(t *testing.T) {
+	for _, test := range badOrders() {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, ca := newFake(t)
