@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -17,6 +18,7 @@ type RFC2136 struct {
 	server   string
 	key      *TSIG
 	zones    []string // canonical
+	timeout  time.Duration
 	resolver Resolver
 }
 
@@ -31,12 +33,19 @@ type RFC2136Config struct {
 	// outside them, and all names where there are none, lie in the zone that
 	// DNS itself says.
 	Zones    []string
+	Timeout  time.Duration // of one change in all; zero is 30 seconds
 	Resolver Resolver
 }
 
+// updateTime is RFC2136Config.Timeout where it is zero.
+const updateTime = 30 * time.Second
+
 // NewRFC2136 checks the config. It contacts nobody.
 func NewRFC2136(c RFC2136Config) (*RFC2136, error) {
-	u := &RFC2136{key: c.TSIG, resolver: c.Resolver}
+	u := &RFC2136{key: c.TSIG, timeout: c.Timeout, resolver: c.Resolver}
+	if u.timeout <= 0 {
+		u.timeout = updateTime
+	}
 	if c.Server != "" {
 		u.server = withPort(c.Server)
 	}
@@ -66,6 +75,8 @@ func (u *RFC2136) change(ctx context.Context, verb string, r Record, fill func(*
 	if err != nil {
 		return &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err}
 	}
+	ctx, cancel := context.WithTimeout(ctx, u.timeout)
+	defer cancel()
 	zone, servers, err := u.locate(ctx, rr.Header().Name)
 	if err != nil {
 		return &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err, Hint: u.hint(err, "")}

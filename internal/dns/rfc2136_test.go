@@ -2,6 +2,7 @@ package dns
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net"
 	"slices"
@@ -205,6 +206,18 @@ func TestRFC2136Unreachable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := NewRFC2136(RFC2136Config{Zones: []string{"a b"}}); !errors.Is(err, errName) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRFC2136Timeout(t *testing.T) {
+	silent := serve(t, "tcp udp", func(dns.ResponseWriter, *dns.Msg) {})
+	u, err := NewRFC2136(RFC2136Config{Server: silent, Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = u.Add(t.Context(), Record{Name: "a.example.test", Type: "TXT", Value: "v"})
+	if failure, ok := errors.AsType[*Error](err); !ok || failure.Hint == "" || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
