@@ -34,6 +34,8 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/durable": 1,
 		"internal/command": 1,
 		"internal/service": 1,
+
+		"internal/store/plainjson": 1, // knows JSON, and nothing of the store
 	}[dir]
 	return layer, known
 }
