@@ -17,6 +17,7 @@ import (
 )
 
 func TestRegister(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	terms := ""
@@ -57,6 +58,7 @@ func TestRegister(t *testing.T) {
 
 // TestEveryKeyType registers with each, and has a certificate for each.
 func TestEveryKeyType(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	for _, kind := range []keys.Type{keys.RSA2048, keys.ECDSAP256, keys.ECDSAP384, keys.ECDSAP521} {
@@ -91,6 +93,7 @@ func TestEveryKeyType(t *testing.T) {
 
 // TestOneAccountForAll is how twenty jobs that start together register once.
 func TestOneAccountForAll(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	var stored *Account // as in the store; guarded by AccountLock
@@ -121,6 +124,7 @@ func TestOneAccountForAll(t *testing.T) {
 }
 
 func TestTermsRefused(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	no := errors.New("not on a terminal")
@@ -139,6 +143,7 @@ func TestTermsRefused(t *testing.T) {
 }
 
 func TestExternalAccount(t *testing.T) {
+	t.Parallel()
 	secret := []byte("0123456789 >>> abcdefghij ??? xyz") // has + and / in base64
 	pebble := acmetest.Start(t, acmetest.Options{EAB: map[string]string{
 		"raw": base64.RawURLEncoding.EncodeToString(secret), "padded": base64.RawURLEncoding.EncodeToString(secret),
@@ -181,6 +186,7 @@ func TestExternalAccount(t *testing.T) {
 }
 
 func TestContact(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	a := register(t, ca)
@@ -197,6 +203,7 @@ func TestContact(t *testing.T) {
 }
 
 func TestRollKey(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	old := register(t, ca)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestRenewalInfo(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -112,6 +113,7 @@ func FuzzReadRenewalInfo(f *testing.F) {
 
 // TestReplaces follows what happens to the order's "replaces".
 func TestReplaces(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -168,6 +170,7 @@ func TestReplaces(t *testing.T) {
 }
 
 func TestCAWithoutRenewalInfo(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	pebble.Intercept(withoutRenewalInfo(t))
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)

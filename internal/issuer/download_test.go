@@ -20,6 +20,7 @@ import (
 )
 
 func TestPreferredChain(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{AlternateRoots: 2, ChainLength: 3})
 	solver := serveHTTP01(t, pebble)
 	texts, err := pebble.IssuingRoots(t.Context())
@@ -150,6 +151,7 @@ func forge(kind acmetest.Kind, mediaType string, change func(own []byte) []byte)
 
 // TestWrongCertificate lets the CA give chains that do not fit.
 func TestWrongCertificate(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{ChainLength: 2})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -202,6 +204,7 @@ func TestWrongCertificate(t *testing.T) {
 
 // TestMissingName lets the CA sign for other names than were ordered.
 func TestMissingName(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	job := newJob(t, register(t, ca), []string{"a.test"}, solver)
@@ -224,6 +227,7 @@ func TestMissingName(t *testing.T) {
 
 // TestForeignIdentifier lets the CA ask for proofs that nobody ordered.
 func TestForeignIdentifier(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	a := register(t, ca)
@@ -250,6 +254,7 @@ func TestForeignIdentifier(t *testing.T) {
 
 // TestStrangeChallenges offers types that nobody knows, without a token.
 func TestStrangeChallenges(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	pebble.Intercept(forge(acmetest.Authz, "", func(own []byte) []byte {

@@ -23,6 +23,7 @@ var kinds = []acmetest.Kind{
 
 // TestRequestCount is the promise of 5 + 2 N requests for N names.
 func TestRequestCount(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{Settle: true, AlternateRoots: 1})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -57,6 +58,7 @@ func TestRequestCount(t *testing.T) {
 }
 
 func TestNoncesAreReused(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -74,6 +76,7 @@ func TestNoncesAreReused(t *testing.T) {
 }
 
 func TestWildcardAndApexByDNS(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	waited := 0
@@ -101,6 +104,7 @@ func TestWildcardAndApexByDNS(t *testing.T) {
 }
 
 func TestIPAddress(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	issued, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"127.0.0.1", "ip.test"}, solver))
@@ -113,6 +117,7 @@ func TestIPAddress(t *testing.T) {
 }
 
 func TestAuthorizationReuse(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{AuthzReuse: 100, Settle: true})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -160,6 +165,7 @@ func TestProcessingOrderWithRetryAfter(t *testing.T) {
 }
 
 func TestStages(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	job := newJob(t, register(t, ca), []string{"stage.test"}, solver)
@@ -186,6 +192,7 @@ func TestStages(t *testing.T) {
 }
 
 func TestSaveFails(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	job := newJob(t, register(t, ca), []string{"save.test"}, solver)
@@ -200,6 +207,7 @@ func TestSaveFails(t *testing.T) {
 }
 
 func TestTwoWaysToProve(t *testing.T) {
+	t.Parallel()
 	t.Run("the first cannot answer", func(t *testing.T) {
 		pebble := acmetest.Start(t, acmetest.Options{})
 		ca, good := connect(t, pebble), serveHTTP01(t, pebble)
@@ -239,28 +247,31 @@ func TestTwoWaysToProve(t *testing.T) {
 			t.Error("answers were left behind")
 		}
 	})
-	t.Run("neither works", func(t *testing.T) {
-		pebble := acmetest.Start(t, acmetest.Options{})
-		ca := connect(t, pebble)
-		dns, web := &brokenSolver{kind: challenge.TypeDNS01}, &brokenSolver{kind: challenge.TypeHTTP01}
-		_, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"a.test"}, dns, web))
-		e := failure(t, err)
-		if e.Code != plan.CodeChallenge || e.Blame != plan.BlameAdmin || !errors.Is(err, ErrOrderGone) {
-			t.Errorf("error %+v, want challenge-failed, and the order gone", e)
-		}
-		if len(e.Subproblems) != 1 || e.Subproblems[0].Name != "a.test" {
-			t.Errorf("subproblems %+v, want one for a.test", e.Subproblems)
-		}
-		if n := pebble.Count(acmetest.NewOrder); n != 2 {
-			t.Errorf("%d orders, want 2", n)
-		}
-		if dns.left()+web.left() != 0 {
-			t.Error("answers were left behind")
-		}
-	})
+}
+
+func TestNoWayWorks(t *testing.T) {
+	t.Parallel()
+	pebble := acmetest.Start(t, acmetest.Options{})
+	ca := connect(t, pebble)
+	dns, web := &brokenSolver{kind: challenge.TypeDNS01}, &brokenSolver{kind: challenge.TypeHTTP01}
+	_, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"a.test"}, dns, web))
+	e := failure(t, err)
+	if e.Code != plan.CodeChallenge || e.Blame != plan.BlameAdmin || !errors.Is(err, ErrOrderGone) {
+		t.Errorf("error %+v, want challenge-failed, and the order gone", e)
+	}
+	if len(e.Subproblems) != 1 || e.Subproblems[0].Name != "a.test" {
+		t.Errorf("subproblems %+v, want one for a.test", e.Subproblems)
+	}
+	if n := pebble.Count(acmetest.NewOrder); n != 2 {
+		t.Errorf("%d orders, want 2", n)
+	}
+	if dns.left()+web.left() != 0 {
+		t.Error("answers were left behind")
+	}
 }
 
 func TestNothingToAnswerWith(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	_, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"a.test"}, &brokenSolver{kind: "carrier-pigeon-01"}))
@@ -270,6 +281,7 @@ func TestNothingToAnswerWith(t *testing.T) {
 }
 
 func TestRejectedName(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{Blocked: []string{"blocked.test"}})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	_, err := ca.Issue(t.Context(), newJob(t, register(t, ca), []string{"www.blocked.test"}, solver))
@@ -283,6 +295,7 @@ func TestRejectedName(t *testing.T) {
 }
 
 func TestCancelCleansUp(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca := connect(t, pebble)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -301,6 +314,7 @@ func TestCancelCleansUp(t *testing.T) {
 }
 
 func TestProfile(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{Profiles: map[string]acmetest.Profile{
 		"short": {Description: "six days", Validity: 6 * 24 * 3600e9},
 		"long":  {Description: "ninety days", Validity: 90 * 24 * 3600e9},

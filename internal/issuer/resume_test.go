@@ -32,6 +32,7 @@ func killAt(t *testing.T, job Job, at Stage) (context.Context, Job, *Order) {
 }
 
 func TestResumeAfterKill(t *testing.T) {
+	t.Parallel()
 	for _, stage := range []Stage{StageChallenge, StageValidate, StageFinalize, StageDownload} {
 		t.Run(string(stage), func(t *testing.T) {
 			pebble := acmetest.Start(t, acmetest.Options{Settle: true})
@@ -61,6 +62,7 @@ func TestResumeAfterKill(t *testing.T) {
 
 // TestChallengeUnderWay resumes an order whose challenge the CA works on.
 func TestChallengeUnderWay(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, web := connect(t, pebble), serveHTTP01(t, pebble)
 	hold := make(chan struct{})
@@ -106,6 +108,7 @@ func (s *heldSolver) Present(ctx context.Context, c challenge.Challenge) error {
 func (s *heldSolver) CleanUp(context.Context, challenge.Challenge) error { return nil }
 
 func TestResumeWithoutWork(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -159,9 +162,8 @@ func TestResumeWithoutWork(t *testing.T) {
 	t.Run("of another account", func(t *testing.T) {
 		job := newJob(t, register(t, ca), []string{"done.test"}, solver)
 		job.Resume = &saved
-		_, err := ca.Issue(t.Context(), job)
-		if e := failure(t, err); !errors.Is(err, ErrOrderGone) || e.Code != plan.CodeOrderInvalid {
-			t.Errorf("error %+v, want ErrOrderGone", e)
+		if _, err := ca.Issue(t.Context(), job); !errors.Is(err, ErrOrderGone) || failure(t, err).Code != plan.CodeOrderInvalid {
+			t.Errorf("error %+v, want ErrOrderGone", err)
 		}
 	})
 }
@@ -200,6 +202,7 @@ func TestLostAnswers(t *testing.T) {
 // TestFinalizeAnswersAllLost resumes an order that was signed without our
 // knowing.
 func TestFinalizeAnswersAllLost(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{Settle: true})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	job := newJob(t, register(t, ca), []string{"a.test"}, solver)
@@ -231,6 +234,7 @@ func TestFinalizeAnswersAllLost(t *testing.T) {
 // TestCAForgets restarts Pebble in the middle of an order: account and order
 // are lost.
 func TestCAForgets(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -269,6 +273,7 @@ func TestCAForgets(t *testing.T) {
 }
 
 func TestDeactivatedAccount(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
@@ -286,6 +291,7 @@ func TestDeactivatedAccount(t *testing.T) {
 }
 
 func TestIncompleteJobs(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	good := newJob(t, register(t, ca), []string{"a.test"}, solver)

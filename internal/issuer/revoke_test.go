@@ -9,6 +9,7 @@ import (
 )
 
 func TestRevoke(t *testing.T) {
+	t.Parallel()
 	pebble := acmetest.Start(t, acmetest.Options{})
 	ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
 	a := register(t, ca)
