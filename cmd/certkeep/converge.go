@@ -233,11 +233,11 @@ func areOf(n int, what string) string {
 	return fmt.Sprintf("%d %ss are", n, what)
 }
 
-// doneTo sums up the steps that were carried out for a certificate; looks
-// are not worth a word.
+// doneTo sums up the steps that were carried out for a certificate. Looks
+// are not worth a word, and neither is a search for something to adopt.
 func doneTo(cert string, steps []doneStep) string {
 	done := map[plan.Kind]string{
-		plan.KindAdopt: "adopted", plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
+		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
 		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified",
 	}
 	var words []string

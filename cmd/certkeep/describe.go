@@ -137,8 +137,12 @@ func (r renderer) target(t status.Target) string {
 	case !t.Current:
 		return "behind: another version lies there, " + t.State + " " + minute(t.At)
 	}
-	text := t.State + " " + minute(t.At)
-	if len(t.Services) > 0 && t.State != string(plan.TargetWritten) {
+	state := t.State
+	if len(t.Services) == 0 && state == string(plan.TargetReloaded) {
+		state = string(plan.TargetWritten) // there was nobody to tell
+	}
+	text := state + " " + minute(t.At)
+	if len(t.Services) > 0 && state != string(plan.TargetWritten) {
 		text += ", services " + strings.Join(t.Services, ", ")
 	}
 	if t.Verify == nil {

@@ -72,8 +72,8 @@ func (l *logs) configure(cfg config.Log) {
 	switch format := cfg.Format; {
 	case format == config.LogJSON:
 		l.format = slog.NewJSONHandler(&l.line, options)
-	case format == config.LogHuman, format != config.LogLogfmt && cfg.File == "" && l.terminal:
-		l.format = &humanHandler{out: &l.line, paint: l.ui.painter(l.ui.stderr)}
+	case format == config.LogHuman, format != config.LogLogfmt && cfg.File == "" && (l.terminal || l.command):
+		l.format = &humanHandler{out: &l.line, paint: l.ui.painter(l.ui.stderr), timeless: l.command && cfg.File == ""}
 	default:
 		l.format = slog.NewTextHandler(&l.line, options)
 	}
@@ -207,6 +207,8 @@ type humanHandler struct {
 	paint  func(colour, string) string
 	attrs  []slog.Attr
 	prefix string // of groups
+	// timeless is set beside the plain lines of a command.
+	timeless bool
 }
 
 // Enabled implements slog.Handler; levels are logs' business.
@@ -216,7 +218,9 @@ func (h *humanHandler) Enabled(context.Context, slog.Level) bool { return true }
 // and the attributes.
 func (h *humanHandler) Handle(_ context.Context, r slog.Record) error {
 	var b bytes.Buffer
-	b.WriteString(r.Time.Local().Format("15:04:05 "))
+	if !h.timeless {
+		b.WriteString(r.Time.Local().Format("15:04:05 "))
+	}
 	switch {
 	case r.Level >= slog.LevelError:
 		b.WriteString(h.paint(red, "error: "))

@@ -77,7 +77,7 @@ func manualFlags(usages string) string {
 // roff quotes text: a backslash begins an escape, a hyphen would be typeset
 // as a dash, and a line that begins with a dot or a quote is a request.
 func roff(s string) string {
-	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(s)
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
 		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
