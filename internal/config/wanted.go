@@ -5,15 +5,30 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"strconv"
 
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/service"
 )
 
-// EventInstalled is the event whose hook belongs to an installation and stays
-// pending until it succeeds.
+// EventInstalled is the event of which most hooks are.
 const EventInstalled = "installed"
+
+// pendingHooks are the events whose hooks stay pending until they succeed.
+// The others accompany an order: they run while it goes on, or never.
+func (c *Config) pendingHooks() []string {
+	var events []string
+	for event := range c.Hooks {
+		switch event {
+		case "renewing", "challenge-setup", "challenge-cleanup", "dns-updated":
+		default:
+			events = append(events, event)
+		}
+	}
+	slices.Sort(events)
+	return events
+}
 
 // Wanted is the configuration as package plan decides upon it.
 func (c *Config) Wanted() plan.Wanted {
@@ -44,10 +59,7 @@ func (c *Config) WantedCert(cert *Certificate) plan.WantedCert {
 	if cert.CSR != nil {
 		w.CSR = cert.CSR.SHA256
 	}
-	var hooks []string
-	if _, ok := c.Hooks[EventInstalled]; ok {
-		hooks = []string{EventInstalled}
-	}
+	hooks := c.pendingHooks()
 	for _, t := range cert.Targets() {
 		w.Targets = append(w.Targets, plan.WantedTarget{
 			Name:     t.Name,

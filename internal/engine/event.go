@@ -69,7 +69,12 @@ func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
 		return err
 	}
 	a.worker.emit(ctx, store.Event{Kind: store.EventChallengeSetup, Words: "ready to answer " + c.Type + " for " + c.Identifier.Value})
-	if err := a.worker.challengeHook(ctx, store.EventChallengeSetup, c); err != nil {
+	err := a.worker.challengeHook(ctx, store.EventChallengeSetup, c)
+	if err == nil && c.Type == challenge.TypeDNS01 {
+		a.worker.emit(ctx, store.Event{Kind: store.EventDNSUpdated, Words: "a TXT record for " + c.Identifier.Value + " was written"})
+		err = a.worker.challengeHook(ctx, store.EventDNSUpdated, c)
+	}
+	if err != nil {
 		return errors.Join(err, a.Solver.CleanUp(context.WithoutCancel(ctx), c))
 	}
 	return nil

@@ -50,7 +50,11 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) er
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
 		if r.Fault != nil {
-			targets[s.Target] = refusedTarget(t, s, r, want, now, jitter)
+			t = refusedTarget(t, s, r, want, now, jitter)
+			if r.RolledBack {
+				t.Hooks = w.addHooks(slices.Clone(t.Hooks), store.EventRolledBack)
+			}
+			targets[s.Target] = t
 			return nil
 		}
 		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
