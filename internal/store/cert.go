@@ -11,8 +11,8 @@ import (
 
 // The folders of records that this file reads and writes.
 const (
-	groups = "groups"
-	nodes  = "nodes"
+	groupsFolder = "groups"
+	nodesFolder  = "nodes"
 )
 
 // groupRecord is one key group.
@@ -24,7 +24,7 @@ type groupRecord struct {
 
 // groupKey is the key of the group that a certificate belongs to: a lone
 // certificate is a group of one that has its name.
-func groupKey(cert string) string { return keyOf(groups, cert) }
+func groupKey(cert string) string { return keyOf(groupsFolder, cert) }
 
 // targetsRecord is what a node knows of one certificate's targets.
 type targetsRecord struct {
@@ -34,7 +34,7 @@ type targetsRecord struct {
 }
 
 // targetsFolder is the folder of a node's targets.
-func targetsFolder(node string) string { return keyOf(nodes, node, "targets") }
+func targetsFolder(node string) string { return keyOf(nodesFolder, node, "targets") }
 
 // KnownCert returns all that is known of one certificate. Where nothing is,
 // it is empty but for its name. What cannot be read is told in its Damage;
@@ -46,7 +46,7 @@ func (s *Store) KnownCert(ctx context.Context, name string) (*plan.KnownCert, er
 		if ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
 			return nil, err
 		}
-		for _, cert := range decodeGroup(name, entry, err) {
+		for _, cert := range s.decodeGroup(name, entry, err) {
 			if cert.Name == name {
 				known = cert
 			}
@@ -62,16 +62,17 @@ func (s *Store) KnownCert(ctx context.Context, name string) (*plan.KnownCert, er
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	addTargets(known, entry, err)
+	s.addTargets(known, entry, err)
 	return known, nil
 }
 
 // decodeGroup turns a group's entry, or the error of reading it, into what is
 // known of its certificates.
-func decodeGroup(group string, entry backend.Entry, err error) []*plan.KnownCert {
+func (s *Store) decodeGroup(group string, entry backend.Entry, err error) []*plan.KnownCert {
 	var r groupRecord
 	if err == nil {
-		err = decode(entry.Key, entry.Value, &r)
+		r, err = s.groups.Decode(entry.Value)
+		err = judge(entry.Key, &r, err)
 	}
 	if err == nil && r.Group != group {
 		err = foreign(entry.Key, r.Group)
@@ -93,10 +94,11 @@ func decodeGroup(group string, entry backend.Entry, err error) []*plan.KnownCert
 // addTargets adds the facts of a targets entry, or the error of reading it. A
 // damaged one is as if there was none: installing again finds its facts
 // again. One that a later Certkeep wrote is not ours to act upon.
-func addTargets(cert *plan.KnownCert, entry backend.Entry, err error) {
+func (s *Store) addTargets(cert *plan.KnownCert, entry backend.Entry, err error) {
 	var r targetsRecord
 	if err == nil {
-		err = decode(entry.Key, entry.Value, &r)
+		r, err = s.targets.Decode(entry.Value)
+		err = judge(entry.Key, &r, err)
 	}
 	if err == nil && r.Certificate != cert.Name {
 		err = foreign(entry.Key, r.Certificate)
@@ -115,9 +117,9 @@ func addTargets(cert *plan.KnownCert, entry backend.Entry, err error) {
 func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 	known := plan.Known{Certs: map[string]*plan.KnownCert{}}
 	var mu sync.Mutex // guards known.Certs while the workers decode
-	err := s.backend.Scan(ctx, groups, func(entry backend.Entry, err error) error {
+	err := s.backend.Scan(ctx, groupsFolder, func(entry backend.Entry, err error) error {
 		group := lastName(entry.Key)
-		certs := decodeGroup(group, entry, err)
+		certs := s.decodeGroup(group, entry, err)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, cert := range certs {
@@ -149,7 +151,7 @@ func (s *Store) scanTargets(ctx context.Context, certs map[string]*plan.KnownCer
 			certs[name] = cert
 		}
 		mu.Unlock()
-		addTargets(cert, entry, err)
+		s.addTargets(cert, entry, err)
 		return nil
 	})
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -103,9 +102,6 @@ func (s *Store) History(ctx context.Context, cert string) iter.Seq2[Event, error
 			var e Event
 			if err == nil && json.Unmarshal(line, &e) != nil {
 				continue
-			}
-			if errors.Is(err, ErrNotFound) {
-				return
 			}
 			if err != nil {
 				err = fmt.Errorf("read history of %s: %w", cert, err)

@@ -147,6 +147,24 @@ func (f folder) unusable(err error) error {
 	return e
 }
 
+// sweep removes the temporaries that a holder which died left beside the
+// files of this folder.
+func (f folder) sweep() error {
+	entries, err := os.ReadDir(f.path)
+	if err != nil {
+		return f.unusable(err)
+	}
+	for _, entry := range entries {
+		if !durable.IsTemp(entry.Name()) {
+			continue
+		}
+		if err := f.disk.Remove(filepath.Join(f.path, entry.Name())); err != nil {
+			return f.unusable(err)
+		}
+	}
+	return nil
+}
+
 // complete writes the format of a new folder. A crash before it leaves a
 // folder without one, which is completed by the next holder.
 func (f folder) complete() error {

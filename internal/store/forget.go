@@ -105,7 +105,7 @@ func (s *Store) keysOf(ctx context.Context, name string, ids []string) ([]string
 
 // forgetTargets drops a certificate's targets on every node.
 func (s *Store) forgetTargets(ctx context.Context, name string) error {
-	found, err := s.backend.Keys(ctx, nodes)
+	found, err := s.backend.Keys(ctx, nodesFolder)
 	if err != nil {
 		return err
 	}

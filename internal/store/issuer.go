@@ -71,7 +71,7 @@ type serviceRecord struct {
 }
 
 // serviceKey is the key of a service of this node.
-func (s *Store) serviceKey(name string) string { return keyOf(nodes, s.node, "services", name) }
+func (s *Store) serviceKey(name string) string { return keyOf(nodesFolder, s.node, "services", name) }
 
 // Service returns how far a service was told; the zero Service where nothing
 // is known, or where the record is damaged: installing again finds out.

@@ -105,7 +105,7 @@ func (s *Store) DeleteKey(ctx context.Context, fingerprint string) error {
 func (s *Store) References(ctx context.Context) (map[string][]string, error) {
 	referrers := map[string][]string{}
 	var mu sync.Mutex // guards referrers
-	err := s.backend.Scan(ctx, groups, func(entry backend.Entry, err error) error {
+	err := s.backend.Scan(ctx, groupsFolder, func(entry backend.Entry, err error) error {
 		if err != nil {
 			return err
 		}

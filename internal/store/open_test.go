@@ -292,6 +292,9 @@ func TestOpenFaults(t *testing.T) {
 			if s, err = store.Open(t.Context(), path, disk, "", store.Holder); err != nil {
 				t.Fatalf("after %v at %d: %v", fault, n, err)
 			}
+			if left, err := filepath.Glob(filepath.Join(path, ".*")); err != nil || len(left) != 0 {
+				t.Errorf("after %v at %d: %q is left, %v", fault, n, left, err)
+			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}

@@ -41,7 +41,11 @@ func encode(key string, record any) ([]byte, error) {
 // decode reads a record. What is not understood is a *DamagedError, unless
 // its format says that a later Certkeep wrote it: then it is a *NewerError.
 func decode(key string, value []byte, into record) error {
-	err := json.Unmarshal(value, into)
+	return judge(key, into, json.Unmarshal(value, into))
+}
+
+// judge says what the error of decoding a record means.
+func judge(key string, into record, err error) error {
 	switch {
 	case into.format() > Format:
 		return &NewerError{Key: key, Format: into.format()}

@@ -25,6 +25,7 @@ import (
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/store/backend"
 	"github.com/certkeep/certkeep/internal/store/dir"
+	"github.com/certkeep/certkeep/internal/store/plainjson"
 )
 
 // Format is the version of the state folder and its records that this
@@ -48,6 +49,8 @@ type Store struct {
 	disk    durable.Disk
 	backend backend.Backend
 	lock    *durable.Lock // nil for a Reader
+	groups  *plainjson.Decoder[groupRecord]
+	targets *plainjson.Decoder[targetsRecord]
 	closed  atomic.Bool
 }
 
@@ -65,7 +68,10 @@ func Open(ctx context.Context, path string, disk durable.Disk, node string, mode
 		return nil, fmt.Errorf("open state folder: %w", err)
 	}
 	records := dir.New(filepath.Join(path, "records"), disk)
-	s := &Store{path: path, node: node, disk: disk, backend: records}
+	s := &Store{
+		path: path, node: node, disk: disk, backend: records,
+		groups: plainjson.New[groupRecord](), targets: plainjson.New[targetsRecord](),
+	}
 	f := folder{path: path, disk: disk}
 	if mode == Reader {
 		if err := f.inspect(mode); err != nil {
@@ -84,11 +90,11 @@ func Open(ctx context.Context, path string, disk durable.Disk, node string, mode
 		return nil, err
 	}
 	err = f.inspect(mode)
+	if err == nil && unclean {
+		err = errors.Join(f.sweep(), records.Sweep(ctx))
+	}
 	if err == nil {
 		err = f.complete()
-	}
-	if err == nil && unclean {
-		err = records.Sweep(ctx)
 	}
 	if err == nil && s.node == "" {
 		s.node, err = f.makeNode()
