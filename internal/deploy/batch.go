@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -40,11 +39,11 @@ type Result struct {
 // A service that refuses its configuration already before gets nothing, unless
 // the missing files of a target may be the cause: these are written first.
 //
-// When a check or reload fails after writing, everything that worked before is
-// put back and the services are told again; then the jobs are tried in ever
-// smaller groups until the bad one is alone, so that it blocks no other. Where
-// nothing worked before (a first installation) the new files stay, unless the
-// service's check was sound without them.
+// When a check or reload fails after writing, everything is put back as it was
+// and the services are told again; then the jobs are tried in ever smaller
+// groups until the bad one is alone, so that it blocks no other. Where nothing
+// worked before (a first installation) the new files stay, unless the services
+// are sound without them.
 //
 // Once files are switched, the end of ctx does not keep their services from
 // being told.
@@ -177,6 +176,9 @@ func (b *batch) group(works []*work) {
 // attempt writes jobs and activates them, and deals with a refusal. Sound says
 // that all their services' checks passed before.
 func (b *batch) attempt(works []*work, sound bool) {
+	if len(works) == 0 {
+		return
+	}
 	var written []*work
 	for _, w := range works {
 		if err := b.write(w); err != nil {
@@ -193,15 +195,16 @@ func (b *batch) attempt(works []*work, sound bool) {
 		}
 		return
 	}
-	undone, failed := b.putBack(written, sound, outcome.refused)
-	if !failed && len(undone) > 0 && len(written) > 1 && b.soundAgain(services, outcome) {
-		half := len(written) / 2
-		b.attempt(written[:half], true)
-		b.attempt(written[half:], true)
+	undone, rest := b.putBack(written, sound)
+	again := len(undone) > 0 && b.soundAgain(services, outcome)
+	if again && len(written) > 1 {
+		half := len(rest) / 2
+		b.attempt(rest[:half], true)
+		b.attempt(rest[half:], true)
 		return
 	}
-	if len(undone) > 0 && (failed || len(written) == 1) {
-		b.soundAgain(services, outcome)
+	if !again {
+		undone = b.putForth(undone)
 	}
 	for _, w := range written {
 		w.refuse(outcome.refused, slices.Contains(undone, w))
@@ -237,81 +240,35 @@ func (b *batch) write(w *work) error {
 	return nil
 }
 
-// putBack undoes what may be undone after a refusal.
-func (b *batch) putBack(written []*work, sound bool, refused *ServiceError) (undone []*work, failed bool) {
+// putBack undoes what was written: all of it where the services were sound
+// before, else what replaced something that worked. Rest are the jobs for
+// which nothing went wrong in doing so.
+func (b *batch) putBack(written []*work, sound bool) (undone, rest []*work) {
 	for _, w := range written {
-		if !w.applied || !w.worked && (!sound || refused.Reload) {
-			continue
+		if w.applied && (sound || w.worked) {
+			if err := b.undo(w.change); err != nil {
+				w.fail(err)
+				continue
+			}
+			w.applied, w.result.Written = false, false
+			undone = append(undone, w)
 		}
-		if err := b.undo(w.change); err != nil {
-			w.fail(errors.Join(refused, err))
-			failed = true
-			continue
-		}
-		w.applied, w.result.Written = false, false
-		undone = append(undone, w)
+		rest = append(rest, w)
 	}
-	return undone, failed
+	return undone, rest
 }
 
-// soundAgain checks services after files were put back, and tells those that
-// may have read the others. False means that the refusal was not about the
-// files: trying them one by one would tell nothing.
-func (b *batch) soundAgain(services []service.Service, o outcome) bool {
-	if b.check(services) != nil {
-		return false
-	}
-	ctx := context.WithoutCancel(b.ctx)
-	for _, s := range services {
-		if !slices.Contains(o.asked, s.Name) {
-			continue
-		}
-		if _, err := b.ReloadService(ctx, s); err != nil {
-			return false
+// putForth writes those jobs once more before which nothing worked: their
+// services are in trouble without them too. It returns the others.
+func (b *batch) putForth(undone []*work) (others []*work) {
+	for _, w := range undone {
+		if w.worked {
+			others = append(others, w)
+		} else if err := b.write(w); err != nil {
+			w.fail(err)
 		}
 	}
-	return true
-}
-
-// outcome is what services said to new files.
-type outcome struct {
-	asked    []string // services whose reload was attempted
-	reloaded []string
-	stopped  []string
-	refused  *ServiceError
-}
-
-// activate checks all services, then reloads each.
-func (b *batch) activate(services []service.Service) (o outcome) {
-	if o.refused = b.check(services); o.refused != nil {
-		return o
-	}
-	ctx := context.WithoutCancel(b.ctx)
-	for _, s := range services {
-		o.asked = append(o.asked, s.Name)
-		told, err := b.ReloadService(ctx, s)
-		if refused, ok := errors.AsType[*ServiceError](err); ok {
-			o.refused = refused
-			return o
-		}
-		if told {
-			o.reloaded = append(o.reloaded, s.Name)
-		} else {
-			o.stopped = append(o.stopped, s.Name)
-		}
-	}
-	return o
-}
-
-// check returns the first refusal among services.
-func (b *batch) check(services []service.Service) *ServiceError {
-	ctx := context.WithoutCancel(b.ctx)
-	for _, s := range services {
-		if refused, ok := errors.AsType[*ServiceError](b.CheckService(ctx, s)); ok {
-			return refused
-		}
-	}
-	return nil
+	return others
 }
 
 func (w *work) succeed(o outcome) {
@@ -337,68 +294,4 @@ func (w *work) refuse(by *ServiceError, undone bool) {
 
 func (w *work) uses(name string) bool {
 	return slices.ContainsFunc(w.job.Target.Services, func(s service.Service) bool { return s.Name == name })
-}
-
-// servicesOf lists the services of jobs, each once, in order of appearance.
-func servicesOf(works []*work) []service.Service {
-	var all []service.Service
-	for _, w := range works {
-		for _, s := range w.job.Target.Services {
-			if !slices.ContainsFunc(all, func(t service.Service) bool { return t.Name == s.Name }) {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
-}
-
-// components splits jobs into groups that share no service. What happens to
-// one group is nothing to the others.
-func components(works []*work) [][]*work {
-	leader := map[string]string{} // of each service: a service of the same group
-	find := func(name string) string {
-		for leader[name] != name {
-			name = leader[name]
-		}
-		return name
-	}
-	for _, w := range works {
-		for i, s := range w.job.Target.Services {
-			if _, known := leader[s.Name]; !known {
-				leader[s.Name] = s.Name
-			}
-			if i > 0 {
-				leader[find(s.Name)] = find(w.job.Target.Services[0].Name)
-			}
-		}
-	}
-	var groups [][]*work
-	place := map[string]int{}
-	for _, w := range works {
-		if len(w.job.Target.Services) == 0 {
-			groups = append(groups, []*work{w})
-			continue
-		}
-		name := find(w.job.Target.Services[0].Name)
-		i, known := place[name]
-		if !known {
-			i = len(groups)
-			place[name] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], w)
-	}
-	return groups
-}
-
-// partition splits a list in two, keeping the order.
-func partition[T any](list []T, first func(T) bool) (yes, no []T) {
-	for _, e := range list {
-		if first(e) {
-			yes = append(yes, e)
-		} else {
-			no = append(no, e)
-		}
-	}
-	return yes, no
 }

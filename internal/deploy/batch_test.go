@@ -192,6 +192,24 @@ func TestFirstInstallation(t *testing.T) {
 	}
 }
 
+// A first installation that breaks a reload is taken away again, so that it
+// blocks no other.
+func TestBadFirstInstallationBlocksNoOther(t *testing.T) {
+	h := newTheatre(t)
+	web := h.service("web", "true", refuses)
+	h.old(t, "a", "c")
+	var jobs []Job
+	for _, name := range []string{"a", "b", "c"} {
+		jobs = append(jobs, Job{Target: h.target(name, web), Content: h.ca.content(t, "v2", name)})
+	}
+	h.forbid(t, jobs[1].Target, jobs[1].Content)
+	for i, r := range h.d.Batch(t.Context(), jobs) {
+		if bad := r.Cert == "b"; r.RolledBack != bad || (r.Fault != nil) != bad || shows(t, jobs[i].Target, jobs[i].Content) == bad {
+			t.Errorf("%s: %+v, %+v", r.Cert, r, r.Fault)
+		}
+	}
+}
+
 // Missing files of one certificate may be why the check fails; they are
 // written first, then the others follow.
 func TestMissingFilesFirst(t *testing.T) {

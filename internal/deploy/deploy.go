@@ -87,12 +87,15 @@ func faultOf(t Target, err error) *plan.Fault {
 	}
 	_, foreign := errors.AsType[*ForeignError](err)
 	_, unfit := errors.AsType[*UnfitError](err)
+	_, damaged := errors.AsType[*damagedError](err)
 	broken, service := errors.AsType[*ServiceError](err)
 	switch {
 	case service:
 		f.Code, f.Detail = broken.code(), broken.Said
 	case foreign:
 		f.Code = plan.CodeForeignFile
+	case damaged:
+		f.Code, f.Blame = plan.CodeDamaged, plan.BlameUs
 	case unfit:
 		f.Blame = plan.BlameUs
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT),

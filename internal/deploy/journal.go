@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -116,7 +115,11 @@ func (d *Deployer) Recover(ctx context.Context) ([]Recovery, error) {
 			cert, target := journalOwner(path)
 			release := d.locks.acquire([]string{lockOf(cert, target)})
 			if stands(path) {
-				done = append(done, d.recover(path))
+				r, err := d.recover(path)
+				if err != nil {
+					r.Fault = faultOf(Target{Cert: cert, Name: target}, err)
+				}
+				done = append(done, r)
 			}
 			release()
 		}
@@ -130,21 +133,20 @@ func (d *Deployer) recoverTarget(t Target) error {
 	if !stands(path) {
 		return nil
 	}
-	// What a person has to look at is found again by the survey that follows.
-	if r := d.recover(path); r.Fault != nil && r.Fault.Code != plan.CodeForeignFile {
-		return errors.New(r.Fault.Words)
+	_, err := d.recover(path)
+	if _, foreign := errors.AsType[*ForeignError](err); foreign {
+		return nil // the survey that follows sees it, and the archive keeps it
 	}
-	return nil
+	return err
 }
 
 // recover finishes one installation.
-func (d *Deployer) recover(path string) Recovery {
+func (d *Deployer) recover(path string) (Recovery, error) {
 	cert, target := journalOwner(path)
 	r := Recovery{Cert: cert, Target: target}
 	j, err := readJournal(path)
 	if err != nil {
-		r.Fault = d.unreadable(path, err)
-		return r
+		return r, d.putAside(path, err)
 	}
 	r.Version = j.Version
 	var foreign []string
@@ -157,14 +159,13 @@ func (d *Deployer) recover(path string) Recovery {
 	if err == nil {
 		err = d.finish(j)
 	}
-	t := Target{Cert: cert, Name: target}
-	switch {
-	case err != nil:
-		r.Fault = faultOf(t, fmt.Errorf("finish what a crash interrupted: %w", err))
-	case len(foreign) > 0:
-		r.Fault = faultOf(t, &ForeignError{Path: strings.Join(foreign, ", "), What: "changed by somebody else while an installation was interrupted"})
+	if err != nil {
+		return r, fmt.Errorf("finish what a crash interrupted: %w", err)
 	}
-	return r
+	if len(foreign) > 0 {
+		return r, &ForeignError{Path: strings.Join(foreign, ", "), What: "changed by somebody else while an installation was interrupted"}
+	}
+	return r, nil
 }
 
 func readJournal(path string) (journal, error) {
@@ -182,13 +183,21 @@ func readJournal(path string) (journal, error) {
 	return j, nil
 }
 
-// unreadable puts a journal that cannot be read out of the way, so that the
-// target is not stuck, and reports it.
-func (d *Deployer) unreadable(path string, cause error) *plan.Fault {
+// damagedError is a journal that cannot be read.
+type damagedError struct{ err error }
+
+func (e *damagedError) Error() string {
+	return fmt.Sprintf("the journal of an interrupted installation cannot be read: %v", e.err)
+}
+
+func (e *damagedError) Unwrap() error { return e.err }
+
+// putAside puts a journal that cannot be read out of the way, so that its
+// target is not stuck.
+func (d *Deployer) putAside(path string, cause error) error {
 	aside := strings.TrimSuffix(path, ".json") + ".damaged"
-	words := fmt.Sprintf("read journal of an interrupted installation: %v; kept as %s", cause, aside)
 	if err := d.disk.Rename(path, aside); err != nil {
-		words = fmt.Sprintf("read journal of an interrupted installation: %v", errors.Join(cause, err))
+		return &damagedError{errors.Join(cause, err)}
 	}
-	return &plan.Fault{Code: plan.CodeDamaged, Words: words, Blame: plan.BlameUs, At: time.Now().UTC()}
+	return &damagedError{fmt.Errorf("%w; it is kept as %s", cause, aside)}
 }

@@ -19,7 +19,10 @@ const DefaultBase = "/etc/ssl/certkeep"
 type Layout string
 
 // The layouts. In the first three NAME is a symlink to a complete folder, so
-// that key, certificate and chain are switched by one rename.
+// that key, certificate and chain are switched by one rename. Beside it lies
+// .versions/NAME/, with a folder for the version that is served and for the
+// last one before. A folder of another tool that stood at NAME stays beside as
+// .NAME.replaced-1. All folders are 0755: the files protect themselves.
 const (
 	LayoutStandard Layout = "standard" // BASE/NAME/{privkey,cert,chain,fullchain}.pem
 	LayoutCertbot  Layout = "certbot"  // BASE/live/NAME/ with the same four
