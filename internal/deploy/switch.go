@@ -63,6 +63,11 @@ func (d *Deployer) apply(c change) error {
 
 // stage makes what is to be switched, and its names durable.
 func (d *Deployer) stage(ops []Op) error {
+	for _, dir := range dirsOf(ops, func(op Op) string { return op.Staged }) {
+		if err := d.disk.Mkdir(dir, folderAttr()); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
 	for _, op := range ops {
 		if err := d.stageOne(op); err != nil {
 			return fmt.Errorf("stage %s: %w", op.Path, err)
@@ -72,9 +77,6 @@ func (d *Deployer) stage(ops []Op) error {
 }
 
 func (d *Deployer) stageOne(op Op) error {
-	if err := d.disk.Mkdir(filepath.Dir(op.Staged), folderAttr()); err != nil {
-		return err
-	}
 	if err := d.disk.Remove(op.Staged); err != nil {
 		return err
 	}
@@ -157,18 +159,23 @@ func (e *HalfError) Unwrap() error { return e.Err }
 
 // syncDirs makes the names in the folders of ops durable, each folder once.
 func (d *Deployer) syncDirs(ops []Op, path func(Op) string) error {
+	for _, dir := range dirsOf(ops, path) {
+		if err := d.disk.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dirsOf lists the folders of paths, each once.
+func dirsOf(ops []Op, path func(Op) string) []string {
 	var dirs []string
 	for _, op := range ops {
 		if dir := filepath.Dir(path(op)); !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
-	for _, dir := range dirs {
-		if err := d.disk.SyncDir(dir); err != nil {
-			return err
-		}
-	}
-	return nil
+	return dirs
 }
 
 // tidy removes the version folders that are neither served nor the last ones
