@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -35,27 +33,21 @@ type rehearsedPair struct {
 	NotAfter time.Time `json:"not_after"`
 }
 
-// rehearsedAtOnce bounds orders at once: staging has limits too.
-const rehearsedAtOnce = 4
-
-// rehearse makes whole orders at the issuers' staging. It needs no lock:
-// nothing is read from the state, and nothing is kept.
+// rehearse makes whole orders at the issuers' staging, one after another:
+// each has the own listeners to itself. It needs no lock: nothing is read from
+// the state, and nothing is kept.
 func (a *app) rehearse(ctx context.Context, cfg *config.Config, names []string) error {
 	if len(names) == 0 {
 		names = allNames(cfg)
 	}
-	all := rehearsal{Certificates: make([]rehearsedCert, len(names))}
+	all := rehearsal{Certificates: make([]rehearsedCert, 0, len(names))}
 	stop := a.ui.startLive()
-	var orders errgroup.Group
-	orders.SetLimit(max(1, min(rehearsedAtOnce, cfg.Concurrency)))
 	terms := a.agreeTerms(ctx)
-	for i, name := range names {
-		orders.Go(func() error {
-			all.Certificates[i] = a.rehearseOne(ctx, cfg, name, terms)
-			return nil // a failure is part of the result, and stops no other
-		})
+	for _, name := range names {
+		if ctx.Err() == nil {
+			all.Certificates = append(all.Certificates, a.rehearseOne(ctx, cfg, name, terms))
+		}
 	}
-	_ = orders.Wait() // none of them returns an error
 	stop()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

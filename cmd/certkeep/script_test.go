@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs every script of testdata with the real program. Scripts
 // know, beside the commands of testscript:
 //
-//	pebble [eab]           start a CA; sets DIRECTORY, HTTP_PORT, TLS_PORT, and makes roots.pem
+//	pebble [eab] [slow]    start a CA; sets DIRECTORY, HTTP_PORT, TLS_PORT, and makes roots.pem
 //	port NAME…             set variables to free ports
 //	subst FILE…            replace $NAME in files
 //	exits CODE ARGS…       run certkeep; its exit code must be CODE
@@ -96,6 +96,8 @@ func startPebble(ts *testscript.TestScript, neg bool, args []string) {
 		switch arg {
 		case "eab":
 			o.EAB = map[string]string{"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
+		case "slow":
+			o.RetryAfterOrder, o.RetryAfterAuthz = 2*time.Second, 2*time.Second
 		default:
 			ts.Fatalf("pebble: unknown option %q", arg)
 		}
