@@ -64,14 +64,14 @@ func (d *Deployer) Batch(ctx context.Context, jobs []Job) []Result {
 	for _, group := range components(works) {
 		b.group(group)
 	}
+	for i := range results {
+		if results[i].Written {
+			remember(results[i].Files)
+		}
+	}
 	for _, w := range works {
 		if w.applied && w.result.Fault == nil {
 			w.result.Untidy = d.tidy(w.image, w.previous)
-		}
-	}
-	for i := range results {
-		if results[i].Written {
-			stamp(results[i].Files)
 		}
 	}
 	return results

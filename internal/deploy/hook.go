@@ -103,8 +103,8 @@ func (e *HookError) Unwrap() error { return e.Err }
 func (e *HookError) Veto() bool { return e.Code == 1 && !e.TimedOut && !e.Missing }
 
 // Fault is the failure as a fact.
-func (e *HookError) Fault(at time.Time) *plan.Fault {
-	return &plan.Fault{Code: plan.CodeHook, Blame: plan.BlameAdmin, Words: e.Error(), Detail: e.Said, At: at}
+func (e *HookError) Fault(at time.Time) plan.Fault {
+	return plan.Fault{Code: plan.CodeHook, Blame: plan.BlameAdmin, Words: e.Error(), Detail: e.Said, At: at}
 }
 
 // Run runs a hook and waits for it. Its environment holds PATH and what the

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"strconv"
 	"sync"
 	"time"
 
@@ -10,22 +9,26 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// Inspector finds out whether installed files were altered. As long as a
-// file's size and time of change are those of its installation, the content
-// was not touched; else it is read once, and its new stat remembered. Its
-// methods may be called at the same time.
+// Inspector finds out whether installed files were altered. A file whose size
+// and time of change are as remembered is not read. Of those that were touched
+// and hold the same all the same it remembers how they look now. Its methods
+// may be called at the same time.
 type Inspector struct {
 	mu   sync.Mutex
 	seen map[string]sight // by path; guarded by mu
 }
 
-// sight is a file as it was when its content was last compared. It is small:
-// a host may have hundreds of thousands.
+// sight is a file as it was when its content was compared.
 type sight struct {
-	inode   uint64
+	stamp
+	sha256 string
+}
+
+// stamp tells whether a file was touched. Nobody can set the time of change
+// (ctime) back.
+type stamp struct {
 	size    int64
-	changed int64  // ctime in nanoseconds, which nobody can set back
-	sha256  uint64 // the beginning of the digest
+	changed int64 // nanoseconds
 }
 
 // NewInspector makes an Inspector that has seen nothing.
@@ -43,56 +46,52 @@ func (i *Inspector) Altered(files []plan.File) []string {
 	return altered
 }
 
-// Forget drops what is known of paths that are no longer installed.
-func (i *Inspector) Forget(paths ...string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, path := range paths {
-		delete(i.seen, path)
-	}
-}
-
 func (i *Inspector) intact(f plan.File) bool {
-	before, ok := see(f)
+	now, ok := stampOf(f.Path)
 	if !ok {
 		return false
 	}
-	if before.size == f.Size && before.changed == f.Changed.UnixNano() {
+	if !f.Changed.IsZero() && now == (stamp{f.Size, f.Changed.UnixNano()}) {
 		return true
 	}
 	i.mu.Lock()
-	known, ok := i.seen[f.Path]
+	known := i.seen[f.Path]
 	i.mu.Unlock()
-	if ok && known == before {
+	if known == (sight{now, f.SHA256}) {
 		return true
 	}
-	// Seen before it is read: what changes meanwhile is noticed next time.
+	// Stamped before it is read: what changes meanwhile is noticed next time.
 	data, _, err := read(f.Path)
 	if err != nil || digest(data) != f.SHA256 {
 		return false
 	}
 	i.mu.Lock()
-	i.seen[f.Path] = before
+	i.seen[f.Path] = sight{now, f.SHA256}
 	i.mu.Unlock()
 	return true
 }
 
-// stamp adds to facts what the files look like now, right after they were
-// switched; a file that cannot be looked at is read at its first inspection.
-func stamp(files []plan.File) {
-	for i := range files {
-		if now, ok := see(files[i]); ok {
-			files[i].Size, files[i].Changed = now.size, time.Unix(0, now.changed).UTC()
-		}
+// stampOf looks at a file without reading it; false where none is there.
+func stampOf(path string) (stamp, bool) {
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return stamp{}, false
 	}
+	return stamp{stat.Size, stat.Ctim.Nano()}, true
 }
 
-// see looks at a file without reading it.
-func see(f plan.File) (sight, bool) {
-	var stat unix.Stat_t
-	if err := unix.Stat(f.Path, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG || len(f.SHA256) < 16 {
-		return sight{}, false
+// remember notes how the files look that were installed just now. One that
+// somebody changed already gets no time, so that an inspection reads it.
+func remember(files []plan.File) {
+	for n := range files {
+		f := &files[n]
+		f.Changed = time.Time{}
+		now, ok := stampOf(f.Path)
+		if !ok {
+			continue
+		}
+		if data, _, err := read(f.Path); err == nil && digest(data) == f.SHA256 {
+			f.Size, f.Changed = now.size, time.Unix(0, now.changed).UTC()
+		}
 	}
-	prefix, err := strconv.ParseUint(f.SHA256[:16], 16, 64)
-	return sight{inode: stat.Ino, size: stat.Size, changed: stat.Ctim.Nano(), sha256: prefix}, err == nil
 }

@@ -153,7 +153,7 @@ func (t Target) present(c Content) []string {
 func (i Image) Facts() []plan.File {
 	var files []plan.File
 	for _, w := range i.Files {
-		files = append(files, plan.File{Path: w.name, SHA256: w.SHA256})
+		files = append(files, plan.File{Path: w.name, SHA256: w.SHA256, Size: int64(len(w.Data))})
 	}
 	return files
 }
