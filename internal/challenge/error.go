@@ -3,6 +3,7 @@ package challenge
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -26,6 +27,11 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Fault is the failure as a fact; a person here mends it.
+func (e *Error) Fault(at time.Time) plan.Fault {
+	return plan.Fault{Code: e.Code, Words: e.Error(), Blame: plan.BlameAdmin, At: at}
+}
 
 // failed wraps what went wrong; a code that err already has is kept.
 func failed(op string, code plan.Code, err error, hint string) error {

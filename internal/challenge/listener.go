@@ -40,7 +40,7 @@ func listenError(address string, err error) error {
 		}
 	case errors.Is(err, syscall.EACCES):
 		return &Error{
-			Op: op, Code: plan.CodeChallenge, Err: err,
+			Op: op, Code: plan.CodePortForbidden, Err: err,
 			Hint: "ports below 1024 need root, CAP_NET_BIND_SERVICE, or a socket passed in by systemd; a webroot or dns-01 needs none",
 		}
 	}

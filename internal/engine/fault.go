@@ -7,9 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/certkeep/certkeep/internal/challenge"
-	"github.com/certkeep/certkeep/internal/deploy"
-	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/plan"
 )
@@ -26,6 +23,12 @@ func (e *FaultError) Error() string { return e.Fault.Words }
 // Unwrap returns the cause.
 func (e *FaultError) Unwrap() error { return e.Err }
 
+// faulty is an error that knows what kind of problem it is.
+type faulty interface {
+	error
+	Fault(at time.Time) plan.Fault
+}
+
 // faultOf makes a fact of an error of any step, and says when at the earliest
 // the CA wants to be asked again; zero where it did not say.
 func faultOf(err error) (plan.Fault, time.Time) {
@@ -40,14 +43,8 @@ func faultOf(err error) (plan.Fault, time.Time) {
 		}
 		return ca.Fault(now), retryAfter
 	}
-	if c, ok := errors.AsType[*challenge.Error](err); ok {
-		return newFault(c.Code, plan.BlameAdmin, err.Error()), time.Time{}
-	}
-	if d, ok := errors.AsType[*dns.Error](err); ok {
-		return newFault(d.Code, plan.BlameAdmin, err.Error()), time.Time{}
-	}
-	if h, ok := errors.AsType[*deploy.HookError](err); ok {
-		return *h.Fault(time.Now()), time.Time{}
+	if f, ok := errors.AsType[faulty](err); ok {
+		return f.Fault(time.Now()), time.Time{}
 	}
 	code, blame := plan.CodeUnexpected, plan.BlameUs
 	switch {

@@ -69,7 +69,8 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	var fault *plan.Fault
 	if failed, ok := errors.AsType[*deploy.HookError](err); ok {
-		fault = failed.Fault(time.Now())
+		f := failed.Fault(time.Now())
+		fault = &f
 	}
 	now, jitter := time.Now(), rand.Float64()
 	storeErr := w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
@@ -136,7 +137,7 @@ func (w *worker) veto(ctx context.Context, s plan.Step) (*plan.Fault, bool) {
 		return nil, false
 	}
 	fault.Words = "put off by the hook: " + fault.Words
-	return fault, true
+	return &fault, true
 }
 
 // challengeHook tells a configured hook of a challenge; without one it does

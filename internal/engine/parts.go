@@ -141,7 +141,7 @@ func newDNSWriter(c config.DNS, resolver dns.Resolver) (dns.Writer, error) {
 			Resolver: resolver,
 		})
 	}
-	update := dns.RFC2136Config{Server: c.Server, Zones: c.Zones, Resolver: resolver}
+	update := dns.RFC2136Config{Server: c.Server, Zones: c.Zones, Timeout: c.Timeout, Resolver: resolver}
 	if c.TSIGFile != "" {
 		text, err := config.SecretRef{File: c.TSIGFile}.Read()
 		if err != nil {

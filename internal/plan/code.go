@@ -16,6 +16,7 @@ const (
 	CodeRejected       Code = "rejected"
 	CodeChallenge      Code = "challenge-failed"
 	CodeNoChallenge    Code = "no-challenge"
+	CodePortForbidden  Code = "port-forbidden"
 	CodePortTaken      Code = "port-taken"
 	CodeWebroot        Code = "webroot-unusable"
 	CodeDNSUpdate      Code = "dns-update-failed"

@@ -21,6 +21,7 @@ func meanings() map[Code]meaning {
 		CodeRejected:       {"", "The CA refuses the request. Read its words above, and correct the names or the profile."},
 		CodeChallenge:      {"", "The CA could not see the answer to its challenge. Check that the name resolves to this machine, that the port is open from the Internet, and that no redirect or other server answers in its place."},
 		CodeNoChallenge:    {"", "No challenge that the CA offers is configured for the name. Add a matching rule to `challenges`; a wildcard needs dns-01."},
+		CodePortForbidden:  {"", "Ports below 1024 need root, CAP_NET_BIND_SERVICE, or a socket passed in by the service manager. A webroot or dns-01 needs none."},
 		CodePortTaken:      {"", "Another process holds the port. Use its webroot (`http-01: {webroot: DIR}`), or stop it, or give Certkeep another address under `listen`."},
 		CodeWebroot:        {"", "Create the webroot folder and let Certkeep's user write there, or correct the path."},
 		CodeDNSUpdate:      {"", "Check the DNS server's address, the TSIG key, and that the key may change TXT records of the zone."},
