@@ -90,7 +90,7 @@ func (d NoSync) Mkdir(path string, a Attr) error { return mkdir(path, a, d.SyncD
 
 // mkdir makes the folders from the top down. Each new name is synced in its
 // parent: a file that is synced in a folder whose own name is lost would be
-// lost with it. A crash leaves some of the folders, which the next run uses.
+// lost with it. A crash leaves some of them, complete, which the next run uses.
 func mkdir(path string, a Attr, syncDir func(string) error) error {
 	switch info, err := os.Stat(path); {
 	case err == nil && info.IsDir():
@@ -107,30 +107,40 @@ func mkdir(path string, a Attr, syncDir func(string) error) error {
 	if err := mkdir(parent, a, syncDir); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return mkdirLost(path, err)
-		}
-		return err
-	}
-	if a.UID >= 0 || a.GID >= 0 {
-		if err := os.Lchown(path, a.UID, a.GID); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(path, a.Mode.Perm()); err != nil {
+	if err := newDir(path, a); err != nil {
 		return err
 	}
 	return syncDir(parent)
 }
 
-// mkdirLost answers when the name appeared meanwhile: another goroutine or
-// process made the folder, which is as good, or something else stands there.
-func mkdirLost(path string, err error) error {
-	if info, statErr := os.Stat(path); statErr != nil || !info.IsDir() {
+// newDir makes one folder. It gets its name last, with its owner and mode:
+// since a folder that exists is left as it is, one that a crash left half
+// ready would stay so for ever. What a crash may leave is an empty temporary.
+func newDir(path string, a Attr) error {
+	temp := Temp(path)
+	if err := os.Mkdir(temp, 0o700); err != nil {
 		return err
 	}
-	return nil
+	var err error
+	if a.UID >= 0 || a.GID >= 0 {
+		err = os.Lchown(temp, a.UID, a.GID)
+	}
+	if err == nil {
+		err = os.Chmod(temp, a.Mode.Perm())
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err == nil {
+		return nil
+	}
+	err = errors.Join(err, OS{}.Remove(temp))
+	// Another goroutine or process made it meanwhile, and put something in
+	// it already: as good.
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		return nil
+	}
+	return err
 }
 
 // SyncDir implements [Disk].

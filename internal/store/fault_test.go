@@ -15,6 +15,13 @@ import (
 	"github.com/certkeep/certkeep/internal/store"
 )
 
+// sweepCase is one run of a sweep: what goes wrong at which change.
+type sweepCase struct {
+	fault faultfs.Fault
+	power bool // cut after it
+	n     int
+}
+
 // sweep lets every change to the disk that run makes go wrong in every way,
 // also with the power cut after it, each time from a state that prepare made
 // anew. Check is given the store that the next process opens, and whether run
@@ -22,43 +29,52 @@ import (
 func sweep(t *testing.T, prepare, run func(t *testing.T, s *store.Store) error, check func(t *testing.T, s *store.Store, done bool)) {
 	for _, fault := range faultfs.Faults() {
 		for _, power := range []bool{false, true} {
-			for n := 1; ; n++ {
-				path := filepath.Join(t.TempDir(), "state")
-				disk := faultfs.New(durable.NoSync{}) // faultfs knows what was synced
-				s, err := store.Open(t.Context(), path, disk, "web1", store.Holder)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := prepare(t, s); err != nil {
-					t.Fatal(err)
-				}
-				disk.Arm(n, fault)
-				err = run(t, s)
-				tripped := disk.Tripped()
-				if power {
-					if err := disk.PowerCut(); err != nil {
-						t.Fatal(err)
+			t.Run(fmt.Sprintf("%v-power-%v", fault, power), func(t *testing.T) {
+				t.Parallel()
+				for n := 1; !t.Failed(); n++ {
+					if !sweepOne(t, sweepCase{fault, power, n}, prepare, run, check) {
+						return
 					}
 				}
-				disk.Disarm()
-				if err := s.Close(); err != nil {
-					t.Fatal(err)
-				}
-				t.Run(fmt.Sprintf("%v-%d-power-%v", fault, n, power), func(t *testing.T) {
-					if err != nil && !errors.Is(err, faultfs.ErrFault) {
-						t.Errorf("err = %v, want the fault", err)
-					}
-					check(t, open(t, path, disk, store.Holder), err == nil)
-				})
-				if !tripped {
-					if err != nil {
-						t.Errorf("without a fault: %v", err)
-					}
-					break
-				}
-			}
+			})
 		}
 	}
+}
+
+// sweepOne is one case of sweep. It reports whether the fault happened: if
+// not, run makes fewer changes, and the sweep is through.
+func sweepOne(t *testing.T, c sweepCase, prepare, run func(*testing.T, *store.Store) error, check func(*testing.T, *store.Store, bool)) bool {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state")
+	disk := faultfs.New(durable.NoSync{}) // faultfs knows what was synced
+	s, err := store.Open(t.Context(), path, disk, "web1", store.Holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(t, s); err != nil {
+		t.Fatal(err)
+	}
+	disk.Arm(c.n, c.fault)
+	err = run(t, s)
+	tripped := disk.Tripped()
+	if c.power {
+		if err := disk.PowerCut(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk.Disarm()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil && !errors.Is(err, faultfs.ErrFault) {
+		t.Errorf("err = %v, want the fault", err)
+	}
+	next := open(t, path, disk, store.Holder)
+	check(t, next, err == nil)
+	if t.Failed() {
+		t.Errorf("so it was at change %d of the sweep", c.n)
+	}
+	return tripped
 }
 
 // oldOrNew checks a value: after success it is the new one, else one of both.

@@ -220,10 +220,16 @@ func TestAccounts(t *testing.T) {
 	if err := s.UpdateAccount(ctx, "broken", func(*store.Account) error { return nil }); !isDamaged(err) {
 		t.Errorf("a damaged account is replaced: %v", err)
 	}
-	if err := os.Remove(recordFile(s, "accounts/broken")); err != nil {
+}
+
+func TestArchiveAccount(t *testing.T) {
+	s := newStore(t)
+	ctx := t.Context()
+	key, _ := newKey(t)
+	err := s.UpdateAccount(ctx, "ca", func(a *store.Account) error { return a.SetKey(key) })
+	if err != nil {
 		t.Fatal(err)
 	}
-
 	for range 2 { // the second time there is none
 		if err := s.ArchiveAccount(ctx, "ca", "the CA does not know it"); err != nil {
 			t.Fatal(err)

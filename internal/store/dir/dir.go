@@ -190,10 +190,14 @@ func (d *Dir) Sweep(ctx context.Context) error {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err != nil || entry.IsDir() || !durable.IsTemp(entry.Name()) {
+		if err != nil || !durable.IsTemp(entry.Name()) {
 			return err
 		}
-		return d.disk.Remove(path)
+		err = d.disk.Remove(path)
+		if err == nil && entry.IsDir() {
+			err = fs.SkipDir
+		}
+		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove leftover temporaries: %w", err)

@@ -211,8 +211,14 @@ func TestSweep(t *testing.T) {
 	if got := tree(t, filepath.Join(root, "a/b")); len(got) != 3 {
 		t.Fatalf("a killed Put leaves %v, want a temporary", got)
 	}
+	if err := os.Mkdir(durable.Temp(filepath.Join(root, "a/c")), 0o700); err != nil { // as a killed Mkdir leaves one
+		t.Fatal(err)
+	}
 	if err := d.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if got := tree(t, filepath.Join(root, "a")); len(got) != 3 {
+		t.Errorf("after Sweep: %v", got)
 	}
 	if got := tree(t, filepath.Join(root, "a/b")); len(got) != 2 || got["k.json"] != "-rw------- old" {
 		t.Errorf("after Sweep: %v", got)
