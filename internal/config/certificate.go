@@ -30,9 +30,12 @@ type Certificate struct {
 	Name       string
 	Names      []string // in ASCII and lower case; IP addresses in their canonical form
 	CommonName string   // "" where no name is short enough
-	CSR        *CSR     // nil where Certkeep makes keys and requests itself
-	Challenges []Rule   // looked at before Config.Challenges
-	Files      []File   // instead of a layout; nil where the layout counts
+	// CommonNameGiven is set where the configuration says CommonName; else it
+	// follows the names.
+	CommonNameGiven bool
+	CSR             *CSR   // nil where Certkeep makes keys and requests itself
+	Challenges      []Rule // looked at before Config.Challenges
+	Files           []File // instead of a layout; nil where the layout counts
 	Settings
 }
 

@@ -68,7 +68,8 @@ func commandShell() shape[Command] {
 		}
 	})
 	form.kinds = table
-	form.table = nil // documented once, with commands
+	form.json = form.table.definition
+	form.table = nil // it is described with all commands, not once for every key
 	return as(form,
 		func(_ *reader, _ *node, f commandForm) (Command, bool) { return Command{Shell: f.shell}, true },
 		func(c Command) (commandForm, bool) { return commandForm{shell: c.Shell}, c.Shell != "" })

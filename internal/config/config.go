@@ -110,7 +110,7 @@ type DNS struct {
 	TSIGFile    string   // rfc2136: key file in BIND's syntax; "" signs nothing
 	Command     Command  // command
 	TTL         time.Duration
-	Timeout     time.Duration // of one update or one run of the command
+	Timeout     time.Duration // command: of one run
 	Resolver    string        // host:port asked for zones and CNAMEs; "" is the system's
 	Propagation Propagation
 }
@@ -128,10 +128,9 @@ func within(name, zone string) bool {
 // Propagation says how long and where a new record is looked for before the
 // CA is told of it.
 type Propagation struct {
-	Off      bool
-	Servers  []string // host:port; empty means every authoritative server of the zone
-	Timeout  time.Duration
-	Interval time.Duration
+	Off     bool
+	Servers []string // host:port; empty means every authoritative server of the zone
+	Timeout time.Duration
 }
 
 // Command is a program with exact arguments, or text for a shell.

@@ -109,7 +109,7 @@ func mapOf[V any](name string, s shape[V], words string, check func(r *reader, a
 		table: s.table,
 		below: "." + name + s.below,
 		read: func(r *reader, n *node, v *map[string]V) {
-			if *v == nil {
+			if *v == nil && len(n.pairs) > 0 {
 				*v = make(map[string]V, len(n.pairs))
 			}
 			for i := range n.pairs {

@@ -25,6 +25,15 @@ func newConverter(out *findings, file int, data []byte) *converter {
 // place is where a node of the parser begins.
 func (c *converter) place(n ast.Node) place { return placeOfToken(int(c.file), n.GetToken()) }
 
+// start is where a value begins; the parser takes the colon of its first key
+// for the place of a table.
+func (c *converter) start(n ast.Node) place {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		return c.place(m.Values[0].Key)
+	}
+	return c.place(n)
+}
+
 // node converts one value.
 func (c *converter) node(n ast.Node) *node {
 	switch n := n.(type) {
@@ -89,6 +98,9 @@ func (c *converter) alias(n *ast.AliasNode) *node {
 		hint = fmt.Sprintf(`quote it: "*%s"`, name)
 	}
 	c.out.add(at, fmt.Sprintf("*%s refers to a YAML anchor that does not exist", name), hint)
+	if hint == "" {
+		return &node{kind: null, at: at}
+	}
 	return &node{kind: text, at: at, text: "*" + name}
 }
 
@@ -177,6 +189,9 @@ func (c *converter) merge(to, from *node, seen *keySet) {
 		for _, item := range from.items {
 			c.merge(to, item, seen)
 		}
+		return
+	}
+	if from.kind == null {
 		return
 	}
 	if from.kind != table {

@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // tableDoc describes a table: what it is for, and its keys in the order in
 // which they are read and shown.
 type tableDoc struct {
@@ -28,22 +30,17 @@ func (t *tableDoc) keyNames() []string {
 	return names
 }
 
-// homeOf returns the path of the table, here or below, that has a key of that
-// name, or "". A table that is reached twice, as the rules of a certificate,
-// counts where it is reached first.
-func (t *tableDoc) homeOf(name string) string {
-	home := ""
+// homesOf lists the paths of the tables below that have a key of that name. A
+// table that is reached twice, as the rules of a certificate, counts where it
+// is reached first.
+func (t *tableDoc) homesOf(name string) []string {
+	var homes []string
 	t.walk("", func(path string, table *tableDoc) {
-		if home != "" || path == "" {
-			return
-		}
-		for _, k := range table.keys {
-			if k.name == name {
-				home = path
-			}
+		if path != "" && slices.Contains(table.keyNames(), name) {
+			homes = append(homes, path)
 		}
 	})
-	return home
+	return homes
 }
 
 // walk calls visit for the table and all tables below it, each once, with its

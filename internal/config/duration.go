@@ -20,8 +20,8 @@ const (
 // The patterns of durations and spans in the JSON Schema. They allow what
 // ParseDuration and ParseSpan allow, bounds aside.
 const (
-	durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w|y))+$`
-	spanPattern     = `^(([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w|y))+|[0-9]+(\.[0-9]+)?%)$`
+	durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h|d|w|y))+$`
+	spanPattern     = `^(([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h|d|w|y))+|[0-9]+(\.[0-9]+)?%)$`
 )
 
 var errDuration = errors.New("not a duration")

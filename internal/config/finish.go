@@ -86,16 +86,16 @@ func finishCommonName(r *reader, n *node, c *Certificate) {
 		return
 	}
 	at := n.placeOf("common_name")
-	name, wrong, hint := checkName(c.CommonName)
+	name, wrong, _ := checkName(c.CommonName)
 	switch {
 	case wrong != "":
-		r.out.add(at, wrong, hint)
+		r.out.add(at, wrong, "the common name is one of the names")
 	case len(name) > maxCN:
 		r.out.add(at, fmt.Sprintf("a common name of %d characters is too long", len(name)), fmt.Sprintf("at most %d; without common_name the first name that is short enough is taken", maxCN))
 	case len(c.Names) > 0 && !slices.Contains(c.Names, name):
 		r.out.add(at, fmt.Sprintf("the common name %q is not among the names", name), hintAmong(name, c.Names))
 	}
-	c.CommonName = name
+	c.CommonName, c.CommonNameGiven = name, true
 }
 
 // endpointsOf is where services present what they read.

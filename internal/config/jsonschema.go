@@ -136,7 +136,10 @@ func (n *node) plain() any {
 	case boolean:
 		return n.text == "true"
 	case number:
-		return json.Number(n.text)
+		if json.Valid([]byte(n.text)) {
+			return json.Number(n.text)
+		}
+		return n.text // 0600, .inf and their like have no form in JSON
 	case text:
 		return n.text
 	case list:

@@ -9,7 +9,10 @@ import (
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString(markdownHead)
-	schema().table.walk("", func(path string, t *tableDoc) {
+	root := schema().table
+	headings := make(map[string]string)
+	root.walk("", func(path string, t *tableDoc) { headings[t.name] = path })
+	root.walk("", func(path string, t *tableDoc) {
 		if len(t.keys) == 0 {
 			return
 		}
@@ -28,7 +31,7 @@ func Markdown() string {
 				shared += " `" + k.name + "`"
 				continue
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.name, cell(k.words), cell(k.standardWords()), cell(k.meaning()))
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.name, cell(k.words), cell(k.standardWords(headings)), cell(k.meaning()))
 		}
 		if shared != "" {
 			fmt.Fprintf(&b, "|%s | as under `defaults` | as `defaults` says | For this certificate alone. |\n", shared)
@@ -38,8 +41,9 @@ func Markdown() string {
 	return b.String()
 }
 
-// standardWords is the default for people.
-func (k keyDoc) standardWords() string {
+// standardWords is the default for people. Headings says under which each
+// table is described.
+func (k keyDoc) standardWords(headings map[string]string) string {
 	switch {
 	case k.standard != "":
 		return k.standard
@@ -47,8 +51,21 @@ func (k keyDoc) standardWords() string {
 		return "`" + renderFlow(k.standardNode) + "`"
 	case strings.Contains(k.doc, "Required."):
 		return "required"
+	case k.table != nil && len(k.table.keys) > 0:
+		heading := headings[k.table.name]
+		return "see [`" + heading + "`](#" + anchor(heading) + ")"
 	}
 	return "none"
+}
+
+// anchor is what a heading of that text is linked by.
+func anchor(heading string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '-' || c == '_' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return -1
+	}, strings.ToLower(heading))
 }
 
 // meaning is what the key means, with an example where it says more.

@@ -25,7 +25,7 @@ func nearest(word string, candidates []string) string {
 	if len(word) > 64 {
 		return ""
 	}
-	most := 1 + len(word)/4 // one slip, and one more for every four letters
+	most := max(1, len(word)/3) // slips
 	best, bestDistance := "", most+1
 	for _, c := range candidates {
 		if d := distance(word, strings.ToLower(c), bestDistance); d < bestDistance && d < max(len(word), len(c)) {

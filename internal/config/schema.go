@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -49,7 +50,7 @@ func schema() shape[Config] {
 			doc: "Programs that read certificates, by names of your choice.",
 		}),
 		field("hooks", hooks(), func(c *Config) *map[string]Hook { return &c.Hooks }, about{
-			doc: "Programs that are run at events, by the event's name. They get JSON on stdin. The hook of `installed` is repeated until it succeeds.",
+			doc: "Programs that are run at events, by the event's name. They get JSON on stdin. One that fails is run again until it succeeds.",
 		}),
 		field("keep", keep(), func(c *Config) *Keep { return &c.Keep }, about{doc: "How much of the past is kept."}),
 		field("defaults", defaults(), func(c *Config) *Settings { return &c.Defaults }, about{
@@ -172,7 +173,7 @@ func checkEmail(s string) (wrong, hint string) {
 		return fmt.Sprintf("%q is not a mail address", shorten(s)), "one such as admin@example.com"
 	}
 	if _, wrong, hint := checkName(host); wrong != "" {
-		return wrong, hint
+		return fmt.Sprintf("%q is not a mail address", shorten(s)), cmp.Or(hint, "one such as admin@example.com")
 	}
 	return "", ""
 }
@@ -195,8 +196,8 @@ func identifierKey(what string) func(*reader, place, string) bool {
 
 // userName is a user or group; whether it exists is known where files are
 // written.
-func userName(such string) shape[string] {
-	return checked("a name", such, func(s string) (string, string) {
+func userName() shape[string] {
+	return checked("a name", "", func(s string) (string, string) {
 		if strings.ContainsAny(s, " \t:/") {
 			return fmt.Sprintf("%q is not a name of a user or group", shorten(s)), ""
 		}

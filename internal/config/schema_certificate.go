@@ -20,6 +20,9 @@ func certificates() shape[[]Certificate] {
 		table: one.table,
 		below: ".NAME",
 		read: func(r *reader, n *node, v *[]Certificate) {
+			if len(n.pairs) == 0 {
+				return
+			}
 			r.certs.begin(r.cfg, len(n.pairs))
 			list := make([]Certificate, 0, len(n.pairs))
 			for i := range n.pairs {
@@ -34,9 +37,12 @@ func certificates() shape[[]Certificate] {
 				readInto(r, one, p.value, &list[len(list)-1])
 			}
 			slices.SortFunc(list, func(a, b Certificate) int { return strings.Compare(a.Name, b.Name) })
-			*v = list
+			*v = slices.Clip(list)
 		},
 		show: func(v []Certificate) *node {
+			if len(v) == 0 {
+				return nil
+			}
 			to := &node{kind: table}
 			for _, cert := range v {
 				to.pairs = append(to.pairs, pair{key: cert.Name, value: one.show(cert)})
@@ -76,6 +82,7 @@ func certificate() shape[Certificate] {
 		all[i].shared = shared[all[i].name]
 	}
 	s := object("certificate", "A certificate. Nothing but its name is needed: `example.com:` alone is a certificate for that name.", all, finishCertificate)
+	s.such = "{names: [example.com, www.example.com]}"
 	show := s.show
 	s.show = func(c Certificate) *node {
 		n := show(c)
@@ -88,9 +95,9 @@ func certificate() shape[Certificate] {
 // hiddenIn reports whether a key has no place beside another that is there.
 func hiddenIn(c Certificate, key string) bool {
 	switch key {
-	case "names":
-		return c.CSR != nil && c.CSR.Problem != ""
-	case "common_name", "key_types", "must_staple":
+	case "common_name":
+		return !c.CommonNameGiven
+	case "key_types", "must_staple":
 		return c.CSR != nil
 	case "layout", "path":
 		return c.Files != nil
@@ -171,8 +178,8 @@ func file() shape[File] {
 			single(parts), filled(listOf(parts, "a list of parts", "[key, fullchain]"))), func(f *File) *[]Part { return &f.Content }, about{
 			doc: "What, in this order: `key`, `certificate` (the leaf alone), `chain` (all but the leaf), `fullchain` (both). Required.", example: "[key, fullchain]",
 		}),
-		field("owner", userName("postfix"), func(f *File) *string { return &f.Owner }, about{doc: "Owner.", standard: "the certificate's", example: "root", off: true}),
-		field("group", userName("ssl-cert"), func(f *File) *string { return &f.Group }, about{doc: "Group.", standard: "the certificate's", example: "ssl-cert", off: true}),
+		field("owner", userName(), func(f *File) *string { return &f.Owner }, about{doc: "Owner.", standard: "the certificate's", example: "root", off: true}),
+		field("group", userName(), func(f *File) *string { return &f.Group }, about{doc: "Group.", standard: "the certificate's", example: "ssl-cert", off: true}),
 		field("mode", mode(), func(f *File) *fs.FileMode { return &f.Mode }, about{
 			doc: "Permissions, a quoted octal number.", standard: "`\"0644\"`; with a private key `\"0600\"`, or `\"0640\"` with a group", example: `"0640"`, off: true,
 		}),

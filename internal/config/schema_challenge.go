@@ -74,14 +74,14 @@ func rule() shape[Rule] {
 			if n.has("try") {
 				given++
 			}
-			if given == 0 && !slices.ContainsFunc(n.pairs, isMethodKey) {
+			if given == 0 && !slices.ContainsFunc(n.pairs, func(p pair) bool { return p.key != "names" }) {
 				r.out.add(n.at, "a rule says how names are proven", "add one of http-01, tls-alpn-01, dns-01 and try")
 			}
 			if given > 1 {
 				r.out.add(n.at, "a rule takes one of http-01, tls-alpn-01, dns-01 and try", "list several below try, in the order in which they are tried")
 			}
 		})
-	form.kinds = table
+	form.kinds, form.words, form.such = table, "a table with a method", "{http-01: {webroot: /var/www/html}}"
 	return as(form,
 		func(_ *reader, _ *node, f ruleForm) (Rule, bool) {
 			rule := Rule{Names: f.names, Methods: f.methods()}
@@ -102,10 +102,6 @@ func rule() shape[Rule] {
 		})
 }
 
-func isMethodKey(p pair) bool {
-	return slices.Contains([]string{MethodHTTP01, MethodTLSALPN01, MethodDNS01, "try"}, p.key)
-}
-
 // method is an entry of `try`.
 func method() shape[methodForm] {
 	s := object("method", "An entry of `try`: exactly one of `http-01`, `tls-alpn-01` and `dns-01`.",
@@ -115,7 +111,7 @@ func method() shape[methodForm] {
 				r.out.add(n.at, "an entry of try is one of http-01, tls-alpn-01 and dns-01", "write them as entries of their own")
 			}
 		})
-	s.kinds = table
+	s.kinds, s.words, s.such = table, "a table with a method", "{http-01: {}}"
 	return s
 }
 
@@ -129,7 +125,7 @@ func pattern() shape[string] {
 func http01() shape[Method] {
 	s := object(MethodHTTP01, "Proof by a file over HTTP.", []key[Method]{
 		field("webroot", checked("an absolute path", "/var/www/html", checkWebroot), func(m *Method) *string { return &m.Webroot }, about{
-			doc: "Folder that a web server serves as the root of the name. `{fqdn}` stands for the name, `{host}` for its first label, `{zone}` for the rest.", standard: "none: the own listener answers",
+			doc: "Folder that a web server serves as the root of the name. `{fqdn}` stands for the name, `{host}` for its first label and `{zone}` for the rest; example.com itself is `{zone}`, with `.` as its `{host}`.", standard: "none: the own listener answers",
 			example: "/var/www/html",
 		}),
 	}, func(r *reader, n *node, m *Method) {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ func dnsWriters() shape[map[string]DNS] {
 func dnsNames(c *Config) []string { return declaredNames(c.DNS) }
 
 func dnsWriter() shape[DNS] {
-	return object("dns", "A way to write DNS records.", []key[DNS]{
+	s := object("dns", "A way to write DNS records.", []key[DNS]{
 		field("provider", oneOf("provider", ProviderRFC2136, ProviderCommand), func(d *DNS) *string { return &d.Provider }, about{
 			doc: "`rfc2136` sends dynamic updates to a name server; `command` runs a program. Required.", example: ProviderRFC2136,
 		}),
@@ -33,10 +34,10 @@ func dnsWriter() shape[DNS] {
 		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
 			doc: "command: the program that writes and removes records.", example: "[/usr/local/bin/dns-record]", off: true,
 		}),
-		fieldOr("ttl", duration(0), func(d *DNS) *time.Duration { return &d.TTL }, time.Minute, about{doc: "Time to live of the records."}),
 		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, 30*time.Second, about{
-			doc: "How long one update, or one run of the command, may take.",
+			doc: "command: how long one run may take.",
 		}),
+		fieldOr("ttl", duration(0), func(d *DNS) *time.Duration { return &d.TTL }, time.Minute, about{doc: "Time to live of the records."}),
 		field("resolver", server(), func(d *DNS) *string { return &d.Resolver }, about{
 			doc: "Resolver that is asked for zones, name servers and aliases.", standard: "the system's", example: `"127.0.0.1:53"`, off: true,
 		}),
@@ -45,6 +46,24 @@ func dnsWriter() shape[DNS] {
 				doc: "How it is made sure that a new record can be seen before the CA is told; `false` does not look.",
 			}),
 	}, checkDNSWriter)
+	show := s.show
+	s.show = func(d DNS) *node {
+		n := show(d)
+		n.pairs = slices.DeleteFunc(n.pairs, func(p pair) bool { return !d.takes(p.key) })
+		return n
+	}
+	return s
+}
+
+// takes reports whether a key belongs to the provider, or to all of them.
+func (d DNS) takes(key string) bool {
+	switch key {
+	case "server", "tsig_file":
+		return d.Provider == ProviderRFC2136
+	case "command", "timeout":
+		return d.Provider == ProviderCommand
+	}
+	return true
 }
 
 // checkDNSWriter refuses keys of one provider with another.
@@ -56,10 +75,9 @@ func checkDNSWriter(r *reader, n *node, d *DNS) {
 		}
 		return
 	}
-	owner := map[string]string{"server": ProviderRFC2136, "tsig_file": ProviderRFC2136, "command": ProviderCommand}
 	for _, p := range n.pairs {
-		if own, ok := owner[p.key]; ok && own != d.Provider {
-			r.out.add(p.at, fmt.Sprintf("%q belongs to the provider %s, not to %s", p.key, own, d.Provider), "")
+		if !d.takes(p.key) {
+			r.out.add(p.at, fmt.Sprintf("the provider %s takes no %q", d.Provider, p.key), "it belongs to the other provider")
 		}
 	}
 	if d.Provider == ProviderCommand && !n.has("command") {
@@ -71,9 +89,6 @@ func propagation() shape[Propagation] {
 	s := object("propagation", "How it is made sure that a new record can be seen before the CA is told.", []key[Propagation]{
 		fieldOr("timeout", duration(time.Millisecond), func(p *Propagation) *time.Duration { return &p.Timeout }, 5*time.Minute, about{
 			doc: "How long to look before giving up.",
-		}),
-		fieldOr("interval", duration(time.Millisecond), func(p *Propagation) *time.Duration { return &p.Interval }, 2*time.Second, about{
-			doc: "Time between two looks.",
 		}),
 		field("servers", filled(listOf(server(), "a list of name servers", `["192.0.2.53:53"]`)), func(p *Propagation) *[]string { return &p.Servers }, about{
 			doc: "Name servers that are asked.", standard: "every authoritative server of the zone", example: `["192.0.2.53:53"]`, off: true,
@@ -110,10 +125,10 @@ func server() shape[string] {
 		if p, err := strconv.ParseUint(port, 10, 16); err != nil || p == 0 {
 			return "", fmt.Sprintf("%s: %q is not a port", r.is(), shorten(port)), "ports are 1 to 65535"
 		}
-		host, wrong, hint := checkName(host)
-		if wrong == "" && strings.HasPrefix(host, "*") {
-			wrong = fmt.Sprintf("%s: %q is not a server", r.is(), host)
+		name, wrong, _ := checkName(host)
+		if wrong != "" || strings.HasPrefix(name, "*") {
+			return "", fmt.Sprintf("%s: %q is not a server", r.is(), shorten(host)), `write one such as "192.0.2.53:53"`
 		}
-		return net.JoinHostPort(host, port), wrong, hint
+		return net.JoinHostPort(name, port), "", ""
 	}, showText)
 }

@@ -28,11 +28,11 @@ func hooks() shape[map[string]Hook] {
 }
 
 func hook() shape[Hook] {
-	return object("hook", "A program that is run at an event. Events: "+eventWords()+".", []key[Hook]{
+	s := object("hook", "A program that is run at an event. Events: "+eventWords()+".", []key[Hook]{
 		field("command", command("/etc/certkeep/on-install"), func(h *Hook) *Command { return &h.Command }, about{
 			doc: "What to run. Required.", example: "[/etc/certkeep/on-install]",
 		}),
-		field("user", userName("root"), func(h *Hook) *string { return &h.User }, about{
+		field("user", userName(), func(h *Hook) *string { return &h.User }, about{
 			doc: "User to run it as.", standard: "the running user", example: "nobody", off: true,
 		}),
 		fieldOr("timeout", duration(time.Millisecond), func(h *Hook) *time.Duration { return &h.Timeout }, 2*time.Minute, about{
@@ -44,6 +44,8 @@ func hook() shape[Hook] {
 			r.out.add(n.at, fmt.Sprintf("the hook of %q has no command", h.Event), "for example {command: [/etc/certkeep/on-install]}")
 		}
 	})
+	s.such = "{command: [/etc/certkeep/on-install]}"
+	return s
 }
 
 func eventWords() string { return "`" + strings.Join(Events(), "`, `") + "`" }

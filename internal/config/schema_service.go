@@ -131,8 +131,9 @@ func signalAction() shape[[]service.Action] {
 		field("signal", oneOf("signal", "HUP", "USR1", "USR2", "INT", "TERM", "WINCH"), func(a *service.Action) *string { return &a.Signal }, about{doc: "The signal. Required.", example: "HUP"}),
 		field("pid_file", absolute("/run/nginx.pid"), func(a *service.Action) *string { return &a.PIDFile }, about{doc: "File that holds the process id. Required.", example: "/run/nginx.pid"}),
 	}, func(r *reader, n *node, a *service.Action) {
+		given := n.has("signal") || n.has("pid_file") || len(n.pairs) == 0
 		for _, k := range []string{"signal", "pid_file"} {
-			if !n.has(k) {
+			if given && !n.has(k) {
 				r.out.add(n.at, fmt.Sprintf("%s by a signal needs %s", r.is(), k), "for example {signal: HUP, pid_file: /run/nginx.pid}")
 			}
 		}

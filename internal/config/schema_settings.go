@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/certkeep/certkeep/internal/keys"
@@ -61,10 +62,10 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		inherited(field("layout", oneOf("layout", LayoutStandard, LayoutCertbot, LayoutNixOS, LayoutHAProxy), func(t *T) *string { return &at(t).Layout }, about{
 			doc: "Which files are written: `standard` = NAME/{privkey,cert,chain,fullchain}.pem; `certbot` = live/NAME/ with the same four; `nixos` = NAME/{key,cert,chain,fullchain,full}.pem; `haproxy` = NAME.pem with everything in it.",
 		}), showText(std.Layout)),
-		field("owner", userName("root"), func(t *T) *string { return &at(t).Owner }, about{
+		field("owner", userName(), func(t *T) *string { return &at(t).Owner }, about{
 			doc: "Owner of the files.", standard: "the running user", example: "root", off: true,
 		}),
-		field("group", userName("ssl-cert"), func(t *T) *string { return &at(t).Group }, about{
+		field("group", userName(), func(t *T) *string { return &at(t).Group }, about{
 			doc: "Group of the files. With one, private keys are 0640, without 0600.", standard: "that of the running user", example: "ssl-cert", off: true,
 		}),
 	}
@@ -189,8 +190,10 @@ func checkAddress(s string) (wrong, hint string) {
 	if s == AddressDNS {
 		return "", ""
 	}
-	_, wrong, hint = checkName(s)
-	return wrong, hint
+	if _, wrong, _ := checkName(s); wrong != "" {
+		return fmt.Sprintf("%q is not an address", shorten(s)), "write an IP address, a host, or dns"
+	}
+	return "", ""
 }
 
 // fileParts are what a file may hold.

@@ -182,8 +182,8 @@ func (r *reader) unknownKey(at place, name string, t *tableDoc) {
 	hint := ""
 	if near := nearest(name, known); near != "" {
 		hint = didYouMean(near)
-	} else if home := r.root.homeOf(name); home != "" {
-		hint = fmt.Sprintf("it belongs below %s", home)
+	} else if homes := r.root.homesOf(name); len(homes) > 0 {
+		hint = "it belongs below " + strings.Join(homes, " or ")
 	} else {
 		hint = "known here: " + strings.Join(known, ", ")
 	}

@@ -42,16 +42,17 @@ func (c *Config) Wanted() plan.Wanted {
 // WantedCert is one certificate as package plan decides upon it.
 func (c *Config) WantedCert(cert *Certificate) plan.WantedCert {
 	w := plan.WantedCert{
-		Name:       cert.Name,
-		Names:      cert.Names,
-		CommonName: cert.CommonName,
-		Issuers:    cert.Issuers,
-		KeyTypes:   make([]string, 0, len(cert.KeyTypes)),
-		Profile:    c.wantedProfile(cert),
-		MustStaple: cert.MustStaple,
-		Renew:      cert.Renew,
-		Warn:       cert.Warn,
-		Keep:       c.Keep.Versions,
+		Name:            cert.Name,
+		Names:           cert.Names,
+		CommonName:      cert.CommonName,
+		CommonNameGiven: cert.CommonNameGiven,
+		Issuers:         cert.Issuers,
+		KeyTypes:        make([]string, 0, len(cert.KeyTypes)),
+		Profile:         c.wantedProfile(cert),
+		MustStaple:      cert.MustStaple,
+		Renew:           cert.Renew,
+		Warn:            cert.Warn,
+		Keep:            c.Keep.Versions,
 	}
 	for _, t := range cert.KeyTypes {
 		w.KeyTypes = append(w.KeyTypes, string(t))

@@ -69,7 +69,7 @@ func (c *converter) parse(tokens token.Tokens) ast.Node {
 			continue
 		}
 		if body != nil {
-			c.out.syntax(c.place(doc.Body), "a second document begins here", `a configuration is one document; remove the line "---" before it`)
+			c.out.syntax(c.start(doc.Body), "a second document begins here", `a configuration is one document; remove the line "---" before it`)
 			return nil
 		}
 		body = doc.Body

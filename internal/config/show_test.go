@@ -1,0 +1,160 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// everything uses every key at least once.
+const everything = `
+state: /srv/certkeep
+node: "007"
+email: admin@example.com
+accept_terms: [letsencrypt, corp]
+concurrency: 3
+listen: {http: {address: "[::1]:8080"}, tls: "127.0.0.1:443"}
+log: {level: debug, format: json, file: /var/log/certkeep.log}
+issuers:
+  corp: {directory: https://ca.corp.example/acme?x=y, roots_file: /etc/r.pem, proxy: "http://p:3128", profile: "true", preferred_chain: "Röot: X #1",
+         eab: {kid: "12345", hmac_env: HMAC}, staging: letsencrypt-staging}
+  letsencrypt: {profile: tlsserver}
+  zerossl: {eab: {kid: "- a", hmac_credential: zerossl}}
+dns:
+  main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
+  cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
+challenges:
+  - {names: ["*.example.com", .example.org, 192.0.2.7], dns-01: {via: main}}
+  - {names: [a.example.net], http-01: {webroot: "/srv/{zone}/{host}"}}
+  - try: [{tls-alpn-01: {}}, {http-01: {}}, {dns-01: {via: cmd}}]
+services:
+  web: {check: "a 'b c'", reload: [x, "", "\n", "a: b", "#"], status: s, min_interval: 10s, verify: [443, {port: 25, starttls: false}]}
+  sig: {reload: {signal: HUP, pid_file: /run/x.pid}, verify: []}
+  nginx: {reload: nginx -s reload}
+  apache: {check: x}
+  haproxy: {min_interval: 1w}
+  postfix: {}
+hooks:
+  installed: {command: {shell: "x\n  y\n"}, user: root, timeout: 1500ms}
+  errored: {command: "x"}
+keep: {versions: 1, archive: 0s, events: 0}
+defaults:
+  issuer: [corp, letsencrypt]
+  key_types: [ecdsa-p384, rsa-3072]
+  profile: p
+  must_staple: true
+  renew: {before: 12.5%, ari: false}
+  warn: 3d
+  services: [web, nginx]
+  verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2"}]
+  path: /etc/tls/
+  layout: nixos
+  owner: www-data
+  group: "1000"
+certificates:
+  bare.example.net:
+  full:
+    names: [b.example.net, "2001:DB8::1", B2.example.net]
+    common_name: b2.example.net
+    issuer: letsencrypt
+    key_types: [rsa-2048]
+    renew: {ari: true}
+    services: []
+    verify: false
+    challenges: [{names: [b.example.net], http-01: {webroot: /w}}]
+    layout: haproxy
+  spread:
+    names: [c.example.net]
+    verify: [{port: 5432, starttls: postgres}]
+    files:
+      - {path: "/a/{key_type}.pem", content: [key, certificate, chain], mode: "400", owner: o, group: g, target: t}
+      - {path: /b.pem, content: fullchain, key_type: rsa-3072}
+  nowhere: {names: [d.example.net], files: []}
+`
+
+func TestShowLoadsToTheSame(t *testing.T) {
+	texts := []string{"", everything, Example()}
+	for _, c := range findingCases(t) {
+		if len(c.errors) == 0 {
+			texts = append(texts, c.yaml)
+		}
+	}
+	for _, yaml := range texts {
+		cfg := mustLoad(t, yaml)
+		shown := cfg.Show()
+		again, warnings, err := LoadBytes("shown", []byte(shown))
+		if err != nil {
+			t.Errorf("%v\nin\n%s", err, shown)
+			continue
+		}
+		if !reflect.DeepEqual(unmarked(again), unmarked(cfg)) {
+			t.Errorf("shown as\n%s\nloads as\n%+v\nwant\n%+v", shown, unmarked(again), unmarked(cfg))
+		}
+		if third := again.Show(); third != shown {
+			t.Errorf("shown as\n%s\nthen as\n%s (%v)", shown, third, warnings)
+		}
+	}
+}
+
+// Every key of the schema is used in the text that the round trip is tried on.
+func TestEverythingIsEverything(t *testing.T) {
+	used := make(map[string]bool)
+	var gather func(n *node)
+	gather = func(n *node) {
+		for _, i := range n.items {
+			gather(i)
+		}
+		for _, p := range n.pairs {
+			used[p.key] = true
+			gather(p.value)
+		}
+	}
+	gather(parseYAML(&findings{files: []string{"x"}}, 0, []byte(everything)))
+	schema().table.walk("", func(path string, table *tableDoc) {
+		for _, k := range table.keys {
+			if !used[k.name] && !slices.Contains([]string{"csr", "file", "key_file", "hmac_file"}, k.name) { // in other tests
+				t.Errorf("%s.%s is in no test", path, k.name)
+			}
+		}
+	})
+}
+
+func TestShowFillsIn(t *testing.T) {
+	shown := mustLoad(t, "certificates: {a.example: {services: [nginx]}}").Show()
+	for _, want := range []string{
+		"state: /var/lib/certkeep\n", "concurrency: 20\n", "  http: \":80\"\n", "  tls: false\n", "  file: false\n", "  archive: 1y\n",
+		"    directory: https://acme-v02.api.letsencrypt.org/directory\n", "\n  a.example:\n    names: [a.example]\n    issuer: [letsencrypt]\n",
+		"    verify: [443]\n    path: /etc/ssl/certkeep\n    layout: standard\n", "accept_terms: false\n",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is missing in\n%s", want, shown)
+		}
+	}
+}
+
+func TestRenderText(t *testing.T) {
+	for _, s := range []string{
+		"", " ", "a", "a b", "true", "No", "null", "~", "1", "1.5", "0x1f", "1e3", ".5", "-", "- a", "a: b", "a #b", "#", "*x", "&x", "!x", "|", ">", "%x", "@x", "`x`",
+		"'x'", "\"x\"", "a\nb", "\t", "\x7f", "é", "😀", "\u2028", "{a}", "[a]", "a,b", "2001:db8::1", "1:30", "2001-01-01", "30d", "33%", "/etc/x", "https://a/b?c#d", "a\\b", "=", "<<", "\u00a0", "_",
+	} {
+		out := &findings{files: []string{"x"}}
+		for _, yaml := range []string{"k: " + renderText(s) + "\n", "k: [" + renderText(s) + ", x]\n", renderText(s) + ": k\n"} {
+			n := parseYAML(out, 0, []byte(yaml))
+			if len(out.errors) > 0 || n == nil || len(n.pairs) != 1 {
+				t.Errorf("%q renders as %s: %v", s, renderText(s), out.errors)
+				break
+			}
+			got := n.pairs[0].value
+			switch {
+			case got.kind == list:
+				got = got.items[0]
+			case n.pairs[0].key != "k" || s == "k":
+				got = &node{kind: text, text: n.pairs[0].key}
+			}
+			if got.kind != text || got.text != s {
+				t.Errorf("%q renders as %s, which is read as %+v", s, renderText(s), got)
+			}
+		}
+	}
+}
