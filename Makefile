@@ -37,8 +37,9 @@ check: tools ## format, vet, staticcheck, go.mod files, generated documents
 bench: ## the numbers of docs/performance.md, measured here
 	go run ./bench
 
-demo: build tools ## a real CA and three certificates, kept for a minute and a half on loopback
-	go run ./demo
+demo: build tools ## a real CA and three certificates, kept for half a minute on loopback
+	go build -o build/demo ./demo
+	build/demo
 
 generate: build ## docs/configuration.md and the JSON Schema, from the source
 	scripts/check-generated --write

@@ -18,10 +18,16 @@ type DNS struct {
 	client *http.Client
 }
 
-// newDNS returns a client of the management port at addr.
-func newDNS(addr string) *DNS {
-	return &DNS{base: "http://" + addr, client: &http.Client{Timeout: 10 * time.Second}}
+// DNSAt steers a challtestsrv that another process started, by its URL.
+func DNSAt(url string) *DNS {
+	return &DNS{base: url, client: &http.Client{Timeout: 10 * time.Second}}
 }
+
+// newDNS returns a client of the management port at addr.
+func newDNS(addr string) *DNS { return DNSAt("http://" + addr) }
+
+// URL is where this DNS server is steered; see DNSAt.
+func (d *DNS) URL() string { return d.base }
 
 // SetDefaultIPv4 answers A queries for all other names; "" with nothing.
 func (d *DNS) SetDefaultIPv4(ip string) error {
