@@ -19,6 +19,7 @@ import (
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/status"
 	"github.com/certkeep/certkeep/internal/store"
 )
 
@@ -42,11 +43,13 @@ type Client struct {
 // most, and waiting is called once if so. Then the error is a
 // *store.HeldError.
 func Hold(ctx context.Context, cfg *config.Config, disk durable.Disk, waiting func(*store.HeldError)) (*store.Store, *Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	again := time.NewTicker(lookEvery)
+	defer again.Stop()
 	told := false
 	for {
-		s, err := store.Open(context.WithoutCancel(ctx), cfg.State, disk, cfg.Node, store.Holder)
+		s, err := store.Open(ctx, cfg.State, disk, cfg.Node, store.Holder)
 		held, isHeld := errors.AsType[*store.HeldError](err)
 		if !isHeld {
 			return s, nil, err
@@ -56,7 +59,7 @@ func Hold(ctx context.Context, cfg *config.Config, disk durable.Disk, waiting fu
 			client.held = held
 			return nil, client, nil
 		}
-		if !errors.Is(err, ErrNone) && ctx.Err() == nil {
+		if !errors.Is(err, ErrNone) {
 			return nil, nil, err
 		}
 		if !told {
@@ -64,11 +67,10 @@ func Hold(ctx context.Context, cfg *config.Config, disk durable.Disk, waiting fu
 			told = true
 		}
 		select {
-		case <-time.After(lookEvery):
+		case <-again.C:
+		case <-over.C:
+			return nil, nil, held
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, nil, held
-			}
 			return nil, nil, context.Cause(ctx)
 		}
 	}
@@ -223,4 +225,10 @@ func refusedBy(resp *http.Response) error {
 		return &engine.FaultError{Fault: *r.Fault}
 	}
 	return &RefusedError{Status: resp.StatusCode, Words: r.Error}
+}
+
+// Status is how everything is, as the daemon sees it.
+func (c *Client) Status(ctx context.Context) (status.Overview, error) {
+	var o status.Overview
+	return o, c.call(ctx, http.MethodGet, pathStatus, nil, &o)
 }
