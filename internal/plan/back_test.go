@@ -65,6 +65,8 @@ func TestEarlierVersionThatIsNoAnswer(t *testing.T) {
 		"unreadable": func(s *scene) { s.known.Versions[0].Broken = "gone" },
 		"revoked":    func(s *scene) { s.v1().Revoked = true },
 		"other CA":   func(s *scene) { s.v1().Issuer = "third" },
+		"nameless":   func(s *scene) { s.known.Versions[0].ID = "" },
+		"no pairs":   func(s *scene) { s.known.Versions[0].Pairs = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

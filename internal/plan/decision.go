@@ -19,35 +19,50 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// decision gathers the steps of one certificate. Each method looks at one
-// part of its life and appends what follows.
+// decision gathers the steps of one certificate after another. Each method
+// looks at one part of a certificate's life and appends what follows.
 type decision struct {
 	now   time.Time
-	want  WantedCert
-	known *KnownCert
 	world World
 	steps []Step
+	first int // of the steps of the certificate in hand
 
+	want    WantedCert
+	known   *KnownCert
 	current Version   // the published version; zero without one
 	has     bool      // whether there is one
 	until   time.Time // when what is served ends; zero where nothing valid is
 	urgent  bool      // nothing valid is served, or not for long
 }
 
-func decide(now time.Time, w World, want WantedCert, known *KnownCert) *decision {
-	d := &decision{now: now, want: want, known: known, world: w}
-	d.current, d.has = known.Version(known.Published)
+// take takes a certificate in hand.
+func (d *decision) take(want WantedCert) {
+	d.want, d.known, d.first = want, d.world.Known.Cert(want.Name), len(d.steps)
+	d.current, d.has = d.known.Version(d.known.Published)
+	d.until, d.urgent = time.Time{}, !d.has
 	if !d.has {
-		d.urgent = true
-		return d
+		return
 	}
 	serving := d.current.Serving(want.KeyTypes)
-	if end := serving.NotAfter(); end.After(now) {
+	if end := serving.NotAfter(); end.After(d.now) {
 		d.until = end
 	}
-	d.urgent = serving.Broken != "" || WarnAt(serving, want.Warn).Before(now) ||
+	d.urgent = serving.Broken != "" || WarnAt(serving, want.Warn).Before(d.now) ||
 		slices.ContainsFunc(serving.Pairs, func(p Pair) bool { return p.Revoked })
-	return d
+}
+
+// make appends the steps of a certificate.
+func (d *decision) make(want WantedCert) {
+	d.take(want)
+	if d.known.Newer {
+		return // a Problem says what a person must do
+	}
+	d.obtain()
+	d.install()
+	d.verify()
+	d.advice()
+	d.prune()
+	d.answer()
 }
 
 // add appends a step, filling in what all steps of the certificate share.
@@ -62,9 +77,12 @@ func (d *decision) add(s Step) {
 	d.steps = append(d.steps, s)
 }
 
-// anyDue reports whether some step gathered so far is to be done now.
+// own are the steps of the certificate in hand.
+func (d *decision) own() []Step { return d.steps[d.first:] }
+
+// anyDue reports whether some of them is to be done now.
 func (d *decision) anyDue() bool {
-	return slices.ContainsFunc(d.steps, func(s Step) bool { return s.Due(d.now) })
+	return slices.ContainsFunc(d.own(), func(s Step) bool { return s.Due(d.now) })
 }
 
 // Serving returns the part of v that is still wanted. A pair whose key type

@@ -56,7 +56,7 @@ func (a Advice) askAgain(now time.Time) time.Time {
 
 // renewalDue reports whether a new pair of keyType is on its way already.
 func (d *decision) renewalDue(keyType string) bool {
-	return slices.ContainsFunc(d.steps, func(s Step) bool {
+	return slices.ContainsFunc(d.own(), func(s Step) bool {
 		return (s.Kind == KindIssue || s.Kind == KindResume) && s.KeyType == keyType && s.Due(d.now)
 	})
 }

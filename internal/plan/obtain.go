@@ -75,7 +75,7 @@ func (d *decision) satisfies(v Version) bool {
 			return false
 		}
 	}
-	return true
+	return v.ID != "" && len(v.Pairs) > 0
 }
 
 // changed reports whether a reason speaks of the config, so that an earlier

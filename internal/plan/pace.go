@@ -16,7 +16,7 @@ const (
 // is urgent or asked for is never delayed. Attempts of the last hour count, so
 // that the pace holds across passes and restarts; an attempt under way keeps
 // the place that it has.
-func pace(now time.Time, w World, steps []Step) []Step {
+func pace(now time.Time, w World, steps []Step) {
 	var waiting []int
 	for i, s := range steps {
 		if s.Kind == KindIssue && s.Due(now) && !s.Urgent && !s.Asked && !underWay(w, s) {
@@ -24,7 +24,7 @@ func pace(now time.Time, w World, steps []Step) []Step {
 		}
 	}
 	if len(waiting) == 0 {
-		return steps
+		return
 	}
 	slices.SortStableFunc(waiting, func(a, b int) int { return steps[a].Until.Compare(steps[b].Until) })
 	share := max(paceLeast, len(w.Wanted.Certs)/paceHours)
@@ -44,7 +44,6 @@ func pace(now time.Time, w World, steps []Step) []Step {
 		place, _ := slices.BinarySearchFunc(begin, at, time.Time.Compare)
 		begin = slices.Insert(begin, place, at)
 	}
-	return steps
 }
 
 // WarnSlack is how long a step may be put off without coming near the end of

@@ -55,32 +55,27 @@ type Step struct {
 // Due reports whether the step is to be done at now.
 func (s Step) Due(now time.Time) bool { return !s.At.After(now) }
 
+// stepsEach is how many steps a quiet certificate has: the next renewal, the
+// next look at its files, its services and the CA's advice.
+const stepsEach = 4
+
 // Make returns every step that follows from w, the due ones and the next
 // ones to come, most urgent first.
 func Make(now time.Time, w World) []Step {
-	var steps []Step
+	d := decision{now: now, world: w, steps: make([]Step, 0, stepsEach*len(w.Wanted.Certs))}
 	for _, want := range w.Wanted.Certs {
-		steps = append(steps, Cert(now, w, want)...)
+		d.make(want)
 	}
-	steps = pace(now, w, steps)
-	slices.SortStableFunc(steps, byUrgency(now))
-	return steps
+	pace(now, w, d.steps)
+	byUrgency(now, d.steps)
+	return d.steps
 }
 
 // Cert returns the steps of one certificate, in the order in which they have
 // to be done. Pace across certificates is not part of it.
 func Cert(now time.Time, w World, want WantedCert) []Step {
-	known := w.Known.Cert(want.Name)
-	if known.Newer {
-		return nil // a Problem says what a person must do
-	}
-	d := decide(now, w, want, known)
-	d.obtain()
-	d.install()
-	d.verify()
-	d.advice()
-	d.prune()
-	d.answer()
+	d := decision{now: now, world: w}
+	d.make(want)
 	return d.steps
 }
 
@@ -96,28 +91,41 @@ func Next(now time.Time, steps []Step) time.Time {
 	return next
 }
 
-// byUrgency orders steps: due before coming, asked and urgent before others,
-// then by the end of what is served, so that what ends first is done first.
-func byUrgency(now time.Time) func(a, b Step) int {
-	rank := func(s Step) int {
+// place is where a step stands in the plan: due before coming, asked and
+// urgent before others, then by the end of what is served, so that what ends
+// first is done first; of what is coming, the next first.
+type place struct {
+	rank int
+	at   time.Time
+	i    int // of the step that belongs there
+}
+
+// byUrgency puts steps in the order of their places. Places are sorted instead
+// of steps, which are large, and each step is then moved once.
+func byUrgency(now time.Time, steps []Step) {
+	places := make([]place, len(steps))
+	for i, s := range steps {
+		p := place{rank: 2, at: s.Until, i: i}
 		switch {
 		case !s.Due(now):
-			return 3
+			p.rank, p.at = 3, s.At
 		case s.Asked:
-			return 0
+			p.rank = 0
 		case s.Urgent:
-			return 1
-		default:
-			return 2
+			p.rank = 1
 		}
+		places[i] = p
 	}
-	return func(a, b Step) int {
-		if c := cmp.Compare(rank(a), rank(b)); c != 0 {
-			return c
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), a.at.Compare(b.at), cmp.Compare(a.i, b.i))
+	})
+	for i := range places {
+		// Follow the cycle of moves that begins here.
+		lifted, hole := steps[i], i
+		for from := places[hole].i; from != i; from = places[hole].i {
+			steps[hole], places[hole].i = steps[from], hole
+			hole = from
 		}
-		if rank(a) == 3 {
-			return a.At.Compare(b.At)
-		}
-		return a.Until.Compare(b.Until)
+		steps[hole], places[hole].i = lifted, hole
 	}
 }

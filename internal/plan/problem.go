@@ -152,7 +152,8 @@ func (d *diagnosis) validity() {
 // is still needed.
 func (d *diagnosis) attempts() {
 	for _, keyType := range d.want.KeyTypes {
-		dec := decide(d.now, d.world, d.want, d.known)
+		dec := decision{now: d.now, world: d.world}
+		dec.take(d.want)
 		at, reason := dec.due(dec.current, keyType)
 		if at.After(d.now) {
 			continue

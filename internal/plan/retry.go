@@ -84,6 +84,9 @@ func (t Tries) Failed(now time.Time, fault Fault, retryAfter time.Time) Tries {
 	if wait := t.NotBefore.Sub(t.Last); t.Open && wait > 0 {
 		t.NotBefore = now.Add(wait)
 	}
+	if t.Last.After(now) {
+		t.Last = now // the clock was set back meanwhile; what is stored now counts
+	}
 	t.Open, t.Crashed, t.Ended = false, 0, now
 	t.Fault = &fault
 	if !retryAfter.After(now) {

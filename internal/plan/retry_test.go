@@ -112,6 +112,10 @@ func TestClockSetBack(t *testing.T) {
 			at(t, s.the(t, plan.KindIssue), s.now)
 		})
 	}
+	meanwhile := plan.Tries{Issuer: "le"}.Begin(ahead, 0).Failed(day(10), fault(plan.BlameCA), day(13))
+	if wait := meanwhile.WaitsUntil(day(10)); !wait.Equal(day(13)) {
+		t.Errorf("the clock was set back during an attempt: waits until %s, want what the CA said then", wait)
+	}
 	small := plan.Tries{}.Begin(day0(), 0).Failed(day0(), fault(plan.BlameAdmin), time.Time{})
 	if wait := small.WaitsUntil(day0().Add(-30 * time.Second)); !wait.Equal(day0().Add(time.Minute)) {
 		t.Errorf("a correction of half a minute ends the backoff: %s", wait)

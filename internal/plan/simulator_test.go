@@ -76,9 +76,9 @@ func (s *simulator) chance(n int) bool { return s.dice.IntN(n) == 0 }
 func (s *simulator) runUntil(end time.Time) {
 	s.t.Helper()
 	for s.real.Before(end) {
-		s.settle()
+		steps := s.settle()
 		s.check()
-		next := plan.Next(s.now(), s.plan())
+		next := plan.Next(s.now(), steps)
 		if next.IsZero() || !next.Before(end.Add(s.skew)) {
 			s.real = end
 			return
@@ -87,32 +87,25 @@ func (s *simulator) runUntil(end time.Time) {
 	}
 }
 
-// settle does what is due until nothing is.
-func (s *simulator) settle() {
+// settle does what is due until nothing is, and returns what comes later.
+func (s *simulator) settle() []plan.Step {
 	s.t.Helper()
 	for range 200 {
-		step, ok := s.first()
-		if !ok {
-			return
+		steps := s.plan()
+		if len(steps) == 0 || !steps[0].Due(s.now()) {
+			return steps
 		}
-		s.do(step)
+		s.do(steps[0])
 	}
 	s.fail("no end of work at one instant: %v", s.plan())
-}
-
-func (s *simulator) first() (plan.Step, bool) {
-	steps := s.plan()
-	if len(steps) == 0 || !steps[0].Due(s.now()) {
-		return plan.Step{}, false
-	}
-	return steps[0], true
+	return nil
 }
 
 // plan makes the plan and compares it with what holds for every plan.
 func (s *simulator) plan() []plan.Step {
 	s.t.Helper()
 	s.planned++
-	look := s.planned%50 == 0
+	look := s.planned%200 == 0
 	var before string
 	if look {
 		before = text(s.t, s.world)
@@ -215,7 +208,7 @@ func (s *simulator) issue(k *plan.KnownCert, want plan.WantedCert, step plan.Ste
 	tries.Issuer, tries.Request = order.Issuer, &order.Request
 	set(&k.Tries, step.KeyType, tries)
 	set(&k.Orders, step.KeyType, order)
-	if s.killed && s.chance(10) {
+	if s.kill() {
 		return
 	}
 	if code, blame, failed := s.trouble(ca); failed {
@@ -227,10 +220,19 @@ func (s *simulator) issue(k *plan.KnownCert, want plan.WantedCert, step plan.Ste
 		order.URL, order.Expires = fmt.Sprintf("https://%s.example/order/%d", step.Issuer, s.ids), s.now().Add(days(7))
 		set(&k.Orders, step.KeyType, order)
 	}
-	if s.killed && s.chance(10) {
+	if s.kill() {
 		return
 	}
 	s.keep(k, want, step, order)
+}
+
+// kill ends the process now and then, where the simulation is of trouble.
+func (s *simulator) kill() bool {
+	if !s.killed || !s.chance(10) {
+		return false
+	}
+	s.calm = later(s.calm, s.real)
+	return true
 }
 
 func (s *simulator) trouble(ca *simulatedCA) (plan.Code, plan.Blame, bool) {

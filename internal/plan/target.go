@@ -39,14 +39,15 @@ func (d *decision) install() {
 	}
 }
 
-// addFirst puts a step before those gathered so far, in every order: a person
-// who asked for one of them asked for what it needs.
+// addFirst puts a step before the others of the certificate, in every order: a
+// person who asked for one of them asked for what it needs.
 func (d *decision) addFirst(s Step) {
-	s.Asked = slices.ContainsFunc(d.steps, func(s Step) bool { return s.Asked })
+	s.Asked = slices.ContainsFunc(d.own(), func(s Step) bool { return s.Asked })
 	d.add(s)
-	last := d.steps[len(d.steps)-1]
-	copy(d.steps[1:], d.steps)
-	d.steps[0] = last
+	own := d.own()
+	last := own[len(own)-1]
+	copy(own[1:], own)
+	own[0] = last
 }
 
 func (d *decision) installAt(target WantedTarget, version Version) {
