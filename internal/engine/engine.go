@@ -130,24 +130,6 @@ func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, ver
 	return errors.Join(errs...)
 }
 
-// Settled returns once the pass in Run has looked at the store after the call
-// and nothing that is due now is left, queued or running for the named
-// certificates (all when none are named), or with ctx's end.
-func (e *Engine) Settled(ctx context.Context, names []string) error {
-	s := settled{names: names, done: make(chan struct{})}
-	select {
-	case e.settling <- s:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // World is what plan looks at, read from the store.
 func (e *Engine) World(ctx context.Context) (plan.World, error) {
 	known, err := e.Store.Known(ctx)

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -226,44 +225,4 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: s.Target, Words: "placeholder installed, so that " + strings.Join(w.wantedTarget(s.Target).Services, ", ") + " can start"})
 	return nil
-}
-
-// inspect looks whether installed files were altered, and stores what was.
-func (w *worker) inspect(ctx context.Context) *plan.Fault {
-	w.engine.inspectQuietly(ctx, w.want, w.known)
-	return nil
-}
-
-// inspectQuietly is an inspection without a step around it. It reports
-// whether something needs work now. Where all is well it writes nothing.
-func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known *plan.KnownCert) bool {
-	known.Inspected = time.Now()
-	found := map[string][]string{}
-	for _, target := range want.Targets {
-		if altered := e.inspector.Altered(known.Targets[target.Name].Files); len(altered) > 0 {
-			found[target.Name] = altered
-		}
-	}
-	if len(found) == 0 {
-		return false
-	}
-	err := e.Store.UpdateTargets(ctx, want.Name, func(targets map[string]plan.Target) error {
-		for name, altered := range found {
-			t := targets[name]
-			t.Altered = altered
-			targets[name] = t
-		}
-		return nil
-	})
-	if err != nil {
-		e.Log.Error("cannot store which files were altered", "certificate", want.Name, "error", errors.Join(err))
-		return false
-	}
-	for name, altered := range found {
-		t := known.Targets[name]
-		t.Altered = altered
-		known.Targets[name] = t
-		e.Log.Warn("installed files were changed by somebody else", "certificate", want.Name, "target", name, "files", altered)
-	}
-	return true
 }

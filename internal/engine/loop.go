@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -96,12 +94,6 @@ type pass struct {
 type rest struct {
 	until time.Time
 	count int
-}
-
-// settled is somebody who waits until nothing is due for some certificates.
-type settled struct {
-	names []string
-	done  chan struct{}
 }
 
 // finished is what a worker hands back.
@@ -253,31 +245,6 @@ func (p *pass) wake() <-chan struct{} {
 	return p.engine.wake
 }
 
-// settling are those who want to wait for a pass that goes on for ever.
-func (p *pass) settling() <-chan settled {
-	if p.once {
-		return nil
-	}
-	return p.engine.settling
-}
-
-// settle tells those whose certificates have nothing due, queued or running.
-func (p *pass) settle(ctx context.Context) {
-	p.waiting = slices.DeleteFunc(p.waiting, func(s settled) bool {
-		concerns := func(name string) bool { return len(s.names) == 0 || slices.Contains(s.names, name) }
-		for name := range p.running {
-			if concerns(name) {
-				return false
-			}
-		}
-		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(steps[0].Cert) }) {
-			return false
-		}
-		close(s.done)
-		return true
-	})
-}
-
 // sooner is the earlier of two instants; zero means never.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
@@ -342,60 +309,4 @@ func (p *pass) reload(ctx context.Context) {
 // keepTransient carries over what only a running process knows.
 func keepTransient(to, from *plan.KnownCert) {
 	to.Looked, to.Vacant, to.Inspected = from.Looked, from.Vacant, from.Inspected
-}
-
-// inspectAll carries out the inspections of certificates for which nothing
-// else is due, a few at a time and without a worker each: a pass over many
-// certificates costs little more than their stats. It returns the other steps.
-func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step) []plan.Step {
-	due := map[string]int{}
-	for _, s := range steps {
-		if s.Due(now) {
-			due[s.Cert]++
-		}
-	}
-	var rest []plan.Step
-	var alone []string
-	for _, s := range steps {
-		if s.Kind == plan.KindInspect && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind) {
-			alone = append(alone, s.Cert)
-			continue
-		}
-		rest = append(rest, s)
-	}
-	if len(alone) == 0 {
-		return rest
-	}
-	altered := p.inspect(ctx, alone)
-	for _, name := range altered {
-		rest = append(rest, plan.Cert(now, p.world, p.wanted[name])...)
-	}
-	return rest
-}
-
-// inspect looks at the files of certificates in parallel and returns those
-// that need work now.
-func (p *pass) inspect(ctx context.Context, names []string) []string {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var altered []string
-	next := make(chan string)
-	for range 2 * runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for name := range next {
-				if p.engine.inspectQuietly(ctx, p.wanted[name], p.world.Known.Certs[name]) {
-					mu.Lock()
-					altered = append(altered, name)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, name := range names {
-		next <- name
-	}
-	close(next)
-	wg.Wait()
-	slices.Sort(altered)
-	return altered
 }

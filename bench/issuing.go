@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/faultfs"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// keeper is an engine within this process.
+type keeper struct {
+	*engine.Engine
+	store *store.Store
+}
+
+func (s *site) keeper(ctx context.Context, state string, disk durable.Disk) (*keeper, error) {
+	st, err := store.Open(ctx, filepath.Join(s.dir, state, "state"), disk, "bench", store.Holder)
+	if err != nil {
+		return nil, err
+	}
+	return &keeper{store: st, Engine: engine.New(engine.Options{
+		Store: st, Disk: disk, Log: slog.New(slog.DiscardHandler), UserAgent: "certkeep/bench",
+	})}, nil
+}
+
+// apply runs a pass over certificates and returns how long it took.
+func (k *keeper) apply(ctx context.Context, text string) (time.Duration, error) {
+	cfg, _, err := config.LoadBytes("bench.yaml", []byte(text))
+	if err != nil {
+		return 0, err
+	}
+	if err := k.Configure(cfg); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	report, err := k.Apply(ctx, nil, engine.Only{})
+	took := time.Since(start)
+	for _, o := range report.Done {
+		if o.Fault != nil {
+			return took, fmt.Errorf("%s %s: %s %q", o.Step.Kind, o.Step.Cert, o.Fault.Words, o.Fault.Detail)
+		}
+	}
+	return took, err
+}
+
+// many makes n certificates of one name.
+func many(prefix string, n int) map[string][]string {
+	all := map[string][]string{}
+	for i := range n {
+		name := fmt.Sprintf("%s%d.test", prefix, i)
+		all[name] = []string{name}
+	}
+	return all
+}
+
+// requests counts what one certificate asks of the CA and of the disk.
+func (b *bench) requests(ctx context.Context) error {
+	s, err := b.site(ctx, "requests", acmetest.Options{Settle: true})
+	if err != nil {
+		return err
+	}
+	defer s.ca.Close()
+	disk := faultfs.New(durable.OS{})
+	k, err := s.keeper(ctx, "a", disk)
+	if err != nil {
+		return err
+	}
+	defer k.store.Close()
+	if _, err := k.apply(ctx, s.config("a", many("first", 1))); err != nil {
+		return err
+	}
+	heading("CA requests and synced writes of one certificate")
+	fmt.Println("Account known, answers ready at the first poll.\n\n| names | requests | 5 + 2N | synced writes | folder syncs |\n|---|---|---|---|---|")
+	for _, n := range []int{1, 10, 100} {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf("n%d-%d.test", n, i))
+		}
+		s.ca.ResetRequests()
+		disk.Disarm()
+		if _, err := k.apply(ctx, s.config("a", map[string][]string{fmt.Sprintf("of%d", n): names})); err != nil {
+			return err
+		}
+		tally := disk.Tally()
+		fmt.Printf("| %d | %d | %d | %d | %d |\n", n, s.ca.Count(), 5+2*n, tally[faultfs.Create], tally[faultfs.SyncDir])
+	}
+	return nil
+}
+
+// throughput compares the engine with a bare loop over the same library.
+func (b *bench) throughput(ctx context.Context) error {
+	const certificates, parallel, rounds = 100, 20, 5
+	s, err := b.site(ctx, "throughput", acmetest.Options{})
+	if err != nil {
+		return err
+	}
+	defer s.ca.Close()
+	l, err := newLoop(ctx, s)
+	if err != nil {
+		return err
+	}
+	var bare, stubbed, synced []float64
+	for r := range rounds {
+		took, err := l.run(ctx, fmt.Sprintf("bare%d-", r), certificates, parallel)
+		if err != nil {
+			return err
+		}
+		bare = append(bare, certificates/took.Seconds())
+		for _, d := range []struct {
+			disk durable.Disk
+			name string
+			into *[]float64
+		}{{durable.NoSync{}, "stubbed", &stubbed}, {durable.OS{}, "synced", &synced}} {
+			took, err := s.round(ctx, fmt.Sprintf("%s%d", d.name, r), d.disk, certificates)
+			if err != nil {
+				return err
+			}
+			*d.into = append(*d.into, certificates/took.Seconds())
+		}
+	}
+	heading("Throughput")
+	fmt.Printf("%d certificates of one name against one Pebble behind a counting proxy, %d at once, median of %d rounds taken in turn.\n\n", certificates, parallel, rounds)
+	fmt.Println("| | certificates a second | of the bare loop |\n|---|---|---|")
+	for _, row := range []struct {
+		name string
+		rate []float64
+	}{{"bare loop over acmez: ready keys, no disk", bare}, {"certkeep, syncs stubbed", stubbed}, {"certkeep, real syncs", synced}} {
+		fmt.Printf("| %s | %.0f | %.0f %% |\n", row.name, median(row.rate), 100*median(ratios(row.rate, bare)))
+	}
+	return nil
+}
+
+// round issues certificates with an engine of its own, its account known.
+func (s *site) round(ctx context.Context, name string, disk durable.Disk, n int) (time.Duration, error) {
+	k, err := s.keeper(ctx, name, disk)
+	if err != nil {
+		return 0, err
+	}
+	defer k.store.Close()
+	if _, err := k.apply(ctx, s.config(name, many(name+"-warm", 1))); err != nil {
+		return 0, err
+	}
+	return k.apply(ctx, s.config(name, many(name+"-", n)))
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
+// ratios divides pair by pair, so that a drift of the machine falls out.
+func ratios(a, b []float64) []float64 {
+	r := make([]float64, len(a))
+	for i := range a {
+		r[i] = a[i] / b[i]
+	}
+	return r
+}

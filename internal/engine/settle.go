@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// settled is somebody who waits until nothing is due for some certificates.
+type settled struct {
+	names []string
+	done  chan struct{}
+}
+
+// Settled returns once the pass in Run has looked at the store after the call
+// and nothing that is due now is left, queued or running for the named
+// certificates (all when none are named), or with ctx's end.
+func (e *Engine) Settled(ctx context.Context, names []string) error {
+	s := settled{names: names, done: make(chan struct{})}
+	select {
+	case e.settling <- s:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// settling are those who want to wait for a pass that goes on for ever.
+func (p *pass) settling() <-chan settled {
+	if p.once {
+		return nil
+	}
+	return p.engine.settling
+}
+
+// settle tells those whose certificates have nothing due, queued or running.
+func (p *pass) settle(ctx context.Context) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(s settled) bool {
+		concerns := func(name string) bool { return len(s.names) == 0 || slices.Contains(s.names, name) }
+		for name := range p.running {
+			if concerns(name) {
+				return false
+			}
+		}
+		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(steps[0].Cert) }) {
+			return false
+		}
+		close(s.done)
+		return true
+	})
+}
