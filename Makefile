@@ -3,6 +3,9 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOLS   := $(CURDIR)/build/tools
+# The version is said above. Go need not ask git, which refuses to answer where
+# the checkout belongs to another user.
+export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 # Tests may take this long per package; the whole run takes far less.
 TIMEOUT := 10m
 # Every Go file of both modules that is not built.
@@ -12,7 +15,7 @@ GOFILES  = $(shell find . -name '*.go' -not -path './build/*' -not -path './.git
 .PHONY: build deps tools test check bench demo generate clean help
 
 build: ## a static binary, ./build/certkeep
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
 
 deps: ## the servers that tests start (Debian: apt-get) and the tools
 	scripts/install-servers
@@ -32,7 +35,7 @@ check: tools ## format, vet, staticcheck, go.mod files, generated documents
 	go mod tidy -diff
 	go mod verify
 	cd tools && go mod tidy -diff && go mod verify
-	scripts/check-generated
+	go test -count=1 ./internal/config -run TestDocs
 
 bench: ## the numbers of docs/performance.md, measured here
 	go run ./bench
@@ -41,8 +44,8 @@ demo: build tools ## a real CA and three certificates, kept for half a minute on
 	go build -o build/demo ./demo
 	build/demo
 
-generate: build ## docs/configuration.md and the JSON Schema, from the source
-	scripts/check-generated --write
+generate: ## docs/configuration.md and docs/config.schema.json, from the source
+	go test ./internal/config -run TestDocs -update
 
 clean: ## remove what was built
 	rm -rf build
