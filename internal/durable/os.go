@@ -129,14 +129,13 @@ func newDir(path string, a Attr) error {
 		err = os.Chmod(temp, a.Mode.Perm())
 	}
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = renameNew(temp, path)
 	}
 	if err == nil {
 		return nil
 	}
 	err = errors.Join(err, OS{}.Remove(temp))
-	// Another goroutine or process made it meanwhile, and put something in
-	// it already: as good.
+	// Another goroutine or process made it meanwhile: as good.
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		return nil
 	}
