@@ -19,8 +19,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	large := flag.Bool("large", false, "also a state of 100,000 certificates")
+	keep := flag.String("keep", "", "work in this folder and leave it, to look into a figure")
 	flag.Parse()
-	if err := run(ctx, *large, flag.Args()); err != nil {
+	if err := run(ctx, *keep, *large, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -32,12 +33,15 @@ type part struct {
 	measure func(context.Context) error
 }
 
-func run(ctx context.Context, large bool, only []string) error {
-	dir, err := os.MkdirTemp("", "certkeep-bench-")
-	if err != nil {
-		return err
+func run(ctx context.Context, dir string, large bool, only []string) error {
+	if dir == "" {
+		made, err := os.MkdirTemp("", "certkeep-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(made)
+		dir = made
 	}
-	defer os.RemoveAll(dir)
 	b := &bench{dir: dir, program: filepath.Join(dir, "certkeep")}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", b.program, "./cmd/certkeep")
 	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr

@@ -81,19 +81,20 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 	r := &recorder{ui: a.ui}
 	stop := a.ui.startLive()
 	failed := false
+	var after plan.World
 	if state.client != nil {
 		failed, err = a.convergeThere(ctx, state.client, w, r)
+		if err == nil {
+			after, err = world(ctx, cfg)
+		}
 	} else {
-		failed, err = a.convergeHere(ctx, cfg, state.store, w, r)
+		after, failed, err = a.convergeHere(ctx, cfg, state.store, w, r)
 	}
 	stop()
 	if err != nil {
 		return err
 	}
-	o, err := a.outcome(ctx, cfg, w, r.done(), failed)
-	if err != nil {
-		return err
-	}
+	o := outcomeOf(after, w, r.done(), failed)
 	if a.json {
 		err = a.ui.printJSON(o)
 	} else {
@@ -102,20 +103,21 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 	return errors.Join(err, exitWith(o.ExitCode))
 }
 
-// convergeHere runs the engine in this process, which holds the state.
-func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Store, w wish, r *recorder) (bool, error) {
+// convergeHere runs the engine in this process, which holds the state. It
+// returns the world as it is afterwards.
+func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Store, w wish, r *recorder) (plan.World, bool, error) {
 	e, err := a.engine(ctx, cfg, s, r.watch)
 	if err != nil {
-		return false, err
+		return plan.World{}, false, err
 	}
 	if w.ask != "" {
 		if err := e.Ask(ctx, w.ask, w.all(cfg), w.version); err != nil {
-			return false, fmt.Errorf("store what was asked for: %w", err)
+			return plan.World{}, false, fmt.Errorf("store what was asked for: %w", err)
 		}
 	}
 	report, err := e.Apply(ctx, w.names, w.only)
 	r.take(report.Done)
-	return report.Failed, err
+	return report.World, report.Failed, err
 }
 
 // engine makes an engine on a state that this process holds.
@@ -174,17 +176,13 @@ func allNames(cfg *config.Config) []string {
 	return names
 }
 
-// outcome looks at how things are now.
-func (a *app) outcome(ctx context.Context, cfg *config.Config, w wish, steps []doneStep, failed bool) (outcome, error) {
-	world, err := world(context.WithoutCancel(ctx), cfg)
-	if err != nil {
-		return outcome{}, err
-	}
-	o := status.Of(time.Now(), world)
+// outcomeOf sums up how things are after what was done.
+func outcomeOf(after plan.World, w wish, steps []doneStep, failed bool) outcome {
+	o := status.Of(time.Now(), after)
 	if len(w.names) > 0 {
 		o = o.Only(w.names)
 	}
-	return outcome{Time: o.Time, Node: o.Node, State: o.State, ExitCode: o.ExitCode(failed), Steps: steps, Certificates: o.Certificates}, nil
+	return outcome{Time: o.Time, Node: o.Node, State: o.State, ExitCode: o.ExitCode(failed), Steps: steps, Certificates: o.Certificates}
 }
 
 // describeOutcome renders what was done for people: a line for each
