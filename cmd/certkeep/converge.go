@@ -98,7 +98,7 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 	if a.json {
 		err = a.ui.printJSON(o)
 	} else {
-		a.ui.print(a.describeOutcome(o))
+		a.ui.print(a.describeOutcome(o, len(w.names) > 0))
 	}
 	return errors.Join(err, exitWith(o.ExitCode))
 }
@@ -186,11 +186,13 @@ func outcomeOf(after plan.World, w wish, steps []doneStep, failed bool) outcome 
 }
 
 // describeOutcome renders what was done for people: a line for each
-// certificate that was worked on, and all that is wrong.
-func (a *app) describeOutcome(o outcome) string {
+// certificate that was worked on, and all that is wrong. Who named a
+// certificate is not told again to do so.
+func (a *app) describeOutcome(o outcome, named bool) string {
 	r := renderer{now: o.Time, width: a.ui.width(a.ui.stdout), paint: a.ui.painter(a.ui.stdout)}
 	var b strings.Builder
 	var rows [][]string
+	var waiting []string // after a failure, until nobody asks for them
 	well := 0
 	for _, c := range o.Certificates {
 		words := doneTo(c.Name, o.Steps)
@@ -200,6 +202,10 @@ func (a *app) describeOutcome(o outcome) string {
 		}
 		if words == "" {
 			words = "nothing was due"
+			if c.Failure != nil {
+				words = "waits after a failure"
+				waiting = append(waiting, c.Name)
+			}
 		}
 		rows = append(rows, []string{c.Name, string(c.State), words, r.validity(c)})
 	}
@@ -220,6 +226,9 @@ func (a *app) describeOutcome(o outcome) string {
 		fmt.Fprintf(&b, "nothing to do: %s well\n", areOf(well, "certificate"))
 	case well > 0:
 		fmt.Fprintf(&b, "%s well, and nothing was due for them\n", areOf(well, "other certificate"))
+	}
+	if len(waiting) > 0 && !named {
+		fmt.Fprintf(&b, "\nMended? Who is named does not wait: certkeep apply %s\n", strings.Join(waiting[:min(len(waiting), 5)], " "))
 	}
 	return b.String()
 }

@@ -68,11 +68,15 @@ func (r renderer) forecast(f status.Forecast, routine bool) string {
 		b.WriteString("nothing else comes until " + minute(f.Until) + "\n")
 	}
 	for _, s := range f.Spends {
-		fmt.Fprintf(&b, "\n%s: %s of %s", s.Issuer, counted(s.Orders, "order"), counted(s.Names, "name"))
-		if s.Replaces > 0 {
-			fmt.Fprintf(&b, ", of which %d say what they replace", s.Replaces)
+		count := "count"
+		if s.Orders == 1 {
+			count = "counts"
 		}
-		b.WriteString(" count against its limits\n")
+		fmt.Fprintf(&b, "\n%s: %s of %s %s against its limits", s.Issuer, counted(s.Orders, "order"), counted(s.Names, "name"), count)
+		if s.Replaces > 0 {
+			fmt.Fprintf(&b, "; as %s, which many CAs do not count", counted(s.Replaces, "replacement"))
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
