@@ -104,6 +104,7 @@ func TestAskFromAClockThatWasAhead(t *testing.T) {
 		for _, k := range []plan.Kind{plan.KindIssue, plan.KindVerify} {
 			s.none(t, k)
 		}
+		at(t, s.the(t, plan.KindIssue), day(90).Add(-33*days(90)/100))
 		if step := s.the(t, plan.KindAnswer); !slices.Equal(step.Drop, []string{string(kind)}) {
 			t.Errorf("step %+v, want the ask to %s dropped", step, kind)
 		}

@@ -11,7 +11,9 @@ import (
 func twice(change func(*plan.WantedCert)) *scene {
 	s := quiet()
 	change(&s.want)
-	s.known.Versions = append(s.known.Versions, version("v2", day(5), pair(s.want, s.want.KeyTypes[0], day(5), days(90))))
+	again := pair(s.want, s.want.KeyTypes[0], day(5), days(90))
+	again.Issuer = s.want.Issuers[0]
+	s.known.Versions = append(s.known.Versions, version("v2", day(5), again))
 	s.known.Published = "v2"
 	s.target(func(t *plan.Target) { *t = verified("v2", s.now) })
 	s.known.Advice = nil
@@ -30,6 +32,7 @@ func TestConfigGoesBack(t *testing.T) {
 		{"must-staple", func(w *plan.WantedCert) { w.MustStaple = true }, func(w *plan.WantedCert) { w.MustStaple = false }},
 		{"CSR", func(w *plan.WantedCert) { w.CSR = "abc" }, func(w *plan.WantedCert) { w.CSR = "" }},
 		{"key type", func(w *plan.WantedCert) { w.KeyTypes = []string{rsa} }, func(w *plan.WantedCert) { w.KeyTypes = []string{ec} }},
+		{"issuer", func(w *plan.WantedCert) { w.Issuers = []string{"corp"} }, func(w *plan.WantedCert) { w.Issuers = []string{"le"} }},
 		{
 			"common name",
 			func(w *plan.WantedCert) { w.CommonName, w.CommonNameGiven = "smtp.example", true },
@@ -102,9 +105,11 @@ func TestStoredButNotPublished(t *testing.T) {
 		t.Errorf("step %+v, want v1 published", step)
 	}
 	s.none(t, plan.KindAdopt)
+	s.known.Orders = map[string]plan.Order{ec: {Issuer: "le", URL: "https://ca/1", Request: s.want.Request()}}
+	s.the(t, plan.KindPublish) // what can be served now is not kept waiting for an order
 
 	s = quiet()
-	s.known.Versions = append(s.known.Versions, version("v2", day(9), pair(s.want, ec, day(9), days(90))))
+	s.known.Versions = append(s.known.Versions, version("v2", day(-1), pair(s.want, ec, day(-1), days(90)))) // the clock was behind
 	if step := s.the(t, plan.KindPublish); step.Version != "v2" {
 		t.Errorf("step %+v, want the newer version published", step)
 	}

@@ -133,6 +133,7 @@ func TestUrgency(t *testing.T) {
 		{"warning longer than the life", func(s *scene) { s.want.Warn = plan.Span{Fixed: days(100)} }, false, day(90)},
 		{"ended", func(s *scene) { s.now = day(91) }, true, time.Time{}},
 		{"missing", func(s *scene) { s.known = plan.KnownCert{Looked: true} }, true, time.Time{}},
+		{"key type exchanged", func(s *scene) { s.want.KeyTypes = []string{rsa} }, false, day(90)},
 		{"revoked", func(s *scene) { s.v1().Revoked = true }, true, day(90)},
 		{"unreadable", func(s *scene) { s.known.Versions[0].Broken = "key lost" }, true, day(90)},
 	} {

@@ -171,6 +171,12 @@ func TestHoldIsOver(t *testing.T) {
 	}
 	s := renewed()
 	s.restore("v1")
+	s.now, s.want.Profile = day(81), "shortlived" // which the newer one does not have
+	if step := s.the(t, plan.KindIssue); !step.Due(s.now) {
+		t.Errorf("step %+v, want an order", step)
+	}
+	s = renewed()
+	s.restore("v1")
 	s.ask(plan.AskRenew, s.now)
 	if step := s.the(t, plan.KindIssue); step.Reason.Code != plan.ReasonAsked || !step.Due(s.now) {
 		t.Errorf("step %+v, want an order although held", step)

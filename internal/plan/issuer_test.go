@@ -66,6 +66,16 @@ func TestNoIssuer(t *testing.T) {
 	}
 }
 
+// An issuer that is gone is the reason, not the profile that went with it.
+func TestIssuerIsGone(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.want.Issuers, s.want.Profile = []string{"corp"}, "server"
+	if step := s.the(t, plan.KindIssue); step.Reason.Code != plan.ReasonIssuer || step.Issuer != "corp" {
+		t.Errorf("step %+v, want an order at corp because le is not listed", step)
+	}
+}
+
 // A CA's Retry-After binds everybody, people too.
 func TestRetryAfterBindsAsks(t *testing.T) {
 	t.Parallel()

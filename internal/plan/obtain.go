@@ -19,11 +19,11 @@ func (d *decision) obtain() {
 	if d.restore() {
 		return
 	}
-	if !d.has && len(d.known.Orders) == 0 && d.publishHeld(Reason{ReasonFits, "nothing is published"}) {
+	if !d.has && d.publishHeld(Reason{ReasonFits, "nothing is published"}) {
 		return
 	}
 	if !d.has && len(d.want.Targets) > 0 && !d.known.Looked {
-		d.add(Step{Kind: KindAdopt, Urgent: true, Reason: Reason{ReasonMissing, "nothing is stored; a valid pair at the target is taken over"}})
+		d.add(Step{Kind: KindAdopt, Urgent: true, Reason: Reason{ReasonMissing, "nothing is stored; a valid pair at the target would be taken over"}})
 		return
 	}
 	if d.has && d.letsGo() && d.publishNewer() {
@@ -59,7 +59,7 @@ func (d *decision) publishNewer() bool {
 		if v.ID == d.current.ID {
 			return false
 		}
-		if v.Created.After(d.current.Created) && d.satisfies(v) {
+		if d.satisfies(v) {
 			d.add(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "a newer stored version fits"}})
 			return true
 		}
@@ -130,6 +130,9 @@ func (d *decision) differs(pair Pair) (Reason, bool) {
 		return Reason{ReasonNames, "added: " + strings.Join(missing, ", ")}, true
 	}
 	switch {
+	case pair.Issuer != "" && !slices.Contains(w.Issuers, pair.Issuer):
+		// Before the profile, which the other issuer may well have changed.
+		return Reason{ReasonIssuer, fmt.Sprintf("issuer %s is no longer listed", pair.Issuer)}, true
 	case w.CommonNameGiven && w.CommonName != r.CommonName:
 		return Reason{ReasonCommonName, fmt.Sprintf("common name is to be %q, was %q", w.CommonName, r.CommonName)}, true
 	case w.Profile != r.Profile:
@@ -138,8 +141,6 @@ func (d *decision) differs(pair Pair) (Reason, bool) {
 		return Reason{ReasonMustStaple, fmt.Sprintf("must-staple is to be %t", w.MustStaple)}, true
 	case w.CSR != r.CSR:
 		return Reason{ReasonCSR, "the signing request changed"}, true
-	case pair.Issuer != "" && !slices.Contains(w.Issuers, pair.Issuer):
-		return Reason{ReasonIssuer, fmt.Sprintf("issuer %s is no longer listed", pair.Issuer)}, true
 	}
 	return Reason{}, false
 }

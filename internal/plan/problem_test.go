@@ -88,8 +88,8 @@ func TestNoProblem(t *testing.T) {
 	t.Parallel()
 	for name, disturb := range map[string]func(*scene){
 		"a failure for what is not wanted any more": func(s *scene) { s.tries(failed(5, s.now)) },
-		"a first kill":      func(s *scene) { s.now = day(61); s.tries(plan.Tries{}.Begin(s.now, 0)) },
-		"an attempt begins": func(s *scene) { s.now = day(61); s.tries(plan.Tries{}.Begin(s.now, 0)) },
+		"a first kill":  func(s *scene) { s.now = day(61); s.tries(plan.Tries{}.Begin(s.now, 0)) },
+		"a second kill": func(s *scene) { s.now = day(61); s.tries(plan.Tries{}.Begin(s.now, 0).Begin(s.now, 0)) },
 		"verdict on another version": func(s *scene) {
 			s.target(func(f *plan.Target) { f.Verify.Version, f.Verify.Results[0].Verdict = "v0", plan.VerdictWrong })
 		},

@@ -50,7 +50,7 @@ func meanings() map[Code]meaning {
 		CodeVerifyUnknown:  {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
 		CodeExpiring:       {Warning, "Look at the other problems of this certificate; mend their cause soon."},
 		CodeExpired:        {Critical, "Look at the other problems of this certificate; mend their cause now."},
-		CodeMissing:        {Critical, "Run `certkeep apply`, or look at the other problems of this certificate."},
+		CodeMissing:        {Critical, "Look at the other problems of this certificate. `certkeep apply NAME`, with its name, tries at once."},
 		CodeOverlap:        {Warning, "Two certificates name the same host. Take it out of one of them unless that is meant."},
 		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
 		CodeAltered:        {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},

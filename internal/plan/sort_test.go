@@ -28,6 +28,7 @@ func TestMostUrgentFirst(t *testing.T) {
 	add("in its window", day(20), days(90), false)
 	add("earlier in its window", day(15), days(90), false)
 	add("in the warning window", day0(), days(90), false)
+	add("short, in its window", day(81.5), days(6), false) // ends before the one above, and is less urgent
 	add("ended", day(-10), days(90), false)
 	add("asked, long valid", day(80), days(90), true)
 	add("asked, ended", day(-10), days(90), true)
@@ -38,7 +39,7 @@ func TestMostUrgentFirst(t *testing.T) {
 			order = append(order, s.Cert)
 		}
 	}
-	want := []string{"asked, ended", "asked, long valid", "ended", "in the warning window", "earlier in its window", "in its window", "coming sooner", "coming later"}
+	want := []string{"asked, ended", "asked, long valid", "ended", "in the warning window", "short, in its window", "earlier in its window", "in its window", "coming sooner", "coming later"}
 	if !slices.Equal(order, want) {
 		t.Errorf("order\n%q, want\n%q", order, want)
 	}
