@@ -48,7 +48,7 @@ func TestSupervisorIsTold(t *testing.T) {
 	t.Parallel()
 	s, supervisor := newSite(t), newNotifySocket(t)
 	p := running(t, s.config, supervisor.env)
-	if said := supervisor.next(); said["READY"] != "1" || said["STATUS"] != "Keeping 1 certificates" {
+	if said := supervisor.next(); said["READY"] != "1" || said["STATUS"] != "Keeping 1 certificate" {
 		t.Fatalf("at the start: %v", said)
 	}
 	var before unix.Timespec

@@ -44,7 +44,11 @@ func newNotifier(log *slog.Logger, fd int) notifier {
 // ready says that the store is open, the config taken and the socket bound;
 // after a reload, that it is over.
 func (n *notifier) ready(cfg *config.Config) {
-	n.systemd(fmt.Sprintf("%s\nSTATUS=Keeping %d certificates", systemd.SdNotifyReady, len(cfg.Certificates)))
+	certificates := "certificates"
+	if len(cfg.Certificates) == 1 {
+		certificates = "certificate"
+	}
+	n.systemd(fmt.Sprintf("%s\nSTATUS=Keeping %d %s", systemd.SdNotifyReady, len(cfg.Certificates), certificates))
 	if n.fd == nil {
 		return
 	}

@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,15 +43,39 @@ func newServer(ctx context.Context, d *daemon, desk *desk) *server {
 	mux.HandleFunc("POST "+pathForget, s.forget)
 	mux.HandleFunc("POST "+pathAccount, s.account)
 	s.http = &http.Server{
-		Handler:           http.MaxBytesHandler(mux, maxBody),
+		Handler:           http.MaxBytesHandler(s.read(mux), maxBody),
 		ReadHeaderTimeout: requestMayTake,
-		ReadTimeout:       requestMayTake,
 		IdleTimeout:       requestMayTake,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	return s
+}
+
+// read takes a request's body off the connection before anything is done, in
+// bounded time. http.Server's own ReadTimeout would go on counting, and end
+// whatever takes longer than it.
+func (s *server) read(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		err := control.SetReadDeadline(time.Now().Add(requestMayTake))
+		var body []byte
+		if err == nil {
+			body, err = io.ReadAll(r.Body)
+		}
+		if err == nil {
+			err = control.SetReadDeadline(time.Time{})
+		}
+		if err != nil {
+			// The deadline stays: what is left of the body is not waited for.
+			w.Header().Set("Connection", "close")
+			s.refuse(w, fmt.Errorf("%w: %w", errAsk, err))
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
 }
 
 // ask stores a wish and hands out a ticket for its progress.
