@@ -95,6 +95,7 @@ func (e *Engine) Wake() {
 // Recover finishes what a killed process left half done on this node's disk.
 // It is called once, before the first pass.
 func (e *Engine) Recover(ctx context.Context) error {
+	e.housekeeping(ctx, false)
 	recovered, err := e.current().deployer.Recover(ctx)
 	for _, r := range recovered {
 		words := "an interrupted installation was undone"

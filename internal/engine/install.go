@@ -98,7 +98,7 @@ func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result
 		return
 	}
 	if r.Changed {
-		event.Kind, event.Words = store.EventInstalled, "installed: "+s.Reason.Words
+		event.Kind, event.Words = store.EventInstalled, "files are in place; why: "+s.Reason.Words
 		w.emit(ctx, event)
 	}
 	for _, name := range r.Reloaded {

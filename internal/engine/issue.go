@@ -41,14 +41,24 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.failed(ctx, s, order, err)
 	}
 	defer unlock()
-	made, err := w.obtain(ctx, s, order)
+	if record, found := w.salvage(ctx, s, order); found {
+		err = w.publishNew(context.WithoutCancel(ctx), s, order, record)
+	} else {
+		err = w.order(ctx, s, order)
+	}
 	if err != nil {
 		return w.failed(ctx, s, order, err)
 	}
-	if err := w.keep(ctx, s, order, made); err != nil {
-		return w.failed(ctx, s, order, err)
-	}
 	return nil
+}
+
+// order asks the CA, and keeps what it gives.
+func (w *worker) order(ctx context.Context, s plan.Step, order plan.Order) error {
+	made, err := w.obtain(ctx, s, order)
+	if err != nil {
+		return err
+	}
+	return w.keep(ctx, s, order, made)
 }
 
 // begin counts the attempt before it is made, and remembers which key it is
@@ -262,7 +272,14 @@ func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made
 	if err := w.engine.Store.PutVersion(ctx, record); err != nil {
 		return fmt.Errorf("save the certificate: %w", err)
 	}
-	asked := s.Asked
+	return w.publishNew(ctx, s, order, record)
+}
+
+// publishNew makes a new version the one that targets are to serve. One write
+// does it, and clears the order and the attempts that led there.
+func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, record store.VersionRecord) error {
+	now, asked := time.Now(), s.Asked
+	pair, _ := record.Version.Pair(s.KeyType)
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.Name = w.want.Name
 		k.Versions = append(k.Versions, record.Version)
@@ -280,7 +297,7 @@ func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made
 	}
 	w.emit(ctx, store.Event{
 		Kind: store.EventIssued, KeyType: s.KeyType, Version: record.Version.ID, Issuer: order.Issuer,
-		Words: fmt.Sprintf("%s issued %s, valid until %s: %s", order.Issuer, joinNames(order.Request.Names), pair.NotAfter.UTC().Format(time.RFC3339), order.Reason.Words),
+		Words: fmt.Sprintf("%s issued %s, valid until %s; why: %s", order.Issuer, joinNames(order.Request.Names), pair.NotAfter.UTC().Format(time.RFC3339), order.Reason.Words),
 	})
 	w.queueHooks(ctx, store.EventIssued)
 	return nil

@@ -49,7 +49,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	daily := time.NewTicker(housekeepDay)
+	defer daily.Stop()
 	p := newPass(e, world, Only{})
+	p.daily = daily.C
 	return p.run(ctx)
 }
 
@@ -86,6 +89,7 @@ type pass struct {
 	queue    [][]plan.Step // due work by certificate, most urgent first
 	next     time.Time     // when something becomes due
 	resting  map[string]rest
+	daily    <-chan time.Time // housekeeping; nil where once
 	waiting  []settled
 }
 
@@ -234,6 +238,8 @@ func (p *pass) wait(ctx context.Context) {
 		p.waiting = append(p.waiting, s)
 	case <-timer:
 		p.replan(ctx)
+	case <-p.daily:
+		p.engine.housekeeping(ctx, true)
 	}
 }
 

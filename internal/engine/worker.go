@@ -76,6 +76,7 @@ func (w *worker) run(ctx context.Context) finished {
 		}
 	}
 	w.leaveLane()
+	w.trim(context.WithoutCancel(ctx))
 	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck()}
 }
 

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// salvage looks for a version that an order came to, that was written, and
+// that nobody points to, because a crash came before it was published. Other
+// versions that nobody points to are dropped. The certificate has this one
+// worker, so none of them is just being made.
+func (w *worker) salvage(ctx context.Context, s plan.Step, order plan.Order) (store.VersionRecord, bool) {
+	ids, err := w.engine.Store.VersionIDs(ctx, w.want.Name)
+	if err != nil {
+		return store.VersionRecord{}, false // the CA has it too
+	}
+	var found store.VersionRecord
+	for _, id := range ids {
+		if _, pointed := w.known.Version(id); pointed {
+			continue
+		}
+		record, err := w.engine.Store.Version(ctx, w.want.Name, id)
+		pair, ok := record.Version.Pair(s.KeyType)
+		if err == nil && ok && pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
+			found = record
+			continue
+		}
+		if err := w.engine.Store.DeleteVersion(ctx, w.want.Name, id); err != nil {
+			w.engine.Log.Warn("cannot delete a version nobody points to", "certificate", w.want.Name, "version", id, "error", err)
+		}
+	}
+	return found, found.Version.ID != ""
+}
+
+// housekeeping drops what is kept no longer: replaced files, and keys that a
+// crash left without an order. It runs once a day in a process that goes on,
+// and where little is lost by it at the start of any.
+func (e *Engine) housekeeping(ctx context.Context, keys bool) {
+	p, now := e.current(), time.Now()
+	if err := p.deployer.PruneArchive(now, p.cfg.Keep.Archive); err != nil {
+		e.Log.Warn("cannot prune the archive of replaced files", "error", err)
+	}
+	if !keys {
+		return
+	}
+	unused, err := e.Store.UnusedKeys(ctx, now.Add(-unusedKeyAge))
+	if err != nil {
+		e.Log.Warn("cannot look for keys that nobody uses", "error", err)
+		return
+	}
+	for _, fingerprint := range unused {
+		if err := e.Store.DeleteKey(ctx, fingerprint); err != nil {
+			e.Log.Warn("cannot delete a key that nobody uses", "key", fingerprint, "error", err)
+			return
+		}
+	}
+	if len(unused) > 0 {
+		e.Log.Info(fmt.Sprintf("%d keys that nobody uses were deleted", len(unused)))
+	}
+}
+
+// How old a key without an order has to be until it is dropped, and how often
+// a running process looks.
+const (
+	unusedKeyAge = 7 * 24 * time.Hour
+	housekeepDay = 24 * time.Hour
+)
+
+// trim keeps the history of the certificate to what the config says.
+func (w *worker) trim(ctx context.Context) {
+	if len(w.outcomes) == 0 {
+		return // nothing was added
+	}
+	if err := w.engine.Store.TrimHistory(ctx, w.want.Name, w.parts.cfg.Keep.Events); err != nil {
+		w.engine.Log.Warn("cannot trim the history", "certificate", w.want.Name, "error", err)
+	}
+}
