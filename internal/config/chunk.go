@@ -40,6 +40,8 @@ func sections(src string) ([]section, bool) {
 		text := src[at:end]
 		switch {
 		case isSilent(text):
+		case endsOpen(text):
+			return nil, false
 		case text[0] == ' ' || text[0] == '-' && !strings.HasPrefix(text, "--") && len(list) > 0:
 			if len(list) == 0 {
 				return nil, false
@@ -106,13 +108,32 @@ func isSilent(line string) bool {
 	return line == "" || line[0] == '#'
 }
 
+// endsOpen reports whether a line ends in a tag, an anchor, a dash or a
+// question mark: the parser looks for what belongs to it in the lines below.
+func endsOpen(line string) bool {
+	line = strings.TrimRight(line, " ")
+	last := line[strings.LastIndexByte(line, ' ')+1:]
+	return last[0] == '!' || last[0] == '&' || last == "-" || last == "?"
+}
+
 // beginsKey reports whether a line plainly begins with a key.
 func beginsKey(line string) bool {
-	c := line[0]
-	if c != '"' && c != '\'' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-		return false
+	key, rest, ok := line, "", true
+	switch quote := line[0]; quote {
+	case '"', '\'':
+		key, rest, ok = strings.Cut(line[1:], string(quote))
+		ok = ok && !strings.Contains(key, "\\") && strings.HasPrefix(rest, ":")
+		rest = strings.TrimPrefix(rest, ":")
+	default:
+		key, rest, ok = strings.Cut(line, ":")
+		ok = ok && key != "" && key[0] != '-' && strings.IndexFunc(key, notInKey) < 0
 	}
-	return strings.Contains(line, ": ") || strings.HasSuffix(line, ":")
+	return ok && (rest == "" || rest[0] == ' ')
+}
+
+// notInKey reports whether a character may mean more than itself in a key.
+func notInKey(c rune) bool {
+	return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '.' && c != '-'
 }
 
 // parsePieces reads a large file section by section, and tables below the

@@ -14,12 +14,12 @@ import (
 type converter struct {
 	out     *findings
 	file    int32
-	data    []byte // of the file, for what errors say
+	src     string // the file, for what errors say
 	anchors map[string]*node
 }
 
-func newConverter(out *findings, file int, data []byte) *converter {
-	return &converter{out: out, file: int32(file), data: data, anchors: make(map[string]*node)}
+func newConverter(out *findings, file int, src string) *converter {
+	return &converter{out: out, file: int32(file), src: src, anchors: make(map[string]*node)}
 }
 
 // place is where a node of the parser begins.

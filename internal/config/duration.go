@@ -50,7 +50,7 @@ func ParseDuration(s string) (time.Duration, error) {
 
 // parseAmount reads one amount with its unit.
 func parseAmount(value, unit string) (time.Duration, error) {
-	if value == "" || value[0] == '.' || value[len(value)-1] == '.' {
+	if value == "" || unit == "" || value[0] == '.' || value[len(value)-1] == '.' {
 		return 0, errDuration
 	}
 	times := time.Duration(1)
@@ -91,7 +91,7 @@ func FormatDuration(d time.Duration) string {
 // ParseSpan reads a duration or a percentage above 0 and below 100.
 func ParseSpan(s string) (plan.Span, error) {
 	if share, ok := strings.CutSuffix(s, "%"); ok {
-		if strings.Trim(share, "0123456789.") != "" {
+		if strings.Trim(share, "0123456789.") != "" || strings.HasPrefix(share, ".") || strings.HasSuffix(share, ".") {
 			return plan.Span{}, fmt.Errorf("%q is not a percentage", shorten(s))
 		}
 		p, err := strconv.ParseFloat(share, 64)

@@ -19,7 +19,7 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "30", "d", "-1d", "+1d", "1d ", " 1d", "1 d", "1x", "1.d", ".5d", "1..5h", "1e3s", "293y", "292y292y", "9999999999h", "1M", "1dd", "∞"} {
+	for _, text := range []string{"", "0", "30", "d", "-1d", "+1d", "1d ", " 1d", "1 d", "1x", "1.d", ".5d", "1..5h", "1e3s", "293y", "292y292y", "9999999999h", "1M", "1dd", "∞"} {
 		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("ParseDuration(%q) = %v, want an error", text, got)
 		}
@@ -52,7 +52,7 @@ func TestParseSpan(t *testing.T) {
 			t.Errorf("FormatSpan(%v) = %q, want %q", got, again, text)
 		}
 	}
-	for _, text := range []string{"", "%", "0%", "100%", "-5%", "1e1%", "x%", "33 %", "0s", "33", "NaN%", "1.2.3%"} {
+	for _, text := range []string{"", "%", "0%", "100%", "-5%", "1e1%", "x%", "33 %", "0s", "33", "NaN%", "1.2.3%", "1.%", ".1%"} {
 		if got, err := ParseSpan(text); err == nil {
 			t.Errorf("ParseSpan(%q) = %v, want an error", text, got)
 		}

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // kind is what a value in a file looks like before anybody asks what it means.
@@ -115,7 +117,23 @@ func (f *findings) warn(at place, words, hint string) {
 }
 
 func (f *findings) finding(at place, words, hint string) Finding {
-	return Finding{File: f.files[at.file], Line: int(at.line), Column: int(at.column), Words: words, Hint: hint}
+	return Finding{File: f.files[at.file], Line: int(at.line), Column: int(at.column), Words: printable(words), Hint: printable(hint)}
+}
+
+// printable escapes what a terminal would obey instead of showing it.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, c := range s {
+		if unicode.IsPrint(c) {
+			b.WriteRune(c)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(c), "'"))
+		}
+	}
+	return b.String()
 }
 
 // where renders a place for the words of a finding elsewhere.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,26 +21,26 @@ const maxDepth = 64
 func parseYAML(out *findings, file int, data []byte) *node {
 	src := clean(data)
 	if len(src) < chunkFrom {
-		return parseWhole(out, file, src, data)
+		return parseWhole(out, file, src)
 	}
-	return parseLarge(out, file, src, data)
+	return parseLarge(out, file, src)
 }
 
 // parseLarge reads a file in pieces, or whole where that cannot be done.
-func parseLarge(out *findings, file int, src string, data []byte) *node {
+func parseLarge(out *findings, file int, src string) *node {
 	before := *out
-	c := newConverter(out, file, data)
+	c := newConverter(out, file, src)
 	root, ok := c.parsePieces(src, chunkKeys)
 	if !ok {
 		*out = before // what was found so far is found again
-		return parseWhole(out, file, src, data)
+		return parseWhole(out, file, src)
 	}
 	return root
 }
 
 // parseWhole reads a file at once.
-func parseWhole(out *findings, file int, src string, data []byte) *node {
-	c := newConverter(out, file, data)
+func parseWhole(out *findings, file int, src string) *node {
+	c := newConverter(out, file, src)
 	tokens := lexer.Tokenize(src)
 	var d depth
 	for _, t := range tokens {
@@ -60,7 +59,7 @@ func parseWhole(out *findings, file int, src string, data []byte) *node {
 func (c *converter) parse(tokens token.Tokens) ast.Node {
 	parsed, err := parseTokens(tokens)
 	if err != nil {
-		c.out.syntax(explainSyntax(int(c.file), c.data, err))
+		c.out.syntax(explainSyntax(int(c.file), c.src, err))
 		return nil
 	}
 	var body ast.Node
@@ -80,8 +79,11 @@ func (c *converter) parse(tokens token.Tokens) ast.Node {
 // clean takes away what editors add: a byte order mark, and the carriage
 // returns that make the lexer count lines twice.
 func clean(data []byte) string {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	return string(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")))
+	src := strings.TrimPrefix(string(data), "\ufeff")
+	if strings.IndexByte(src, '\r') < 0 {
+		return src
+	}
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(src)
 }
 
 // parseTokens runs the parser. It is known to panic on some malformed
@@ -113,7 +115,7 @@ type syntaxError interface {
 }
 
 // explainSyntax says where and why the parser gave up.
-func explainSyntax(file int, data []byte, err error) (at place, words, hint string) {
+func explainSyntax(file int, src string, err error) (at place, words, hint string) {
 	at = placeOfToken(file, nil)
 	syntax, ok := errors.AsType[syntaxError](err)
 	if !ok {
@@ -121,7 +123,7 @@ func explainSyntax(file int, data []byte, err error) (at place, words, hint stri
 	}
 	at = placeOfToken(file, syntax.GetToken())
 	words = "cannot be read as YAML: " + strings.ReplaceAll(syntax.GetMessage(), "\t", `\t`)
-	line := strings.TrimLeft(lineOf(data, int(at.line)), " -")
+	line := strings.TrimLeft(lineOf(src, int(at.line)), " -")
 	switch {
 	case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"):
 		hint = "indent with spaces, not with tabs"
@@ -134,14 +136,14 @@ func explainSyntax(file int, data []byte, err error) (at place, words, hint stri
 }
 
 // lineOf returns one line of the file, counted from 1, without its end.
-func lineOf(data []byte, line int) string {
+func lineOf(src string, line int) string {
 	for ; line > 1; line-- {
-		_, rest, ok := bytes.Cut(data, []byte("\n"))
+		_, rest, ok := strings.Cut(src, "\n")
 		if !ok {
 			return ""
 		}
-		data = rest
+		src = rest
 	}
-	first, _, _ := bytes.Cut(data, []byte("\n"))
-	return string(first)
+	first, _, _ := strings.Cut(src, "\n")
+	return first
 }
