@@ -142,6 +142,9 @@ func (a *app) convergeThere(ctx context.Context, client *daemon.Client, w wish, 
 		ask.Kind = plan.AskApply
 	}
 	a.ui.say("a daemon holds the state and does what was asked for")
+	if len(w.only.Kinds) > 0 && w.ask != plan.AskVerify {
+		a.ui.say("it does all that is due, not only what --only names")
+	}
 	ended, err := client.Ask(ctx, ask, r.watch)
 	if err != nil {
 		return false, outdated(err)

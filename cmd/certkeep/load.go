@@ -32,11 +32,9 @@ func (a *app) configFile() (string, bool) {
 // load reads the config and shows its warnings.
 func (a *app) load() (*config.Config, error) {
 	cfg, warnings, err := a.loadQuietly()
-	if !a.json {
-		paint := a.ui.painter(a.ui.stderr)
-		for _, w := range warnings {
-			a.ui.say("%s %s", paint(yellow, "warning:"), w)
-		}
+	paint := a.ui.painter(a.ui.stderr)
+	for _, w := range warnings {
+		a.ui.say("%s %s", paint(yellow, "warning:"), w)
 	}
 	return cfg, err
 }

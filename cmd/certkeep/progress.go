@@ -100,7 +100,7 @@ func (p *progress) sum() string {
 // plainLine is how an event is told where nothing can be redrawn; "" for what
 // is not worth a line.
 func plainLine(e engine.Progress) string {
-	if e.Event == nil {
+	if e.Event == nil || e.Event.Kind == store.EventChallengeSetup || e.Event.Kind == store.EventChallengeCleanup {
 		return ""
 	}
 	line := e.Cert + ": " + eventWords(*e.Event)
