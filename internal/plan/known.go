@@ -232,10 +232,14 @@ type Target struct {
 	Hooks    []string     `json:"hooks,omitempty"`    // still to run
 	Tries    Tries        `json:"tries,omitzero"`     // installs that failed in a row
 	Verify   VerifyFact   `json:"verify,omitzero"`
-	HookTry  Tries        `json:"hook_tries,omitzero"`
-	Altered  []string     `json:"altered,omitempty"` // paths found changed by an inspection
-	Refused  *Refused     `json:"refused,omitempty"` // the install that Tries speaks of
+	HookTry  Tries        `json:"hook_tries,omitzero"` // of a hook that HookTries does not name
+	Altered  []string     `json:"altered,omitempty"`   // paths found changed by an inspection
+	Refused  *Refused     `json:"refused,omitempty"`   // the install that Tries speaks of
 	Spare    *Placeholder `json:"placeholder,omitempty"`
+
+	// HookTries are the failures in a row of each hook, so that one that
+	// fails never stops another. HookFailed and HookDone keep them.
+	HookTries map[string]Tries `json:"tries_of_hooks,omitempty"`
 }
 
 // File is one installed file as it was written. Size and time of change spare

@@ -88,9 +88,9 @@ func (s *simulator) follow(k *plan.KnownCert, step plan.Step) {
 	fault := plan.Fault{Code: plan.CodeHook, Words: "no"}
 	switch {
 	case step.Kind == plan.KindHook && fails:
-		fact.HookTry = fact.HookTry.Begin(s.now(), 0).Failed(s.now(), fault, time.Time{})
+		fact = fact.HookFailed(step.Hook, s.now(), 0, fault)
 	case step.Kind == plan.KindHook:
-		fact.Hooks, fact.HookTry = slices.DeleteFunc(slices.Clone(fact.Hooks), func(h string) bool { return h == step.Hook }), plan.Tries{}
+		fact = fact.HookDone(step.Hook)
 	case fails:
 		if fact.Verify.Version != step.Version {
 			fact.Verify = plan.VerifyFact{}

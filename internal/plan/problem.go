@@ -184,6 +184,11 @@ func (d *diagnosis) target(name string, t Target) {
 	if t.HookTry.Count > 0 && t.HookTry.Fault != nil {
 		d.add(t.HookTry.Fault.Code, name, t.HookTry.Fault.Words, t.HookTry.Fault.Detail, t.HookTry.Fault.At)
 	}
+	for _, hook := range t.Hooks {
+		if tries := t.HookTries[hook]; tries.Count > 0 && tries.Fault != nil {
+			d.add(tries.Fault.Code, name, tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
+		}
+	}
 	if len(t.Altered) > 0 {
 		d.add(CodeAltered, name, "changed by somebody else: "+strings.Join(t.Altered, ", "), nil, time.Time{})
 	}

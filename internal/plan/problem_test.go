@@ -56,7 +56,8 @@ func TestProblems(t *testing.T) {
 		}, plan.CodeDeploy, plan.Warning, "no folder"},
 		{"hook failed", func(s *scene) {
 			s.target(func(f *plan.Target) {
-				f.HookTry = plan.Tries{}.Begin(s.now, 0).Failed(s.now, plan.Fault{Code: plan.CodeHook, Words: "exit 1"}, time.Time{})
+				f.Hooks = []string{"installed"}
+				*f = f.HookFailed("installed", s.now, 0, plan.Fault{Code: plan.CodeHook, Words: "exit 1"})
 			})
 		}, plan.CodeHook, plan.Warning, "exit 1"},
 		{"renewal failed", func(s *scene) { s.now = day(61); s.tries(failed(2, s.now)) }, plan.CodeCAError, plan.Warning, "next attempt 2027-03-03 00:10 UTC"},

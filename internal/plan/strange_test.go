@@ -106,6 +106,9 @@ func (s *strange) target() plan.Target {
 	if s.yes() {
 		t.Refused = &plan.Refused{Version: s.one("v1", "v2"), Config: s.one("c1", "c2"), RolledBack: s.yes()}
 	}
+	for _, hook := range s.some("installed", "gone") {
+		set(&t.HookTries, hook, s.tries())
+	}
 	for range s.pick(3) {
 		t.Verify.Results = append(t.Verify.Results, plan.Result{Verdict: plan.Verdict(s.one("right", "wrong", "unknown", ""))})
 	}

@@ -33,6 +33,7 @@ func (d *decision) install() {
 			// First in line: a web server that cannot start answers no challenge.
 			d.addFirst(Step{Kind: KindSpare, Target: target.Name, Urgent: true, Reason: Reason{ReasonNoFile, "a service is named and no usable file is there"}})
 		}
+		d.hooks(target, d.known.Targets[target.Name])
 	}
 	if d.has && len(d.want.Targets) > 0 {
 		d.inspect()
@@ -54,7 +55,6 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 	fact := d.known.Targets[target.Name]
 	reason, behind := lags(fact, target, version)
 	if !behind {
-		d.hooks(target, fact)
 		return
 	}
 	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Reason: reason, Urgent: d.urgent}
@@ -98,20 +98,6 @@ func (t Target) waitsUntil(now time.Time) time.Time {
 		return later(wait, t.Tries.Last.Add(rolledBackFor))
 	}
 	return wait
-}
-
-// hooks adds the hooks that have not succeeded yet and are still configured.
-func (d *decision) hooks(target WantedTarget, fact Target) {
-	for _, hook := range fact.Hooks {
-		if !slices.Contains(target.Hooks, hook) {
-			continue
-		}
-		step := Step{Kind: KindHook, Target: target.Name, Hook: hook, Version: fact.Version, Reason: Reason{ReasonHook, "the hook has not succeeded yet"}}
-		if !d.skipsBackoff(fact.HookTry) {
-			step.At = fact.HookTry.WaitsUntil(d.now)
-		}
-		d.add(step)
-	}
 }
 
 // inspect looks at installed files once in a while, and at once after a start.

@@ -115,26 +115,6 @@ func TestRefusedInstall(t *testing.T) {
 	}
 }
 
-func TestHooks(t *testing.T) {
-	t.Parallel()
-	s := quiet()
-	s.target(func(f *plan.Target) { f.Hooks = []string{"installed"} })
-	step := s.the(t, plan.KindHook)
-	if step.Hook != "installed" || step.Target != "default" || step.Version != "v1" {
-		t.Errorf("step %+v", step)
-	}
-	at(t, step, s.now)
-
-	s.target(func(f *plan.Target) { f.HookTry = failed(2, s.now) })
-	at(t, s.the(t, plan.KindHook), s.now.Add(10*time.Minute))
-	s.target(func(f *plan.Target) { f.HookTry.Last = s.now.Add(-time.Second) })
-	s.ask(plan.AskApply, s.now)
-	at(t, s.the(t, plan.KindHook), s.now)
-
-	s.want.Targets[0].Hooks = nil // taken out of the config: nobody could run it
-	s.none(t, plan.KindHook)
-}
-
 func TestPlaceholder(t *testing.T) {
 	t.Parallel()
 	vacant := func() *scene {

@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// hooks adds the hooks that have not succeeded yet. They tell of what has
+// happened, so they wait neither for an installation nor for each other. One
+// that was taken out of the config is due at once: whoever carries out the
+// step finds nothing to run, and drops it.
+func (d *decision) hooks(target WantedTarget, fact Target) {
+	for _, hook := range fact.Hooks {
+		step := Step{Kind: KindHook, Target: target.Name, Hook: hook, Version: fact.Version, Reason: Reason{ReasonHook, "the hook has not succeeded yet"}}
+		if tries := fact.hookTries(hook); slices.Contains(target.Hooks, hook) && !d.skipsBackoff(tries) {
+			step.At = tries.WaitsUntil(d.now)
+		}
+		d.add(step)
+	}
+}
+
+func (t Target) hookTries(hook string) Tries {
+	if tries, ok := t.HookTries[hook]; ok {
+		return tries
+	}
+	return t.HookTry
+}
+
+// HookFailed is the target after a hook failed, which is tried again later.
+// The receiver stays as it is.
+func (t Target) HookFailed(hook string, now time.Time, jitter float64, fault Fault) Target {
+	tries := map[string]Tries{}
+	maps.Copy(tries, t.HookTries)
+	tries[hook] = t.hookTries(hook).Begin(now, jitter).Failed(now, fault, time.Time{})
+	t.HookTries = tries
+	return t
+}
+
+// HookDone is the target after a hook succeeded, or turned out to be nothing
+// to run any more. The receiver stays as it is.
+func (t Target) HookDone(hook string) Target {
+	t.Hooks = slices.DeleteFunc(slices.Clone(t.Hooks), func(name string) bool { return name == hook })
+	t.HookTries = maps.Clone(t.HookTries)
+	delete(t.HookTries, hook)
+	if len(t.Hooks) == 0 {
+		t.HookTry, t.HookTries = Tries{}, nil
+	}
+	return t
+}
