@@ -25,9 +25,12 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 	if published {
 		c.NotBefore, c.NotAfter = version.Pairs[0].NotBefore.UTC(), version.NotAfter().UTC()
 	}
+	if f := c.Failure; f != nil && !c.has(f.Code) {
+		c.Failure = nil // of something that is no longer wanted
+	}
 	c.missing = !published
 	c.ended = published && !version.NotAfter().After(now)
-	c.wrong = slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Code == plan.CodeVerifyWrong })
+	c.wrong = c.has(plan.CodeVerifyWrong)
 	c.State = c.state(now, version, want, known.Damage != "")
 	return c
 }
@@ -35,18 +38,20 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 // state weighs a certificate. Critical is what users of the service notice,
 // or will before long; everything else that a person must know is a warning.
 func (c Certificate) state(now time.Time, v plan.Version, want plan.WantedCert, damaged bool) State {
-	has := func(code plan.Code) bool {
-		return slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Code == code })
-	}
 	switch {
 	case damaged:
 		return Unknown
-	case c.missing, c.ended, c.wrong, has(plan.CodeRevoked), has(plan.CodeClock), late(now, v, want.Warn):
+	case c.missing, c.ended, c.wrong, c.has(plan.CodeRevoked), c.has(plan.CodeClock), late(now, v, want.Warn):
 		return Critical
 	case len(c.Problems) > 0:
 		return Warning
 	}
 	return OK
+}
+
+// has reports whether a problem of that code is among the certificate's.
+func (c Certificate) has(code plan.Code) bool {
+	return slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Code == code })
 }
 
 // late reports whether less than a third of the warning window is left.
@@ -73,6 +78,9 @@ func pairs(v plan.Version) []Pair {
 func orders(k *plan.KnownCert) []Order {
 	all := make([]Order, 0, len(k.Orders))
 	for keyType, o := range k.Orders {
+		if o.URL == "" {
+			continue // prepared here; no CA knows of it
+		}
 		all = append(all, Order{KeyType: keyType, Issuer: o.Issuer, Created: o.Created.UTC(), Expires: o.Expires.UTC(), Reason: o.Reason})
 	}
 	slices.SortFunc(all, func(a, b Order) int { return cmp.Compare(a.KeyType, b.KeyType) })

@@ -91,8 +91,9 @@ func TestState(t *testing.T) {
 		{"below a third of the window", world(left(3*day - time.Minute)), status.Critical, 0, "CRITICAL mail: the certificate ends", true},
 		{"another one is served", world(verified(plan.VerdictWrong)), status.Critical, status.ExitWrong, "CRITICAL mail: [::1]:25: it says otherwise", true},
 		{"a service cannot be asked", world(verified(plan.VerdictUnknown)), status.Warning, 0, "WARNING mail: [::1]:25", true},
-		{"a renewal fails", world(failed(plan.CodeChallenge)), status.Warning, status.ExitFailed, "WARNING mail: order: refused", true},
-		{"wrong counts more than failed", world(failed(plan.CodeChallenge), verified(plan.VerdictWrong)), status.Critical, status.ExitWrong, "CRITICAL mail: [::1]", true},
+		{"a renewal fails", world(left(20*day), failed(plan.CodeChallenge)), status.Warning, status.ExitFailed, "WARNING mail: order: refused", true},
+		{"a failure of what is not due any more", world(failed(plan.CodeChallenge)), status.OK, 0, "OK", false},
+		{"wrong counts more than failed", world(left(20*day), failed(plan.CodeChallenge), verified(plan.VerdictWrong)), status.Critical, status.ExitWrong, "CRITICAL mail: [::1]", true},
 		{"missing counts most", world(nothing, failed(plan.CodeChallenge)), status.Critical, status.ExitMissing, "CRITICAL mail:", true},
 		{"the record is damaged", world(nothing, func(_ *plan.WantedCert, k *plan.KnownCert) { k.Damage = "cut off" }), status.Unknown, status.ExitMissing, "UNKNOWN mail: cut off", true},
 	} {
@@ -182,6 +183,19 @@ func TestRenewalIsTold(t *testing.T) {
 				t.Errorf("renewal %+v, want at %s because of %s", r, c.at, c.code)
 			}
 		})
+	}
+}
+
+// An order is under way once the CA has answered, not before.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]int{"": 0, "https://ca.example/order/1": 1} {
+		w := world(func(_ *plan.WantedCert, k *plan.KnownCert) {
+			k.Orders = map[string]plan.Order{p256: {Issuer: "letsencrypt", URL: url, Created: now}}
+		})
+		if got := status.Of(now, w).Certificates[0].Orders; len(got) != want {
+			t.Errorf("order with URL %q: shown %v", url, got)
+		}
 	}
 }
 
