@@ -15,9 +15,9 @@ import (
 
 // pendingHooks are the hooks to run after an installation: those left over,
 // and those of what has happened now.
-func (w *worker) pendingHooks(left []string, r deploy.Result) []string {
+func (w *worker) pendingHooks(left []string, r deploy.Result, arrived bool) []string {
 	var events []store.EventKind
-	if r.Changed {
+	if arrived {
 		events = append(events, store.EventFileInstalled, store.EventInstalled)
 	}
 	if len(r.Reloaded) > 0 {

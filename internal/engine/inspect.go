@@ -22,7 +22,11 @@ func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known
 	known.Inspected = time.Now()
 	found := map[string][]string{}
 	for _, target := range want.Targets {
-		if altered := e.inspector.Altered(known.Targets[target.Name].Files); len(altered) > 0 {
+		fact := known.Targets[target.Name]
+		if fact.Version != known.Published && fact.Refused == nil {
+			continue // to be installed now; what a killed process installed without a fact is nobody else's doing
+		}
+		if altered := e.inspector.Altered(fact.Files); len(altered) > 0 {
 			found[target.Name] = altered
 		}
 	}
@@ -73,8 +77,12 @@ func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step)
 		return rest
 	}
 	altered := p.inspect(ctx, alone)
-	for _, name := range altered {
-		rest = append(rest, plan.Cert(now, p.world, p.wanted[name])...)
+	for _, name := range alone {
+		// What is altered is installed again, and asks are answered once
+		// nothing else is due.
+		if slices.Contains(altered, name) || len(p.world.Known.Certs[name].Asks) > 0 {
+			rest = append(rest, plan.Cert(now, p.world, p.wanted[name])...)
+		}
 	}
 	return rest
 }

@@ -46,6 +46,7 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) er
 		w.engine.Log.Warn("leftovers of earlier versions could not be removed", "certificate", w.want.Name, "target", s.Target, "error", r.Untidy)
 	}
 	now, jitter, want := time.Now(), rand.Float64(), w.wantedTarget(s.Target)
+	arrived := w.arrived(s, r)
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
 		if r.Fault != nil {
@@ -58,15 +59,26 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) er
 		}
 		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
 		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
-		t.Hooks = w.pendingHooks(t.Hooks, r)
+		t.Hooks = w.pendingHooks(t.Hooks, r, arrived)
 		targets[s.Target] = t
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	w.tellInstalled(ctx, s, r)
+	w.tellInstalled(ctx, s, r, arrived)
 	return nil
+}
+
+// arrived reports whether files came to the target: now, or by a process that
+// was killed before it stored that. What was adopted was there before.
+func (w *worker) arrived(s plan.Step, r deploy.Result) bool {
+	fact := w.known.Targets[s.Target]
+	if v, ok := w.known.Version(s.Version); ok && v.Adopted && fact.Version == "" {
+		return r.Changed
+	}
+	same := func(a, b plan.File) bool { return a.Path == b.Path && a.SHA256 == b.SHA256 }
+	return r.Changed || !slices.EqualFunc(fact.Files, r.Files, same)
 }
 
 // refusedTarget remembers an installation that failed, and when to try again:
@@ -87,7 +99,7 @@ func refusedTarget(t plan.Target, s plan.Step, r deploy.Result, want plan.Wanted
 }
 
 // tellInstalled puts what happened at a target into the history.
-func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result) {
+func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result, arrived bool) {
 	event := store.Event{Target: s.Target, Version: s.Version}
 	if r.Fault != nil {
 		event.Kind, event.Words, event.Detail, event.Fault = store.EventErrored, r.Fault.Words, r.Fault.Detail, r.Fault
@@ -97,7 +109,7 @@ func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result
 		w.emit(ctx, event)
 		return
 	}
-	if r.Changed {
+	if arrived {
 		event.Kind, event.Words = store.EventInstalled, "files are in place; why: "+s.Reason.Words
 		w.emit(ctx, event)
 	}

@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
@@ -14,71 +16,185 @@ import (
 	"github.com/certkeep/certkeep/internal/store"
 )
 
-// TestNothingIsLostAtAnyWrite lets every write of a certificate's first life
-// go wrong in every way, and runs again. Whatever happened, the certificate is
-// installed and fits its key, the CA was asked to finalise one order, and no
-// temporary file is left.
-func TestNothingIsLostAtAnyWrite(t *testing.T) {
-	f := newFixture(t, acmetest.Options{})
-	disk := faultfs.New(durable.OS{})
-	base := f.dir
-	life := func(f *fixture) {
-		f.configure("certificates: {a.test: {}}\n")
-		f.ca.ResetRequests()
+// life is a stretch of a certificate's life. One of its writes after the
+// other goes wrong, in one way after the other; each time the next process
+// has to make good for it.
+type life struct {
+	ca     *acmetest.CA
+	dir    string // the same in every case: paths are facts
+	start  string // copy of dir as every case begins
+	disk   *faultfs.Disk
+	config string           // $DIR stands for dir
+	judge  func(f *fixture) // looks at the end of each case
+}
+
+// newLife makes a folder to live in, and a CA.
+func newLife(t *testing.T) *life {
+	t.Helper()
+	base := t.TempDir()
+	l := &life{
+		ca: acmetest.Start(t, acmetest.Options{}), dir: filepath.Join(base, "life"), start: filepath.Join(base, "start"),
 	}
-	begin := func(name string) *fixture {
-		g := &fixture{T: t, ca: f.ca, dir: filepath.Join(base, name), disk: disk, roots: f.roots}
-		if err := os.Mkdir(g.dir, 0o700); err != nil {
+	if err := os.Mkdir(l.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// prepare lives through what is not swept; every case begins after it.
+func (l *life) prepare(t *testing.T, before func(*fixture)) {
+	t.Helper()
+	f := l.fixture(t)
+	f.configure(l.text())
+	before(f)
+	if err := f.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	copyTree(t, l.dir, l.start)
+}
+
+// text is the config; $DIR stands for the folder of the life.
+func (l *life) text() string { return strings.ReplaceAll(l.config, "$DIR", l.dir) }
+
+// fixture opens what is in the folder.
+func (l *life) fixture(t *testing.T) *fixture {
+	t.Helper()
+	l.disk = faultfs.New(durable.NoSync{}) // faultfs knows what was synced
+	f := &fixture{T: t, ca: l.ca, dir: l.dir, disk: l.disk, roots: filepath.Join(l.dir, "ca.pem")}
+	if err := os.WriteFile(f.roots, l.ca.RootPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	return f
+}
+
+// begin is a new case.
+func (l *life) begin(t *testing.T) *fixture {
+	t.Helper()
+	if err := os.RemoveAll(l.dir); err != nil {
+		t.Fatal(err)
+	}
+	copyTree(t, l.start, l.dir)
+	f := l.fixture(t)
+	f.configure(l.text())
+	l.ca.ResetRequests()
+	return f
+}
+
+// copyTree copies a folder with all that is in it: modes, times and symlinks.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copy %s: %v: %s", from, err, out)
+	}
+}
+
+// powerCut stands beside the faults of faultfs: the process is killed, and
+// every name that was not synced is lost.
+const powerCut faultfs.Fault = -1
+
+// sweep tries every write and every fault, or with CERTKEEP_SWEEP unset a
+// sample: of each fault every so many writes, beginning at another one each.
+func (l *life) sweep(t *testing.T, every int) {
+	f := l.begin(t)
+	l.disk.Disarm()
+	f.apply()
+	l.check(f)
+	total := l.disk.Count()
+	t.Logf("%d changes to the disk: %v", total, l.disk.Tally())
+	if os.Getenv("CERTKEEP_SWEEP") == "all" {
+		every = 1
+	}
+	for i, fault := range append(faultfs.Faults(), powerCut) {
+		for n := 1; n <= total; n++ {
+			if (n+i*every/5)%every != 0 {
+				continue
+			}
+			name := fmt.Sprintf("%v at %d", fault, n)
+			if fault == powerCut {
+				name = fmt.Sprintf("power cut at %d", n)
+			}
+			t.Run(name, func(t *testing.T) { l.one(t, n, fault) })
+		}
+	}
+}
+
+// one is one case.
+func (l *life) one(t *testing.T, n int, fault faultfs.Fault) {
+	f := l.begin(t)
+	how := fault
+	if fault == powerCut {
+		how = faultfs.Killed
+	}
+	l.disk.Arm(n, how)
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Logf("first pass: %v", err)
+	}
+	if !l.disk.Tripped() {
+		t.Log("the pass made fewer changes this time")
+	}
+	if fault == powerCut {
+		if err := l.disk.PowerCut(); err != nil {
 			t.Fatal(err)
 		}
-		return g
 	}
-
-	disk.Disarm()
-	g := begin("count")
-	g.reopen()
-	life(g)
-	disk.Disarm()
-	g.apply()
-	total := disk.Count()
-	t.Logf("%d changes to the disk: %v", total, disk.Tally())
-
-	for _, fault := range faultfs.Faults() {
-		for n := 1; n <= total; n++ {
-			t.Run(fmt.Sprintf("%v at %d", fault, n), func(t *testing.T) {
-				disk.Disarm()
-				g := begin(fmt.Sprintf("%v-%d", fault, n))
-				g.T = t
-				g.reopen()
-				life(g)
-				disk.Arm(n, fault)
-				if _, err := g.Apply(t.Context(), nil, Only{}); err != nil {
-					t.Logf("first pass: %v", err)
-				}
-				disk.Disarm()
-				g.reopen()
-				g.configure("certificates: {a.test: {}}\n")
-				if err := g.Recover(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if fault == faultfs.Refused || fault == faultfs.AnswerLost {
-					// A failure that was reported backs off; a person skips that.
-					if err := g.Ask(t.Context(), plan.AskApply, []string{"a.test"}, ""); err != nil {
-						t.Fatal(err)
-					}
-				}
-				g.apply()
-				g.checkServed("a.test")
-				if n := g.ca.Count(acmetest.Finalize); n != 1 {
-					t.Errorf("%d orders were finalised for one need", n)
-				}
-				if again := g.apply(); len(again.Done) != 0 {
-					t.Errorf("a further pass did %+v", again.Done)
-				}
-				g.checkTidy()
-			})
+	l.disk.Disarm()
+	f.reopen()
+	f.configure(l.text())
+	if err := f.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if fault == faultfs.Refused || fault == faultfs.AnswerLost {
+		// A failure that was reported backs off; a person skips that.
+		if err := f.Ask(t.Context(), plan.AskApply, []string{"a.test"}, ""); err != nil {
+			t.Fatal(err)
 		}
 	}
+	f.apply()
+	l.check(f)
+}
+
+// check is what has to be true in the end, whatever happened: the CA was
+// asked to finalise one order, nothing is left behind, and all is done: a
+// further pass changes no byte and asks nobody.
+func (l *life) check(f *fixture) {
+	f.Helper()
+	if n := len(finalized(l.ca)); n != 1 {
+		f.Errorf("%d orders were finalised for one need", n)
+	}
+	l.judge(f)
+	f.checkTidy()
+	before, asked := f.tree(), l.ca.Count()
+	if again := f.apply(); len(again.Done) != 0 {
+		f.Errorf("a further pass did %+v", again.Done)
+	}
+	if differ := faultfs.Differ(before, f.tree()); len(differ) != 0 {
+		f.Errorf("a further pass changed %q", differ)
+	}
+	if n := l.ca.Count() - asked; n != 0 {
+		f.Errorf("a further pass asked the CA %d times", n)
+	}
+}
+
+// tree is all that lies in the fixture's folder.
+func (f *fixture) tree() map[string]string {
+	f.Helper()
+	tree, err := faultfs.Tree(f.dir, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return tree
+}
+
+// finalized are the orders that the CA was asked to finalise.
+func finalized(ca *acmetest.CA) map[string]bool {
+	orders := map[string]bool{}
+	for _, r := range ca.Requests() {
+		if r.Kind == acmetest.Finalize {
+			orders[r.Path] = true
+		}
+	}
+	return orders
 }
 
 // reopen opens the store, after a kill of the process that had it open.
