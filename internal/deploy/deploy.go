@@ -97,7 +97,8 @@ func faultOf(t Target, err error) *plan.Fault {
 	case damaged:
 		f.Code, f.Blame = plan.CodeDamaged, plan.BlameUs
 	case unfit:
-		f.Blame = plan.BlameUs
+		// Whoever keeps the version has to make another one.
+		f.Code, f.Blame = plan.CodeKeyLost, plan.BlameUs
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT),
 		errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO):
 		f.Code = plan.CodeDisk

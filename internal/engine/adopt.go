@@ -32,6 +32,7 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		content, found, why := deploy.Found(target, w.want.Names, time.Now())
 		if found {
+			w.adopted = true
 			return w.takeOver(ctx, want.Name, content)
 		}
 		if why != "" {

@@ -12,7 +12,7 @@ import (
 
 // inspect looks whether installed files were altered, and stores what was.
 func (w *worker) inspect(ctx context.Context) *plan.Fault {
-	w.engine.inspectQuietly(ctx, w.want, w.known)
+	w.altered = w.engine.inspectQuietly(ctx, w.want, w.known)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -34,6 +35,9 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	fact := w.known.Targets[s.Target]
 	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
 	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content, Told: told})
+	if result.Fault != nil && result.Fault.Code == plan.CodeKeyLost {
+		return w.brokenVersion(ctx, s.Version, errors.New(result.Fault.Words)) // its key does not fit
+	}
 	if err := w.installed(context.WithoutCancel(ctx), s, result); err != nil {
 		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
 	}
@@ -170,7 +174,8 @@ func (w *worker) wantedTarget(name string) plan.WantedTarget {
 	return w.want.Targets[i]
 }
 
-// content reads a version with its private keys.
+// content reads a version with its private keys. That they fit together is
+// proven where it is installed.
 func (w *worker) content(ctx context.Context, id string) (deploy.Content, error) {
 	record, err := w.engine.Store.Version(ctx, w.want.Name, id)
 	if err != nil {
@@ -188,7 +193,7 @@ func (w *worker) content(ctx context.Context, id string) (deploy.Content, error)
 		}
 		content.Pairs = append(content.Pairs, deploy.Pair{KeyType: p.KeyType, Key: key, Leaf: parsed.LeafPEM(), Rest: parsed.RestPEM()})
 	}
-	return content, content.Check()
+	return content, nil
 }
 
 // privateKey is a private key in PEM: the stored one, or the one beside the

@@ -24,6 +24,8 @@ type worker struct {
 	allowed  map[plan.Kind]bool // orders that the paced plan let through
 	tried    map[string]bool
 	step     plan.Step // the one under way
+	adopted  bool      // the last adoption found something
+	altered  bool      // the last inspection did
 	outcomes []Outcome
 }
 
@@ -70,6 +72,9 @@ func (w *worker) run(ctx context.Context) finished {
 		fault := w.do(ctx, step)
 		w.outcomes = append(w.outcomes, Outcome{Step: step, Fault: fault})
 		w.engine.Watch(Progress{Time: time.Now(), Cert: w.want.Name, Step: &step, Fault: fault})
+		if fault == nil && w.unchanged(step) {
+			continue
+		}
 		if err := w.refresh(ctx); err != nil {
 			w.engine.Log.Error("cannot read the certificate's record", "certificate", w.want.Name, "error", err)
 			break
@@ -126,6 +131,17 @@ func (w *worker) next() (plan.Step, bool) {
 // key tells steps apart, so that one that changes no fact is not repeated.
 func key(s plan.Step) string {
 	return fmt.Sprintf("%s|%s|%s|%s|%s|%s", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer)
+}
+
+// unchanged reports whether a step that succeeded stored nothing.
+func (w *worker) unchanged(s plan.Step) bool {
+	switch s.Kind {
+	case plan.KindAdopt:
+		return s.Reason.Code != plan.ReasonDamaged && !w.adopted
+	case plan.KindInspect:
+		return !w.altered
+	}
+	return false
 }
 
 // refresh reads the certificate's facts again.

@@ -14,15 +14,15 @@ import (
 
 // The rhythm of polls where the CA does not give one.
 const (
-	firstPoll = 15 * time.Millisecond
+	firstPoll = 5 * time.Millisecond
 	slowPoll  = 10 * time.Second
 )
 
-// pollWait is how long to wait before poll n, counted from 0: 15 ms, 60 ms,
-// 240 ms and so on up to 10 s, or what the CA asks for where that is longer.
+// pollWait is how long to wait before poll n, counted from 0: 5 ms, 20 ms,
+// 80 ms and so on up to 10 s, or what the CA asks for where that is longer.
 func pollWait(n int, hint time.Duration) time.Duration {
 	wait := slowPoll
-	if n < 5 {
+	if n < 6 {
 		wait = firstPoll << (2 * n)
 	}
 	return max(wait, hint)

@@ -16,15 +16,16 @@ func TestPollWait(t *testing.T) {
 		hint time.Duration
 		want time.Duration
 	}{
-		{0, 0, 15 * time.Millisecond},
-		{1, 0, 60 * time.Millisecond},
-		{2, 0, 240 * time.Millisecond},
-		{3, 0, 960 * time.Millisecond},
-		{4, 0, 3840 * time.Millisecond},
-		{5, 0, 10 * time.Second},
+		{0, 0, 5 * time.Millisecond},
+		{1, 0, 20 * time.Millisecond},
+		{2, 0, 80 * time.Millisecond},
+		{3, 0, 320 * time.Millisecond},
+		{4, 0, 1280 * time.Millisecond},
+		{5, 0, 5120 * time.Millisecond},
+		{6, 0, 10 * time.Second},
 		{5000, 0, 10 * time.Second},
 		{0, time.Second, time.Second},
-		{4, time.Second, 3840 * time.Millisecond},
+		{4, time.Second, 1280 * time.Millisecond},
 		{9, time.Minute, time.Minute},
 	} {
 		if got := pollWait(test.n, test.hint); got != test.want {
