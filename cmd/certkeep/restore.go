@@ -63,7 +63,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			name := args[0]
 			known := w.Known.Certs[name]
 			if known == nil {
-				known = &plan.Cert0
+				known = &plan.KnownCert{}
 			}
 			held := listVersions(time.Now(), name, known)
 			switch {

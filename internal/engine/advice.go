@@ -75,6 +75,7 @@ func advised(old plan.Advice, certID string, info *issuer.RenewalInfo, err error
 	if old.CertID == certID {
 		next = old
 	}
+	next.Asked = now
 	switch {
 	case err != nil:
 		next.Failures++

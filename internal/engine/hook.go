@@ -62,7 +62,7 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 	var err error
 	if h, ok := w.hookOf(s.Hook); ok {
 		w.stage("running the hook of " + s.Hook)
-		err = deploy.Run(ctx, h, w.payload(s.Hook, s.Target, fact.HookTry.Count+1))
+		err = deploy.Run(ctx, h, w.payload(s.Hook, s.Target, fact.HookTries[s.Hook].Count+1))
 	} // else it was taken out of the config: nothing is left to run
 	if ctx.Err() != nil {
 		return nil // run again by the next run
@@ -76,10 +76,9 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 	storeErr := w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
 		if fault != nil {
-			t.HookTry = t.HookTry.Begin(now, jitter).Failed(now, *fault, time.Time{})
+			t = t.HookFailed(s.Hook, now, jitter, *fault)
 		} else {
-			t.Hooks = slices.DeleteFunc(slices.Clone(t.Hooks), func(name string) bool { return name == s.Hook })
-			t.HookTry = plan.Tries{}
+			t = t.HookDone(s.Hook)
 		}
 		targets[s.Target] = t
 		return nil

@@ -70,8 +70,10 @@ func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
 		if k.Tries == nil {
 			k.Tries = map[string]plan.Tries{}
 		}
-		k.Tries[s.KeyType] = k.Tries[s.KeyType].Begin(now, jitter)
 		order = w.orderFor(k, s, now)
+		tries := k.Tries[s.KeyType].Begin(now, jitter)
+		tries.Issuer, tries.Request = order.Issuer, &order.Request
+		k.Tries[s.KeyType] = tries
 		if k.Orders == nil {
 			k.Orders = map[string]plan.Order{}
 		}
@@ -315,7 +317,6 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 		if !open {
 			return nil // it was published, and only the answer of that write was lost
 		}
-		tries.Issuer = order.Issuer
 		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
 		if orderEnded(err) {
 			delete(k.Orders, s.KeyType)
@@ -328,7 +329,7 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 	w.pauseIssuer(ctx, order.Issuer, err)
 	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
 	events := []store.EventKind{store.EventErrored}
-	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v, w.want.Warn).Before(time.Now()) {
+	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v.Serving(w.want.KeyTypes), w.want.Warn).Before(time.Now()) {
 		w.emit(ctx, store.Event{Kind: store.EventExpiring, KeyType: s.KeyType, Version: v.ID, Words: "it ends on " + v.NotAfter().UTC().Format(time.RFC3339) + " and could not be renewed"})
 		events = append(events, store.EventExpiring)
 	}

@@ -99,6 +99,7 @@ func (w *worker) publish(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		k.Published, k.Held = s.Version, restored
 		if restored {
+			k.HeldAt = time.Now()
 			delete(k.Asks, plan.AskRestore)
 		}
 		return nil

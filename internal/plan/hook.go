@@ -13,18 +13,11 @@ import (
 func (d *decision) hooks(target WantedTarget, fact Target) {
 	for _, hook := range fact.Hooks {
 		step := Step{Kind: KindHook, Target: target.Name, Hook: hook, Version: fact.Version, Reason: Reason{ReasonHook, "the hook has not succeeded yet"}}
-		if tries := fact.hookTries(hook); slices.Contains(target.Hooks, hook) && !d.skipsBackoff(tries) {
+		if tries := fact.HookTries[hook]; slices.Contains(target.Hooks, hook) && !d.skipsBackoff(tries) {
 			step.At = tries.WaitsUntil(d.now)
 		}
 		d.add(step)
 	}
-}
-
-func (t Target) hookTries(hook string) Tries {
-	if tries, ok := t.HookTries[hook]; ok {
-		return tries
-	}
-	return t.HookTry
 }
 
 // HookFailed is the target after a hook failed, which is tried again later.
@@ -32,7 +25,7 @@ func (t Target) hookTries(hook string) Tries {
 func (t Target) HookFailed(hook string, now time.Time, jitter float64, fault Fault) Target {
 	tries := map[string]Tries{}
 	maps.Copy(tries, t.HookTries)
-	tries[hook] = t.hookTries(hook).Begin(now, jitter).Failed(now, fault, time.Time{})
+	tries[hook] = t.HookTries[hook].Begin(now, jitter).Failed(now, fault, time.Time{})
 	t.HookTries = tries
 	return t
 }
@@ -44,7 +37,7 @@ func (t Target) HookDone(hook string) Target {
 	t.HookTries = maps.Clone(t.HookTries)
 	delete(t.HookTries, hook)
 	if len(t.Hooks) == 0 {
-		t.HookTry, t.HookTries = Tries{}, nil
+		t.HookTries = nil
 	}
 	return t
 }

@@ -18,9 +18,13 @@ func TestHooks(t *testing.T) {
 	}
 	at(t, step, s.now)
 
-	s.target(func(f *plan.Target) { f.HookTry = failed(2, s.now) })
+	s.target(func(f *plan.Target) { f.HookTries = map[string]plan.Tries{"installed": failed(2, s.now)} })
 	at(t, s.the(t, plan.KindHook), s.now.Add(10*time.Minute))
-	s.target(func(f *plan.Target) { f.HookTry.Last = s.now.Add(-time.Second) })
+	s.target(func(f *plan.Target) {
+		t := f.HookTries["installed"]
+		t.Last = s.now.Add(-time.Second)
+		f.HookTries["installed"] = t
+	})
 	s.ask(plan.AskApply, s.now)
 	at(t, s.the(t, plan.KindHook), s.now)
 }
@@ -29,7 +33,9 @@ func TestHooks(t *testing.T) {
 func TestHookTakenOut(t *testing.T) {
 	t.Parallel()
 	s := quiet()
-	s.target(func(f *plan.Target) { f.Hooks, f.HookTry = []string{"gone"}, failed(5, s.now) })
+	s.target(func(f *plan.Target) {
+		f.Hooks, f.HookTries = []string{"gone"}, map[string]plan.Tries{"gone": failed(5, s.now)}
+	})
 	at(t, s.the(t, plan.KindHook), s.now)
 }
 

@@ -71,10 +71,6 @@ func (k *KnownCert) Version(id string) (Version, bool) {
 	return k.Versions[i], true
 }
 
-// Cert0 is the certificate of which nothing is known. It is never written to;
-// Known.Cert gives one that may be.
-var Cert0 = KnownCert{}
-
 // Version is what is served together: for each key type a certificate. It is
 // immutable; its chain lies in a record of its own.
 type Version struct {
@@ -232,14 +228,13 @@ type Target struct {
 	Hooks    []string     `json:"hooks,omitempty"`    // still to run
 	Tries    Tries        `json:"tries,omitzero"`     // installs that failed in a row
 	Verify   VerifyFact   `json:"verify,omitzero"`
-	HookTry  Tries        `json:"hook_tries,omitzero"` // of a hook that HookTries does not name
-	Altered  []string     `json:"altered,omitempty"`   // paths found changed by an inspection
-	Refused  *Refused     `json:"refused,omitempty"`   // the install that Tries speaks of
+	Altered  []string     `json:"altered,omitempty"` // paths found changed by an inspection
+	Refused  *Refused     `json:"refused,omitempty"` // the install that Tries speaks of
 	Spare    *Placeholder `json:"placeholder,omitempty"`
 
 	// HookTries are the failures in a row of each hook, so that one that
 	// fails never stops another. HookFailed and HookDone keep them.
-	HookTries map[string]Tries `json:"tries_of_hooks,omitempty"`
+	HookTries map[string]Tries `json:"hook_tries,omitempty"`
 }
 
 // File is one installed file as it was written. Size and time of change spare

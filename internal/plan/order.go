@@ -16,7 +16,7 @@ func (d *decision) order(keyType string, at time.Time, reason Reason) {
 		step.Kind, step.Issuer = KindResume, o.Issuer
 		step.Reason = Reason{ReasonOrder, "an order is open: " + reason.Words}
 	}
-	if wait := tries.ownWait(d.now); wait.After(step.At) && !skips {
+	if wait := d.shortened(tries); wait.After(step.At) && !skips {
 		step.At = wait
 		step.Reason.Words += fmt.Sprintf("; waits after %s", failures(tries.Count))
 	}
@@ -32,6 +32,21 @@ func (d *decision) order(keyType string, at time.Time, reason Reason) {
 		step.Reason.Words += fmt.Sprintf("; %s asked to wait", step.Issuer)
 	}
 	d.add(step)
+}
+
+// shortened is our own backoff, cut to a tenth of the life of what is served: a
+// certificate of six days must not end while we wait for tomorrow.
+func (d *decision) shortened(t Tries) time.Time {
+	wait := t.ownWait(d.now)
+	if !d.has || wait.IsZero() {
+		return wait
+	}
+	for _, p := range d.current.Serving(d.want.KeyTypes).Pairs {
+		if limit := later(t.Last, t.Ended).Add(p.Lifetime() / 10); limit.Before(wait) {
+			wait = limit
+		}
+	}
+	return wait
 }
 
 // tries are the attempts that count for what is wanted now. A request that

@@ -181,9 +181,6 @@ func (d *diagnosis) target(name string, t Target) {
 	if t.Tries.Count > 0 && t.Tries.Fault != nil {
 		d.add(t.Tries.Fault.Code, name, t.Tries.Fault.Words, t.Tries.Fault.Detail, t.Tries.Fault.At)
 	}
-	if t.HookTry.Count > 0 && t.HookTry.Fault != nil {
-		d.add(t.HookTry.Fault.Code, name, t.HookTry.Fault.Words, t.HookTry.Fault.Detail, t.HookTry.Fault.At)
-	}
 	for _, hook := range t.Hooks {
 		if tries := t.HookTries[hook]; tries.Count > 0 && tries.Fault != nil {
 			d.add(tries.Fault.Code, name, tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)

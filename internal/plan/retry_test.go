@@ -175,3 +175,17 @@ func TestAskSkipsBackoffOnce(t *testing.T) {
 		})
 	}
 }
+
+// A short-lived certificate is not left to end while the daily backoff runs.
+func TestBackoffIsShortForShortLives(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	tries := failed(6, s.now)
+	for _, life := range []time.Duration{30 * time.Second, 6 * 24 * time.Hour} {
+		pair := s.known.Versions[0].Pairs[0]
+		pair.NotBefore, pair.NotAfter = s.now.Add(-life), s.now
+		s.known.Versions[0].Pairs[0] = pair
+		s.known.Tries = map[string]plan.Tries{pair.KeyType: tries}
+		at(t, s.the(t, plan.KindIssue), s.now.Add(life/10))
+	}
+}

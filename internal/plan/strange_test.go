@@ -100,7 +100,7 @@ func (s *strange) version(id string) plan.Version {
 func (s *strange) target() plan.Target {
 	t := plan.Target{
 		Version: s.one("", "v1", "v2", "gone"), State: plan.TargetState(s.one("verified", "", "pending", "written", "reloaded", "odd")),
-		Config: s.one("c1", "c2"), At: s.instant(), Hooks: s.some("installed", "gone"), Tries: s.tries(), HookTry: s.tries(), Altered: s.some("/x"),
+		Config: s.one("c1", "c2"), At: s.instant(), Hooks: s.some("installed", "gone"), Tries: s.tries(), HookTries: map[string]plan.Tries{"installed": s.tries()}, Altered: s.some("/x"),
 		Verify: plan.VerifyFact{Version: s.one("v1", "v2", ""), At: s.instant(), Tries: s.tries()},
 	}
 	if s.yes() {

@@ -72,7 +72,7 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 func lags(fact Target, target WantedTarget, version Version) (Reason, bool) {
 	switch {
 	case fact.Version != version.ID:
-		return Reason{ReasonBehind, "another version was published"}, true
+		return Reason{ReasonBehind, "a version was published"}, true
 	case fact.Config != target.Config:
 		return Reason{ReasonConfig, "files or services of the target changed in the config"}, true
 	case len(fact.Altered) > 0:

@@ -10,10 +10,7 @@ import (
 
 // certificate tells how one certificate is.
 func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate {
-	known := w.Known.Certs[want.Name]
-	if known == nil {
-		known = &plan.Cert0
-	}
+	known := w.Known.Cert(want.Name)
 	version, published := known.Version(known.Published)
 	c := Certificate{
 		Name: want.Name, Names: list(want.Names), Issuers: list(want.Issuers), KeyTypes: list(want.KeyTypes),
@@ -23,15 +20,16 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 		Renewal: renewal(now, w, want, known),
 	}
 	if published {
-		c.NotBefore, c.NotAfter = version.Pairs[0].NotBefore.UTC(), version.NotAfter().UTC()
+		serving := version.Serving(want.KeyTypes)
+		c.NotBefore, c.NotAfter = serving.Pairs[0].NotBefore.UTC(), serving.NotAfter().UTC()
 	}
 	if f := c.Failure; f != nil && !c.has(f.Code) {
 		c.Failure = nil // of something that is no longer wanted
 	}
 	c.missing = !published
-	c.ended = published && !version.NotAfter().After(now)
+	c.ended = published && !c.NotAfter.After(now)
 	c.wrong = c.has(plan.CodeVerifyWrong)
-	c.State = c.state(now, version, want, known.Damage != "")
+	c.State = c.state(now, version.Serving(want.KeyTypes), want, known.Damage != "")
 	return c
 }
 
@@ -56,11 +54,8 @@ func (c Certificate) has(code plan.Code) bool {
 
 // late reports whether less than a third of the warning window is left.
 func late(now time.Time, v plan.Version, warn plan.Span) bool {
-	if warn.IsZero() {
-		warn = plan.Span{Percent: 10}
-	}
 	return slices.ContainsFunc(v.Pairs, func(p plan.Pair) bool {
-		return p.NotAfter.Sub(now) < warn.Of(p.Lifetime())/3
+		return p.NotAfter.Sub(now) < plan.WarnBefore(p, warn)/3
 	})
 }
 
@@ -147,7 +142,9 @@ func failure(k *plan.KnownCert) *Failure {
 	}
 	for _, t := range k.Targets {
 		consider(t.Tries)
-		consider(t.HookTry)
+		for _, hook := range t.HookTries {
+			consider(hook)
+		}
 		consider(t.Verify.Tries)
 	}
 	if last == nil {
