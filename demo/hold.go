@@ -30,9 +30,9 @@ func holdCA(ctx context.Context, httpPort, tlsPort int, stdout, stderr io.Writer
 	if err := writeRoots(ctx, ca, dir); err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	self, err := copySelf(dir)
 	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
+		return err
 	}
 	p := place{
 		dir: dir, directory: ca.DirectoryURL(), self: self, dns: ca.DNS.URL(), resolver: ca.DNSAddr(),

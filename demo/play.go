@@ -67,13 +67,11 @@ func (d *demo) find(binary string) (err error) {
 	if d.openssl, err = exec.LookPath("openssl"); err != nil {
 		return fmt.Errorf("%w; the demo looks at certificates with it, so please install openssl", err)
 	}
-	if d.place.self, err = os.Executable(); err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
 	if d.place.dir, err = os.MkdirTemp("", "certkeep-demo-"); err != nil {
 		return fmt.Errorf("make a folder: %w", err)
 	}
-	return nil
+	d.place.self, err = copySelf(d.place.dir)
+	return err
 }
 
 // startCA starts the CA and its DNS server.
