@@ -3,12 +3,10 @@ package config
 import (
 	"cmp"
 	"errors"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
+	programs "github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/service"
 )
 
@@ -36,7 +34,7 @@ func (c *Config) Check() Errors {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.DNS)) {
 		k.readable("dns."+name, c.DNS[name].TSIGFile)
-		k.program("dns."+name, c.DNS[name].Command.Args)
+		k.program("dns."+name, c.DNS[name].Command.Args, "")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
 		s := c.Services[name]
@@ -45,7 +43,7 @@ func (c *Config) Check() Errors {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
-		k.program("hooks."+name, c.Hooks[name].Command.Args)
+		k.program("hooks."+name, c.Hooks[name].Command.Args, c.Hooks[name].User)
 	}
 	slices.SortStableFunc(k.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
@@ -77,31 +75,17 @@ func (k *checker) readable(what, path string) {
 
 func (k *checker) service(what string, a service.Action) {
 	if _, configured := k.cfg.marks[what]; configured {
-		k.program(what, a.Args)
+		k.program(what, a.Args, "")
 	}
 }
 
-// program reports a program that others may write. One without a folder in
-// its name is looked up when it is run, in folders that belong to root.
-func (k *checker) program(what string, args []string) {
-	if len(args) == 0 || !filepath.IsAbs(args[0]) {
-		return
-	}
-	info, err := os.Stat(args[0])
-	if errors.Is(err, fs.ErrNotExist) {
-		return // it may be installed later; running it says so
-	}
-	if err != nil {
+// program reports a program that others may write, see the package command.
+func (k *checker) program(what string, args []string, user string) {
+	err := programs.Command{Args: args, User: user}.Trusted()
+	if untrusted, ok := errors.AsType[*programs.UntrustedError](err); ok {
+		k.add(what, untrusted.Path+" "+untrusted.Words)
+		k.found[len(k.found)-1].Hint = untrusted.Hint
+	} else if err != nil {
 		k.add(what, err.Error())
-		return
-	}
-	if words, hint := writable(args[0], info); words != "" {
-		k.add(what, args[0]+" "+words)
-		k.found[len(k.found)-1].Hint = hint
-		return
-	}
-	if f := checkFolder(filepath.Dir(args[0])); f != nil {
-		k.add(what, f.File+" "+f.Words)
-		k.found[len(k.found)-1].Hint = f.Hint
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	programs "github.com/certkeep/certkeep/internal/command"
 )
 
 // readConfigFile reads one file of the configuration, or says why it is
@@ -31,7 +33,7 @@ func readConfigFile(path string) ([]byte, *Finding) {
 	if !info.Mode().IsRegular() {
 		return refuse("is not a regular file", "")
 	}
-	if words, hint := writable(path, info); words != "" {
+	if words, hint := programs.Exposed(path, info); words != "" {
 		return refuse(words, hint)
 	}
 	if finding := checkFolder(filepath.Dir(path)); finding != nil {
@@ -56,22 +58,8 @@ func checkFolder(dir string) *Finding {
 	if info.Mode()&fs.ModeSticky != 0 {
 		return nil // as in /tmp, nobody can exchange what is not theirs
 	}
-	if words, hint := writable(dir, info); words != "" {
+	if words, hint := programs.Exposed(dir, info); words != "" {
 		return &Finding{File: dir, Words: words, Hint: hint}
 	}
 	return nil
-}
-
-// writable says who else may write a file or folder, if anybody may.
-func writable(path string, info fs.FileInfo) (words, hint string) {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return fmt.Sprintf("belongs to the user with id %d, who may write it", stat.Uid), "chown root " + path
-	}
-	switch mode := info.Mode().Perm(); {
-	case mode&0o002 != 0:
-		return "may be written by everybody", "chmod go-w " + path
-	case mode&0o020 != 0:
-		return "may be written by its group", "chmod go-w " + path
-	}
-	return "", ""
 }

@@ -108,8 +108,8 @@ func (e *HookError) Fault(at time.Time) plan.Fault {
 }
 
 // Run runs a hook and waits for it. Its environment holds PATH and what the
-// payload says, nothing of ours. The error is a *HookError. It may be run
-// again for the same event: a crash can hide that it succeeded.
+// payload says, nothing of ours. One that others may write is not run: they
+// would run as we do. The error is a *HookError. It may be run again for the same event: a crash can hide that it succeeded.
 func Run(ctx context.Context, h Hook, p Payload) error {
 	if h.Timeout <= 0 {
 		h.Timeout = DefaultHookTimeout
@@ -122,7 +122,10 @@ func Run(ctx context.Context, h Hook, p Payload) error {
 		Args: h.Args, Shell: h.Shell, User: h.User, Timeout: h.Timeout,
 		Env: p.environment(), Stdin: append(stdin, '\n'),
 	}
-	result, err := command.Run(ctx, c)
+	var result command.Result
+	if err = c.Trusted(); err == nil {
+		result, err = command.Run(ctx, c)
+	}
 	if err == nil {
 		return nil
 	}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/service"
 )
 
 func payload(t *testing.T, target Target) Payload {
@@ -138,5 +141,33 @@ func TestHookFailures(t *testing.T) {
 				t.Errorf("fault %+v", fault)
 			}
 		})
+	}
+}
+
+// What others may write would run as we do.
+func TestProgramsOfOthersAreNotRun(t *testing.T) {
+	dir := t.TempDir()
+	program, ran := dir+"/hook", dir+"/ran"
+	if err := errors.Join(os.WriteFile(program, []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o755), os.Chmod(dir, 0o755), os.Chmod(program, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	hook := Hook{Event: "installed", Args: []string{program}}
+	err := Run(t.Context(), hook, Payload{Event: "installed"})
+	failed, ok := errors.AsType[*HookError](err)
+	if !ok || failed.Veto() || !strings.Contains(failed.Fault(time.Now()).Words, "chmod go-w "+program) {
+		t.Errorf("Run() = %v, want a failure that says what to do", err)
+	}
+	err = New(Options{State: dir}).CheckService(t.Context(), service.Service{Name: "web", Check: []service.Action{{Args: []string{program}}}})
+	if untrusted, ok := errors.AsType[*command.UntrustedError](err); !ok || untrusted.Path != program {
+		t.Errorf("CheckService() = %v, want one about %s", err, program)
+	}
+	if _, err := os.Stat(ran); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was run: %v", err)
+	}
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), hook, Payload{Event: "installed"}); err != nil {
+		t.Error(err)
 	}
 }

@@ -271,8 +271,11 @@ func findProgram(name string) (string, error) {
 
 func sbin() []string { return []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} }
 
-// run runs a service's command.
+// run runs a service's command, unless others may write its program.
 func run(ctx context.Context, c command.Command) (command.Result, error) {
+	if err := c.Trusted(); err != nil {
+		return command.Result{}, &command.Error{Name: c.Name(), Code: -1, Err: err}
+	}
 	if len(c.Args) > 0 {
 		path, err := findProgram(c.Args[0])
 		if err != nil {

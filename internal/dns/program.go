@@ -91,6 +91,9 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 		"CERTKEEP_DNS_TTL=" + strconv.FormatUint(uint64(change.TTL), 10),
 		"CERTKEEP_DNS_ZONE=" + change.Zone,
 	}
+	if err := c.Trusted(); err != nil {
+		return fail(err, "")
+	}
 	if _, err := command.Run(ctx, c); err != nil {
 		return fail(err, "run it by hand with the same CERTKEEP_DNS_ variables to see why")
 	}

@@ -78,4 +78,16 @@ func TestProgramFails(t *testing.T) {
 	if err := p.Add(t.Context(), Record{Name: "$(x).example.test", Type: "TXT", Value: "v"}); !errors.Is(err, errName) {
 		t.Errorf("got %v", err)
 	}
+
+	open := filepath.Join(t.TempDir(), "hook") // to be changed by everybody
+	if err := errors.Join(os.WriteFile(open, []byte("#!/bin/sh\n"), 0o755), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = NewProgram(ProgramConfig{Command: command.Command{Args: []string{open}}, Zones: []string{"example.test"}}); err != nil {
+		t.Fatal(err)
+	}
+	err = p.Add(t.Context(), Record{Name: "www.example.test", Type: "TXT", Value: "v"})
+	if _, ok := errors.AsType[*command.UntrustedError](err); !ok {
+		t.Errorf("got %v, want a refusal", err)
+	}
 }

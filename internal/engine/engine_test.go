@@ -32,6 +32,9 @@ func newFixture(t *testing.T, o acmetest.Options) *fixture {
 	t.Helper()
 	f := &fixture{T: t, ca: acmetest.Start(t, o), dir: t.TempDir(), disk: durable.OS{}}
 	f.roots = filepath.Join(f.dir, "ca.pem")
+	if err := os.Chmod(f.dir, 0o700); err != nil { // whatever the umask is: programs in it are run
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(f.roots, f.ca.RootPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
