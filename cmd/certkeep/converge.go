@@ -146,6 +146,9 @@ func (a *app) convergeThere(ctx context.Context, client *daemon.Client, w wish, 
 		a.ui.say("it does all that is due, not only what --only names")
 	}
 	ended, err := client.Ask(ctx, ask, r.watch)
+	if errors.Is(err, daemon.ErrLost) {
+		ended, err = daemon.Ended{Why: err.Error()}, nil
+	}
 	if err != nil {
 		return false, outdated(err)
 	}
