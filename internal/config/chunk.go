@@ -17,8 +17,9 @@ import (
 //
 // 64 keys at a time cost little more than one each, and far less than all.
 const (
-	chunkFrom = 64 << 10 // bytes; smaller files are parsed whole
-	chunkKeys = 64
+	chunkFrom  = 64 << 10 // bytes; smaller files are parsed whole
+	chunkTrust = 1 << 20  // bytes; in smaller files an error in a piece is looked at again, in the whole
+	chunkKeys  = 64
 )
 
 // section is a key of the root with everything below it: a run of lines.
@@ -35,6 +36,7 @@ type cut struct{ from, line int }
 // be parsed whole.
 func sections(src string) ([]section, bool) {
 	var list []section
+	opened := false
 	for at, line := 0, 0; at < len(src); line++ {
 		end := lineEnd(src, at)
 		text := src[at:end]
@@ -46,7 +48,8 @@ func sections(src string) ([]section, bool) {
 			if len(list) == 0 {
 				return nil, false
 			}
-		case len(list) == 0 && strings.TrimRight(text, " ") == "---":
+		case len(list) == 0 && !opened && strings.TrimRight(text, " ") == "---":
+			opened = true
 		case beginsKey(text):
 			if len(list) > 0 {
 				list[len(list)-1].to = at
@@ -111,6 +114,9 @@ func isSilent(line string) bool {
 // endsOpen reports whether a line ends in a tag, an anchor, a dash or a
 // question mark: the parser looks for what belongs to it in the lines below.
 func endsOpen(line string) bool {
+	if before, _, ok := strings.Cut(line, " #"); ok && !isSilent(before) && endsOpen(before) {
+		return true
+	}
 	line = strings.TrimRight(line, " ")
 	last := line[strings.LastIndexByte(line, ' ')+1:]
 	return last[0] == '!' || last[0] == '&' || last == "-" || last == "?"
@@ -161,7 +167,7 @@ func (c *converter) parsePieces(src string, keys int) (*node, bool) {
 			root.addPair(v.Key, func() *node { return value })
 		}
 	}
-	return root.done(), true
+	return root.done(), !c.odd
 }
 
 // parseDivided reads the table of a section so many keys at a time. Where a
@@ -218,7 +224,7 @@ func (c *converter) pairs(tokens token.Tokens) []*ast.MappingValueNode {
 		return []*ast.MappingValueNode{body}
 	case nil:
 	default:
-		c.out.syntax(c.place(body), "this is not a key with its value", "")
+		c.odd = true
 	}
 	return nil
 }

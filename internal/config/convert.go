@@ -16,6 +16,7 @@ type converter struct {
 	file    int32
 	src     string // the file, for what errors say
 	anchors map[string]*node
+	odd     bool // some piece was not what its lines looked like
 }
 
 func newConverter(out *findings, file int, src string) *converter {

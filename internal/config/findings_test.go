@@ -27,7 +27,7 @@ func findingCases(t testing.TB) []findingCase {
 		t.Fatal(err)
 	}
 	var cases []findingCase
-	for _, part := range strings.Split(string(data), "----\n")[1:] {
+	for _, part := range strings.Split(string(data), "\n----\n")[1:] {
 		var c findingCase
 		for line := range strings.Lines(part) {
 			text := strings.TrimSuffix(line, "\n")

@@ -192,6 +192,23 @@ func TestLoadRefusesForeignFiles(t *testing.T) {
 	}
 }
 
+func TestNotUTF8(t *testing.T) {
+	for text, want := range map[string]string{
+		"email: a\n# \xfcber\n":        "c.yaml:2:3: the file is not UTF-8 here",
+		"\ufeff# bücher: \x00":         "c.yaml:1:11: the character '\\x00' has no place in a text file",
+		"\xff\xfee\x00m\x00a\x00i\x00": "c.yaml:1:1: the file is not UTF-8 here",
+		"# \ufffd":                     "c.yaml:1:3: the character '\ufffd' has no place in a text file",
+	} {
+		_, _, err := LoadBytes("c.yaml", []byte(text))
+		if err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	if cfg := mustLoad(t, "\ufeffemail: a@example.com\r\nnode: x\rstate: /s\r\n"); cfg.Email == "" || cfg.Node != "x" || cfg.State != "/s" {
+		t.Errorf("line ends of other systems: %+v", cfg)
+	}
+}
+
 func TestPath(t *testing.T) {
 	for _, c := range []struct{ flag, env, want string }{
 		{"/a", "/b", "/a"},

@@ -97,5 +97,6 @@ func quote(s string) string {
 	if err := enc.Encode(s); err != nil {
 		return `""` // never: a string always encodes
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	// These may stand in no file as they are.
+	return strings.NewReplacer("\x7f", `\x7f`, "\ufffd", `\ufffd`).Replace(strings.TrimSuffix(b.String(), "\n"))
 }

@@ -136,7 +136,7 @@ func TestShowFillsIn(t *testing.T) {
 func TestRenderText(t *testing.T) {
 	for _, s := range []string{
 		"", " ", "a", "a b", "true", "No", "null", "~", "1", "1.5", "0x1f", "1e3", ".5", "-", "- a", "a: b", "a #b", "#", "*x", "&x", "!x", "|", ">", "%x", "@x", "`x`",
-		"'x'", "\"x\"", "a\nb", "\t", "\x7f", "é", "😀", "\u2028", "{a}", "[a]", "a,b", "2001:db8::1", "1:30", "2001-01-01", "30d", "33%", "/etc/x", "https://a/b?c#d", "a\\b", "=", "<<", "\u00a0", "_",
+		"'x'", "\"x\"", "a\nb", "\t", "\x7f", "é", "😀", "\u2028", "{a}", "[a]", "a,b", "2001:db8::1", "1:30", "2001-01-01", "30d", "33%", "/etc/x", "https://a/b?c#d", "a\\b", "=", "<<", "\u00a0", "_", "\ufffd", "\x01",
 	} {
 		out := &findings{files: []string{"x"}}
 		for _, yaml := range []string{"k: " + renderText(s) + "\n", "k: [" + renderText(s) + ", x]\n", renderText(s) + ": k\n"} {

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -20,6 +22,10 @@ const maxDepth = 64
 // could not be read at all; the reason is among the findings then.
 func parseYAML(out *findings, file int, data []byte) *node {
 	src := clean(data)
+	if at, words := unreadable(file, src); words != "" {
+		out.syntax(at, words, "")
+		return nil
+	}
 	if len(src) < chunkFrom {
 		return parseWhole(out, file, src)
 	}
@@ -29,12 +35,14 @@ func parseYAML(out *findings, file int, data []byte) *node {
 // parseLarge reads a file in pieces, or whole where that cannot be done.
 func parseLarge(out *findings, file int, src string) *node {
 	before := *out
+	out.broken = false
 	c := newConverter(out, file, src)
 	root, ok := c.parsePieces(src, chunkKeys)
-	if !ok {
+	if !ok || out.broken && len(src) < chunkTrust {
 		*out = before // what was found so far is found again
 		return parseWhole(out, file, src)
 	}
+	out.broken = out.broken || before.broken
 	return root
 }
 
@@ -57,6 +65,20 @@ func parseWhole(out *findings, file int, src string) *node {
 
 // parse returns the root of the only document, or nil.
 func (c *converter) parse(tokens token.Tokens) ast.Node {
+	const second, remedy = "a second document begins here", `a configuration is one document; remove the line "---"`
+	headers, content := 0, (*token.Token)(nil)
+	for _, t := range tokens {
+		switch t.Type {
+		case token.CommentType, token.DocumentEndType, token.DirectiveType:
+		case token.DocumentHeaderType:
+			if headers++; headers > 1 {
+				c.out.syntax(placeOfToken(int(c.file), t), second, remedy)
+				return nil
+			}
+		default:
+			content = cmp.Or(content, t)
+		}
+	}
 	parsed, err := parseTokens(tokens)
 	if err != nil {
 		c.out.syntax(explainSyntax(int(c.file), c.src, err))
@@ -64,14 +86,17 @@ func (c *converter) parse(tokens token.Tokens) ast.Node {
 	}
 	var body ast.Node
 	for _, doc := range parsed.Docs {
-		if doc.Body == nil {
+		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
 			continue
 		}
 		if body != nil {
-			c.out.syntax(c.start(doc.Body), "a second document begins here", `a configuration is one document; remove the line "---" before it`)
+			c.out.syntax(c.start(doc.Body), second, remedy)
 			return nil
 		}
 		body = doc.Body
+	}
+	if body == nil && content != nil { // what is there must not be lost in silence
+		c.out.syntax(placeOfToken(int(c.file), content), "cannot be read as YAML: it belongs to no document", "")
 	}
 	return body
 }
@@ -84,6 +109,24 @@ func clean(data []byte) string {
 		return src
 	}
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(src)
+}
+
+// unreadable finds the first thing that YAML allows in no file: control
+// characters, and bytes that are no UTF-8 (YAML 1.2 section 5.1).
+func unreadable(file int, src string) (at place, words string) {
+	bad := strings.IndexFunc(src, func(c rune) bool {
+		return c < ' ' && c != '\n' && c != '\t' || c == 0x7f || c == utf8.RuneError
+	})
+	if bad < 0 {
+		return at, ""
+	}
+	before := src[:bad]
+	at = place{file: int32(file), line: int32(1 + strings.Count(before, "\n"))}
+	at.column = int32(1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]))
+	if c, size := utf8.DecodeRuneInString(src[bad:]); c != utf8.RuneError || size > 1 {
+		return at, fmt.Sprintf("the character %q has no place in a text file", c)
+	}
+	return at, "the file is not UTF-8 here"
 }
 
 // parseTokens runs the parser. It is known to panic on some malformed
