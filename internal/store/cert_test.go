@@ -137,8 +137,6 @@ func TestNothingChangedWritesNothing(t *testing.T) {
 			s.UpdateTargets(ctx, "unknown", func(map[string]plan.Target) error { return nil }),
 			s.UpdateIssuer(ctx, "ca", func(*plan.KnownIssuer) error { return nil }),
 			s.UpdateAccount(ctx, "ca", func(*store.Account) error { return nil }),
-			s.UpdateService(ctx, "nginx", func(*store.Service) error { return nil }),
-			s.MarkReloaded(ctx, "nginx", 0, then()),
 			s.PutVersion(ctx, chainOf("a", version("V", "k", "a"))),
 			s.ArchiveAccount(ctx, "none", "gone"),
 		)
@@ -364,34 +362,5 @@ func TestNames(t *testing.T) {
 		if err == nil || readErr == nil {
 			t.Errorf("%q: %v, %v, want errors", name, err, readErr)
 		}
-	}
-}
-
-func TestService(t *testing.T) {
-	s := newStore(t)
-	ctx := t.Context()
-	for want := uint64(1); want <= 3; want++ {
-		if n, err := s.BumpWrites(ctx, "nginx"); n != want || err != nil {
-			t.Errorf("BumpWrites = %d, %v, want %d", n, err, want)
-		}
-	}
-	check := func(writes, reloads uint64, at time.Time) {
-		t.Helper()
-		got, err := s.Service(ctx, "nginx")
-		if want := (store.Service{Writes: writes, Reloads: reloads, At: at}); err != nil || got != want || got.Behind() != (reloads < writes) {
-			t.Errorf("Service = %+v, %v, want %+v", got, err, want)
-		}
-	}
-	check(3, 0, time.Time{})
-	for _, number := range []uint64{2, 1} { // an earlier reload that reports late changes nothing
-		if err := s.MarkReloaded(ctx, "nginx", number, then().Add(time.Duration(number))); err != nil {
-			t.Error(err)
-		}
-		check(3, 2, then().Add(2))
-	}
-	overwrite(t, s, "nodes/web1/services/nginx", "{")
-	check(0, 0, time.Time{})
-	if n, err := s.BumpWrites(ctx, "nginx"); n != 1 || err != nil {
-		t.Errorf("BumpWrites of a damaged record = %d, %v", n, err)
 	}
 }
