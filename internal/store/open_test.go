@@ -71,9 +71,6 @@ func TestReaderOfNothing(t *testing.T) {
 	if err != nil || cert.Name != "a" {
 		t.Errorf("KnownCert = %+v, %v", cert, err)
 	}
-	if service, err := s.Service(t.Context(), "nginx"); err != nil || service.Behind() {
-		t.Errorf("Service = %+v, %v", service, err)
-	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a reader made the folder: %v", err)
 	}
