@@ -143,7 +143,7 @@ func (d *demo) startSite(ctx context.Context) (err error) {
 		}
 		select {
 		case <-d.site.done:
-			return fmt.Errorf("the HTTPS server ended: %w\n%s", d.site.err, log.tail())
+			return fmt.Errorf("%w\n%s", d.site.ended(), log.tail())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):

@@ -42,6 +42,16 @@ func startChild(out io.Writer, path string, args ...string) (*child, error) {
 	return c, nil
 }
 
+// ended says how a child ended that was to run on. Call it once done is
+// closed.
+func (c *child) ended() error {
+	how := "exit code 0"
+	if c.err != nil {
+		how = c.err.Error()
+	}
+	return fmt.Errorf("%s ended by itself: %s", c.name, how)
+}
+
 // patience is how long a program may take to end after it was told to.
 const patience = 10 * time.Second
 

@@ -45,7 +45,7 @@ func (d *demo) watch(ctx context.Context) error {
 		}
 		select {
 		case <-d.keeper.done:
-			return fmt.Errorf("certkeep run ended: %w\n%s", d.keeper.err, d.log.tail())
+			return fmt.Errorf("%w\n%s", d.keeper.ended(), d.log.tail())
 		case <-ctx.Done():
 			return missing(sights)
 		case <-time.After(between):

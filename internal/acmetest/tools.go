@@ -21,7 +21,7 @@ type MissingToolError struct {
 
 // Error says what to do.
 func (e *MissingToolError) Error() string {
-	return fmt.Sprintf("%s is not there: run `make deps`, or set CERTKEEP_TOOLS to its folder", e.Path)
+	return fmt.Sprintf("%s is not there: run `make tools`, or set CERTKEEP_TOOLS to its folder", e.Path)
 }
 
 // findTools looks in $CERTKEEP_TOOLS, else in build/tools of the module.
