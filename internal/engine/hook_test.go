@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// TestBadHooks has hooks that come to nothing in several ways. The certificate
+// is installed all the same; the failure is told with a remedy, backs off, and
+// the hook runs once it is mended.
+func TestBadHooks(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	for i, test := range []struct {
+		name, script, timeout, words string
+		mode                         os.FileMode
+	}{
+		{"hangs", "echo waiting; sleep 1000", "50ms", "it hung and was ended", 0o700},
+		{"fails", "echo quota; exit 3", "1m", "exit status 3", 0o700},
+		{"may be written by others", "", "1m", "may be written by everybody", 0o777},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f.T = t
+			name := fmt.Sprintf("hook%d", i)
+			hook := f.script(name, test.script+"\n")
+			if err := os.Chmod(hook, test.mode); err != nil {
+				t.Fatal(err)
+			}
+			f.configure(fmt.Sprintf("hooks: {installed: {command: %s, timeout: %s}}\ncertificates: {c%d.test: {}}\n", hook, test.timeout, i))
+			cert := fmt.Sprintf("c%d.test", i)
+			fault := f.failing()
+			if fault.Code != plan.CodeHook || fault.Blame != plan.BlameAdmin || !strings.Contains(fault.Words, test.words) {
+				t.Errorf("fault = %+v, want one with %q", fault, test.words)
+			}
+			f.checkServed(cert)
+			target := f.known(cert).Targets["default"]
+			if tries := target.HookTries["installed"]; len(target.Hooks) != 1 || tries.Count != 1 || time.Until(tries.NotBefore) < 50*time.Second {
+				t.Errorf("target = %+v", target)
+			}
+			if again := f.apply(); len(again.Done) != 0 {
+				t.Errorf("at once again: %+v", again.Done)
+			}
+			f.script(name, "cat > "+filepath.Join(f.dir, name+".told")+"\n")
+			if err := os.Chmod(hook, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			f.configure(fmt.Sprintf("hooks: {installed: {command: %s}}\ncertificates: {c%d.test: {}}\n", hook, i))
+			f.askApply(cert)
+			f.apply()
+			if told := f.lines(name + ".told"); len(told) != 1 || !strings.Contains(told[0], cert) {
+				t.Errorf("the mended hook was told %q", told)
+			}
+		})
+	}
+}
+
+// TestHookThatMayVeto: only exit status 1 puts an order off, and not the
+// first one; a hook that hangs or is missing is no veto.
+func TestHookThatMayVeto(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {}}\n")
+	f.apply()
+	for _, test := range []struct {
+		name, hook string
+		vetoes     bool
+	}{
+		{"hangs", "{command: {shell: sleep 1000}, timeout: 50ms}", false},
+		{"is missing", "{command: /no/such/hook}", false},
+		{"breaks", "{command: {shell: exit 2}}", false},
+		{"says no", "{command: {shell: exit 1}}", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f.T = t
+			f.configure(fmt.Sprintf("hooks: {renewing: %s}\ncertificates: {a.test: {}}\n", test.hook))
+			former := f.known("a.test").Published
+			if err := f.Ask(t.Context(), plan.AskRenew, []string{"a.test"}, ""); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+				t.Fatal(err)
+			}
+			if vetoed := f.known("a.test").Published == former; vetoed != test.vetoes {
+				t.Errorf("renewed: %v", !vetoed)
+			}
+			if n := f.known("a.test").Tries["ecdsa-p256"].Count; n != 0 {
+				t.Errorf("%d attempts are counted", n)
+			}
+		})
+	}
+}
