@@ -45,6 +45,11 @@ func (c *Config) Check() Errors {
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		k.program("hooks."+name, c.Hooks[name].Command.Args, c.Hooks[name].User)
 	}
+	for _, cert := range c.Certificates {
+		if cert.CSR != nil {
+			k.readable("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
+		}
+	}
 	slices.SortStableFunc(k.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})

@@ -36,6 +36,8 @@ services:
 hooks:
   issued: {command: [DIR/bad]}
   errored: {command: {shell: DIR/bad}}
+certificates:
+  www: {csr: {file: DIR/missing, key_file: DIR/missing}}
 `, "DIR", dir)
 	_, _, err := LoadBytes("c.yaml", []byte(yaml))
 	if err != nil {
@@ -50,7 +52,8 @@ c.yaml:9:10: dns.main: read missing: no such file or directory
 c.yaml:10:10: dns.prog: bad may be written by everybody; chmod go-w bad
 c.yaml:13:9: services.bad: open may be written by everybody; chmod go-w DIR/open
 c.yaml:13:9: services.bad: group may be written by its group; chmod go-w group
-c.yaml:16:12: hooks.issued: bad may be written by everybody; chmod go-w bad`
+c.yaml:16:12: hooks.issued: bad may be written by everybody; chmod go-w bad
+c.yaml:19:15: certificates.www.csr: read missing: no such file or directory`
 	got = strings.ReplaceAll(got, dir, "DIR")
 	want = strings.ReplaceAll(want, "DIR/open", "open")
 	if got != want {

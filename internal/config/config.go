@@ -43,7 +43,7 @@ type Config struct {
 	Defaults     Settings
 	Certificates []Certificate // by name
 
-	marks map[string]Finding // where issuers, dns, services and hooks stand, for Check
+	marks map[string]Finding // where issuers, dns, services, hooks and signing requests stand, for Check
 }
 
 // Terms says whose terms of service the administrator agrees to.

@@ -37,6 +37,9 @@ func (c *certReader) next(p *pair) {
 	c.certs = append(c.certs, readCert{name: p.key, at: p.at})
 }
 
+// name is that of the certificate that is being read.
+func (c *certReader) name() string { return c.certs[len(c.certs)-1].name }
+
 // finish checks what speaks of several certificates.
 func (c *certReader) finish(r *reader) { checkClaims(r, c.claims) }
 

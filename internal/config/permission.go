@@ -36,8 +36,10 @@ func readConfigFile(path string) ([]byte, *Finding) {
 	if words, hint := programs.Exposed(path, info); words != "" {
 		return refuse(words, hint)
 	}
-	if finding := checkFolder(filepath.Dir(path)); finding != nil {
-		return nil, finding
+	for _, dir := range foldersOf(path) {
+		if finding := checkFolder(dir); finding != nil {
+			return nil, finding
+		}
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
@@ -47,6 +49,16 @@ func readConfigFile(path string) ([]byte, *Finding) {
 		return refuse(fmt.Sprintf("is larger than %d MB", maxFile>>20), "")
 	}
 	return data, nil
+}
+
+// foldersOf lists the folders in which the file could be exchanged: its own,
+// and where a symbolic link leads to, that one's.
+func foldersOf(path string) []string {
+	folders := []string{filepath.Dir(path)}
+	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+		folders = append(folders, filepath.Dir(real))
+	}
+	return folders
 }
 
 // checkFolder refuses a folder in which others may exchange files.

@@ -165,6 +165,7 @@ func csr() shape[CSR] {
 		if !n.has("file") {
 			r.out.add(n.at, r.is()+" has no file", "for example {file: /etc/certkeep/www.csr}")
 		}
+		r.mark("certificates."+r.certs.name()+".csr", n)
 	})
 }
 

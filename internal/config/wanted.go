@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"slices"
 	"strconv"
 
@@ -94,7 +93,7 @@ func (c *Config) wantedProfile(cert *Certificate) string {
 // A new digest has the target written again, and a version that a service
 // refused tried again.
 func (c *Config) digest(cert *Certificate, t Target) string {
-	d := digester{sha256.New()}
+	d := make(digester, 0, 512)
 	d.put("target 1", t.Layout, t.Path, t.Owner, t.Group)
 	if t.Layout != "" {
 		d.count(len(cert.KeyTypes))
@@ -114,28 +113,24 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 	for _, name := range cert.Services {
 		d.service(c.Services[name])
 	}
-	return hex.EncodeToString(d.Sum(nil)[:10])
+	sum := sha256.Sum256(d)
+	return hex.EncodeToString(sum[:10])
 }
 
-// digester hashes lists of strings so that no two lists look alike.
-type digester struct{ hash.Hash }
+// digester gathers lists of texts so that no two lists look alike.
+type digester []byte
 
-// put and count write to a hash, which never fails.
-func (d digester) put(texts ...string) {
+func (d *digester) put(texts ...string) {
 	for _, s := range texts {
 		d.count(len(s))
-		d.Write([]byte(s))
+		*d = append(*d, s...)
 	}
 }
 
-func (d digester) count(n int) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(n))
-	d.Write(b[:])
-}
+func (d *digester) count(n int) { *d = binary.AppendUvarint(*d, uint64(n)) }
 
 // service covers what is run for a service, not how often.
-func (d digester) service(s service.Service) {
+func (d *digester) service(s service.Service) {
 	d.put(s.Name, s.Unit)
 	for _, actions := range [][]service.Action{s.Status, s.Check, s.Reload} {
 		d.count(len(actions))
