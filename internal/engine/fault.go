@@ -9,6 +9,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
 )
 
 // FaultError is a failure that is a fact already.
@@ -47,7 +48,13 @@ func faultOf(err error) (plan.Fault, time.Time) {
 		return f.Fault(time.Now()), time.Time{}
 	}
 	code, blame := plan.CodeUnexpected, plan.BlameUs
+	_, damaged := errors.AsType[*store.DamagedError](err)
+	_, newer := errors.AsType[*store.NewerError](err)
 	switch {
+	case damaged:
+		code, blame = plan.CodeDamaged, plan.BlameAdmin
+	case newer:
+		code, blame = plan.CodeNewer, plan.BlameAdmin
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EIO):
 		code, blame = plan.CodeDisk, plan.BlameAdmin
 	case errors.Is(err, context.DeadlineExceeded):

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -160,37 +159,5 @@ func TestServiceUnavailableIsObeyedByAll(t *testing.T) {
 	f.apply()
 	if n := f.ca.Count() - before; n != 0 {
 		t.Errorf("the CA was asked %d times before its Retry-After was over", n)
-	}
-}
-
-func TestDamagedRecordsAreRebuilt(t *testing.T) {
-	f := newFixture(t, acmetest.Options{})
-	f.configure("certificates: {a.test: {}, b.test: {}}\n")
-	f.apply()
-	record := func(pattern string) string {
-		found, err := filepath.Glob(filepath.Join(f.dir, "state/records", pattern))
-		if err != nil || len(found) != 1 {
-			t.Fatalf("%s: %v, %v", pattern, found, err)
-		}
-		return found[0]
-	}
-	if err := os.WriteFile(record("groups/a.test.json"), []byte(`{"format":1,"group":`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(record("versions/b.test/*.json"), []byte("scrambled"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	orders := f.ca.Count(acmetest.NewOrder)
-	if err := os.Remove(filepath.Join(f.dir, "out/b.test")); err != nil { // so that the version is needed
-		t.Fatal(err)
-	}
-	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
-		t.Fatal(err)
-	}
-	f.apply()
-	f.checkServed("a.test")
-	f.checkServed("b.test")
-	if n := f.ca.Count(acmetest.NewOrder) - orders; n != 1 {
-		t.Errorf("%d orders; only b.test's version was lost", n)
 	}
 }

@@ -36,7 +36,7 @@ func meanings() map[Code]meaning {
 		CodeClock:          {Critical, "Set the clock of this machine (run an NTP client). Nothing is ordered until it is right."},
 		CodeGuard:          {"", "Something makes the same certificate due again and again. Look at `certkeep history NAME`; `certkeep renew NAME` issues all the same."},
 		CodeMisfit:         {Warning, "The CA chose differently from what was asked. The certificate is used. Adapt the config, or ask the CA."},
-		CodeDamaged:        {"", "The record cannot be used. Restore it from a backup, or run `certkeep forget NAME` to begin afresh; installed files stay."},
+		CodeDamaged:        {"", "The record cannot be used. Restore it from a backup, or begin afresh: `certkeep forget NAME` for a certificate, `certkeep account reset ISSUER` for an account. Installed files stay."},
 		CodeKeyLost:        {"", "A stored key or certificate cannot be read; a new one is issued. Check the disk."},
 		CodeCSR:            {"", "Make a signing request (PKCS#10, PEM) whose key and names fit the config, and check the path."},
 		CodeDisk:           {"", "Free space on the file system or make it writable for Certkeep's user. Nothing is lost; Certkeep tries again."},

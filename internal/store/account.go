@@ -196,16 +196,25 @@ func (s *Store) UpdateAccount(ctx context.Context, issuer string, apply func(*Ac
 // ArchiveAccount puts the account at a CA aside, with the reason in words,
 // so that a new one can be registered. It is written to the archive, then
 // removed here: a crash in between leaves both, and archiving again finishes
-// it. Where there is no account nothing happens.
+// it. A damaged one is put aside as it is, under "damaged/". Where there is no
+// account nothing happens.
 func (s *Store) ArchiveAccount(ctx context.Context, issuer, words string) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
 	r, entry, err := s.account(ctx, issuer)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return nil
-	}
-	if err != nil {
+	case lost(err):
+		if err = s.putAside(ctx, entry); err == nil {
+			err = s.backend.Delete(ctx, entry.Key, entry.Revision)
+		}
+		if err != nil {
+			err = fmt.Errorf("put the damaged account at %s aside: %w", issuer, err)
+		}
+		return err
+	case err != nil:
 		return fmt.Errorf("archive account at %s: %w", issuer, err)
 	}
 	r.Archived = &Archived{At: time.Now().UTC(), Words: words}

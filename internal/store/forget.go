@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store/backend"
 )
 
 // Forget drops all that is stored of a certificate: what is published, its
@@ -152,8 +153,7 @@ func (s *Store) Repair(ctx context.Context, name string) error {
 	}
 	// The copy is made first: a crash in between leaves the damaged record
 	// in its place, and the next repair makes another copy.
-	aside := keyOf("damaged/"+key, time.Now().UTC().Format("20060102T150405.000000000Z"))
-	if err := s.putValue(ctx, aside, entry.Value, ""); err != nil {
+	if err := s.putAside(ctx, entry); err != nil {
 		return fmt.Errorf("repair %s: %w", name, err)
 	}
 	r = groupRecord{header: header{Format: Format}, Group: name, Certs: map[string]*plan.KnownCert{name: known}}
@@ -161,6 +161,12 @@ func (s *Store) Repair(ctx context.Context, name string) error {
 		return fmt.Errorf("repair %s: %w", name, err)
 	}
 	return nil
+}
+
+// putAside copies a damaged record, as it was found, to where nobody reads it.
+func (s *Store) putAside(ctx context.Context, damaged backend.Entry) error {
+	aside := keyOf("damaged/"+damaged.Key, time.Now().UTC().Format("20060102T150405.000000000Z"))
+	return s.putValue(ctx, aside, damaged.Value, "")
 }
 
 // rebuild gathers what the versions say of a certificate.

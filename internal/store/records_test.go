@@ -251,6 +251,32 @@ func TestArchiveAccount(t *testing.T) {
 	}
 }
 
+// TestArchiveDamagedAccount: what cannot be read is kept as it is, and a new
+// account can be registered. One of a later Certkeep is left alone.
+func TestArchiveDamagedAccount(t *testing.T) {
+	s := newStore(t)
+	ctx := t.Context()
+	overwrite(t, s, "accounts/ca", "scrambled")
+	overwrite(t, s, "accounts/later", `{"format":2}`)
+	if err := s.ArchiveAccount(ctx, "ca", "reset by a person"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Account(ctx, "ca"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("after archiving: %v", err)
+	}
+	aside, err := filepath.Glob(filepath.Join(s.Dir(), "records/damaged/accounts/ca/*.json"))
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("put aside: %q, %v", aside, err)
+	}
+	if text, err := os.ReadFile(aside[0]); err != nil || string(text) != "scrambled" {
+		t.Errorf("put aside: %q, %v", text, err)
+	}
+	err = s.ArchiveAccount(ctx, "later", "reset by a person")
+	if _, ok := errors.AsType[*store.NewerError](err); !ok {
+		t.Errorf("of a later Certkeep: %v", err)
+	}
+}
+
 // TestSecretsAreNotShown prints and logs what carries secrets in every way.
 func TestSecretsAreNotShown(t *testing.T) {
 	key, _ := newKey(t)
