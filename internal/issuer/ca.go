@@ -61,6 +61,7 @@ type CA struct {
 	http       *http.Client
 	chainRoots func() *x509.CertPool // see prefer.go
 	clock      clock
+	pace       pace
 	account    chan struct{} // holds one token: see AccountLock
 
 	fetching chan struct{}             // holds one token: who has it fetches the directory

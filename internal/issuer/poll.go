@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mholt/acmez/v3/acme"
@@ -18,14 +19,49 @@ const (
 	slowPoll  = 10 * time.Second
 )
 
-// pollWait is how long to wait before poll n, counted from 0: 5 ms, 20 ms,
-// 80 ms and so on up to 10 s, or what the CA asks for where that is longer.
-func pollWait(n int, hint time.Duration) time.Duration {
-	wait := slowPoll
-	if n < 6 {
-		wait = firstPoll << (2 * n)
+// pollWait is how long to wait before poll n, counted from 0, or what the CA
+// asks for where that is longer. Of a CA that usually takes a while the first
+// poll comes after half of it, and each wait is twice the one before; of one
+// that is not known yet they are 5 ms, 20 ms, 80 ms and so on. None is longer
+// than 10 s.
+func pollWait(n int, usual, hint time.Duration) time.Duration {
+	wait, growth := firstPoll, 2
+	if first := usual / 2; first > firstPoll {
+		wait, growth = first, 1
+	} else if usual > 0 {
+		growth = 1
 	}
-	return max(wait, hint)
+	for range min(n, 20) {
+		wait = min(wait<<growth, slowPoll)
+	}
+	return max(min(wait, slowPoll), hint)
+}
+
+// pace remembers how long a CA usually takes in a state of an order, so that
+// few polls find it ready soon.
+type pace struct {
+	mu   sync.Mutex
+	took map[string]time.Duration // by state; guarded by mu
+}
+
+func (p *pace) usual(state string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.took[state]
+}
+
+// learn takes note of how long it took this time. A quarter of it counts: one
+// slow answer does not slow down all that follow.
+func (p *pace) learn(state string, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.took == nil {
+		p.took = map[string]time.Duration{}
+	}
+	if before := p.took[state]; before > 0 {
+		took = (3*before + took) / 4
+	}
+	p.took[state] = took
 }
 
 // stuckAfter is how long an order stays pending before its authorisations are
@@ -37,10 +73,11 @@ const stuckAfter = time.Minute
 // takes longer than Config.Patience or asks for a longer wait.
 func (r *issuance) await(ctx context.Context, order acme.Order, waiting ...string) (acme.Order, error) {
 	const op = "wait for the order"
-	end := time.Now().Add(r.ca.cfg.Patience)
-	looked := time.Now()
+	begun := time.Now()
+	end := begun.Add(r.ca.cfg.Patience)
+	looked, usual := begun, r.ca.pace.usual(waiting[0])
 	for n := 0; ; n++ {
-		wait := pollWait(n, r.hint)
+		wait := pollWait(n, usual, r.hint)
 		if time.Now().Add(wait).After(end) {
 			return acme.Order{}, r.tooSlow(op, order)
 		}
@@ -52,6 +89,7 @@ func (r *issuance) await(ctx context.Context, order acme.Order, waiting ...strin
 			return acme.Order{}, err
 		}
 		if !slices.Contains(waiting, next.Status) {
+			r.ca.pace.learn(waiting[0], time.Since(begun))
 			return next, nil
 		}
 		order = next

@@ -11,30 +11,55 @@ import (
 )
 
 func TestPollWait(t *testing.T) {
+	const ms = time.Millisecond
 	for _, test := range []struct {
-		n    int
-		hint time.Duration
-		want time.Duration
+		n                 int
+		usual, hint, want time.Duration
 	}{
-		{0, 0, 5 * time.Millisecond},
-		{1, 0, 20 * time.Millisecond},
-		{2, 0, 80 * time.Millisecond},
-		{3, 0, 320 * time.Millisecond},
-		{4, 0, 1280 * time.Millisecond},
-		{5, 0, 5120 * time.Millisecond},
-		{6, 0, 10 * time.Second},
-		{5000, 0, 10 * time.Second},
-		{0, time.Second, time.Second},
-		{4, time.Second, 1280 * time.Millisecond},
-		{9, time.Minute, time.Minute},
+		{0, 0, 0, 5 * ms},
+		{1, 0, 0, 20 * ms},
+		{2, 0, 0, 80 * ms},
+		{5, 0, 0, 5120 * ms},
+		{6, 0, 0, 10 * time.Second},
+		{5000, 0, 0, 10 * time.Second},
+		{0, 2 * time.Second, 0, time.Second},
+		{1, 2 * time.Second, 0, 2 * time.Second},
+		{0, time.Minute, 0, 10 * time.Second},
+		{0, 2 * ms, 0, 5 * ms},
+		{1, 2 * ms, 0, 10 * ms},
+		{0, 0, time.Second, time.Second},
+		{4, 0, time.Second, 1280 * ms},
+		{9, 0, time.Minute, time.Minute},
 	} {
-		if got := pollWait(test.n, test.hint); got != test.want {
-			t.Errorf("poll %d with a hint of %s waits %s, want %s", test.n, test.hint, got, test.want)
+		if got := pollWait(test.n, test.usual, test.hint); got != test.want {
+			t.Errorf("poll %d of a CA that takes %s, with a hint of %s, waits %s, want %s", test.n, test.usual, test.hint, got, test.want)
 		}
 	}
 }
 
-// TestSlowCA never decides. The order is left to be resumed.
+// TestPace follows a CA: half of what it usually takes is where the first poll
+// comes, so the figure settles near the truth from above and from below.
+func TestPace(t *testing.T) {
+	for _, first := range []time.Duration{10 * time.Millisecond, 20 * time.Second} {
+		const truth = 2 * time.Second
+		var p pace
+		p.learn("pending", first)
+		for range 50 {
+			var took time.Duration
+			for n := 0; took < truth; n++ {
+				took += pollWait(n, p.usual("pending"), 0)
+			}
+			p.learn("pending", took)
+		}
+		if got := p.usual("pending"); got < truth || got > 2*truth {
+			t.Errorf("beginning with %s it takes this for usual: %s, the truth is %s", first, got, truth)
+		}
+		if p.usual("processing") != 0 {
+			t.Error("another state is known too")
+		}
+	}
+}
+
 func TestSlowCA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, ca := newFake(t)
@@ -48,9 +73,9 @@ func TestSlowCA(t *testing.T) {
 		if took := time.Since(start); took > defaultPatience {
 			t.Errorf("it took %s", took)
 		}
-		// 5 quick ones, then one in ten seconds.
-		if n := f.count("/order/1"); n != 34 {
-			t.Errorf("%d polls in five minutes, want 34", n)
+		// 6 quick ones within 7 seconds, then one in ten seconds.
+		if n := f.count("/order/1"); n != 6+29 {
+			t.Errorf("%d polls in five minutes, want 35", n)
 		}
 		if solver.left() != 0 {
 			t.Error("the answer was left behind")
