@@ -70,10 +70,14 @@ func anchor(heading string) string {
 
 // meaning is what the key means, with an example where it says more.
 func (k keyDoc) meaning() string {
-	if k.example == "" || k.example == "{}" {
-		return k.doc
+	doc := k.doc
+	if k.standard == "" {
+		doc = strings.TrimSuffix(doc, " Required.") // the column before says so
 	}
-	return k.doc + " Example: `" + k.example + "`"
+	if k.example == "" || k.example == "{}" {
+		return doc
+	}
+	return doc + " Example: `" + k.example + "`"
 }
 
 // cell keeps text from ending a cell of a table.

@@ -74,7 +74,7 @@ func checkPath(p string) (wrong, hint string) {
 
 // truth is true or false.
 func truth() shape[bool] {
-	return scalar(boolean|text, "true or false", "true", func(r *reader, n *node) (bool, string, string) {
+	s := scalar(boolean|text, "true or false", "true", func(r *reader, n *node) (bool, string, string) {
 		if n.kind == boolean {
 			return n.text == "true", "", ""
 		}
@@ -87,6 +87,8 @@ func truth() shape[bool] {
 		}
 		return false, wrong, ""
 	}, func(b bool) *node { return &node{kind: boolean, text: strconv.FormatBool(b)} })
+	s.json = func() *jsonSchema { return &jsonSchema{Type: "boolean"} } // text is read to explain why not
+	return s
 }
 
 // whole is a whole number within bounds.

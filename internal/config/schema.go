@@ -106,7 +106,7 @@ func isEmpty(s string) bool { return s == "" }
 
 // address is what a listener binds to.
 func address() shape[string] {
-	return scalar(text|number, "an address", `":80"`, func(r *reader, n *node) (string, string, string) {
+	s := scalar(text|number, "an address", `":80"`, func(r *reader, n *node) (string, string, string) {
 		if n.kind == number {
 			return "", fmt.Sprintf("%s takes an address, not the number %s", r.is(), n.text), fmt.Sprintf(`write ":%s"`, n.text)
 		}
@@ -122,6 +122,8 @@ func address() shape[string] {
 		}
 		return n.text, "", ""
 	}, showText)
+	s.json = func() *jsonSchema { return &jsonSchema{Type: "string"} }
+	return s
 }
 
 // addressTable is an address in a table of its own, where more keys may come
