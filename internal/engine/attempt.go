@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// begin counts the attempt before it is made, and remembers which key it is
+// made with. A crash after it leaves an attempt that came to nothing.
+func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
+	now, jitter := time.Now(), rand.Float64()
+	var order plan.Order
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		if k.Tries == nil {
+			k.Tries = map[string]plan.Tries{}
+		}
+		order = w.orderFor(k, s, now)
+		tries := k.Tries[s.KeyType].Begin(now, jitter)
+		tries.Issuer, tries.Request = order.Issuer, &order.Request
+		k.Tries[s.KeyType] = tries
+		if k.Orders == nil {
+			k.Orders = map[string]plan.Order{}
+		}
+		k.Orders[s.KeyType] = order
+		return nil
+	})
+	return order, err
+}
+
+// orderFor is the saved order where the step resumes it; a fresh one
+// otherwise, which takes over the key of an order that never reached the CA.
+func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Order {
+	saved, ok := k.Orders[s.KeyType]
+	if ok && s.Kind == plan.KindResume {
+		return saved
+	}
+	order := plan.Order{Issuer: s.Issuer, Request: w.want.Request(), Created: now, Reason: s.Reason}
+	if ok && saved.URL == "" && w.want.CSR == "" {
+		order.Key = saved.Key
+	}
+	if version, ok := k.Version(k.Published); ok {
+		if pair, ok := version.Pair(s.KeyType); ok && pair.Issuer == s.Issuer {
+			order.Replaces = pair.CertID // RFC 9773 section 5
+		}
+	}
+	return order
+}
+
+// failed stores how an attempt ended and returns it as a fault.
+func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err error) *plan.Fault {
+	ctx = context.WithoutCancel(ctx)
+	fault, retryAfter := faultOf(err)
+	if errors.Is(err, context.Canceled) {
+		return w.interrupted(ctx, s, fault)
+	}
+	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		tries, open := k.Tries[s.KeyType]
+		if !open {
+			return nil // it was published, and only the answer of that write was lost
+		}
+		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
+		if orderEnded(err) {
+			delete(k.Orders, s.KeyType)
+		}
+		return nil
+	})
+	if storeErr != nil {
+		w.engine.Log.Error("cannot store how the attempt ended; it counts as one that was killed", "certificate", w.want.Name, "error", storeErr)
+	}
+	w.pauseIssuer(ctx, order.Issuer, err)
+	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
+	events := []store.EventKind{store.EventErrored}
+	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v.Serving(w.want.KeyTypes), w.want.Warn).Before(time.Now()) {
+		w.emit(ctx, store.Event{Kind: store.EventExpiring, KeyType: s.KeyType, Version: v.ID, Words: "it ends on " + v.NotAfter().UTC().Format(time.RFC3339) + " and could not be renewed"})
+		events = append(events, store.EventExpiring)
+	}
+	w.queueHooks(ctx, events...)
+	return &fault
+}
+
+// interrupted takes back the count of an attempt that a person or the system
+// ended in an orderly way: it was no failure, and its order goes on later.
+func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault) *plan.Fault {
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		tries, open := k.Tries[s.KeyType]
+		if !open {
+			return nil // see failed
+		}
+		tries.Count--
+		tries.Open, tries.NotBefore = false, time.Time{}
+		if tries.Count <= 0 {
+			delete(k.Tries, s.KeyType)
+			return nil
+		}
+		k.Tries[s.KeyType] = tries
+		return nil
+	})
+	if err != nil {
+		w.engine.Log.Error("cannot store that the attempt was interrupted", "certificate", w.want.Name, "error", err)
+	}
+	return &fault
+}
+
+// pauseIssuer remembers a CA's wish to be left alone as a whole.
+func (w *worker) pauseIssuer(ctx context.Context, id string, err error) {
+	until, pause := issuerPause(err)
+	if !pause {
+		return
+	}
+	now := time.Now()
+	fault, _ := faultOf(err)
+	var after plan.KnownIssuer
+	storeErr := w.engine.Store.UpdateIssuer(ctx, id, func(k *plan.KnownIssuer) error {
+		if until.After(k.NotBefore) {
+			k.NotBefore = until
+		}
+		k.At, k.Fault = now, &fault
+		after = *k
+		return nil
+	})
+	if storeErr != nil {
+		w.engine.Log.Error("cannot store the CA's wish to wait", "issuer", id, "error", storeErr)
+		return
+	}
+	w.issuers[id] = after
+}
