@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -253,8 +254,7 @@ func doneTo(cert string, steps []doneStep) string {
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
 		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified",
 	}
-	var words []string
-	seen := map[string]bool{}
+	var words []string // each where it was done last
 	for _, s := range steps {
 		word := done[s.Kind]
 		if s.Certificate != cert || word == "" {
@@ -263,10 +263,7 @@ func doneTo(cert string, steps []doneStep) string {
 		if s.Fault != nil {
 			word = string(s.Kind) + " failed"
 		}
-		if !seen[word] {
-			seen[word] = true
-			words = append(words, word)
-		}
+		words = append(slices.DeleteFunc(words, func(w string) bool { return w == word }), word)
 	}
 	return strings.Join(words, ", ")
 }
