@@ -30,6 +30,13 @@ func (b *bench) site(ctx context.Context, name string, o acmetest.Options) (*sit
 	return s, os.WriteFile(s.roots, ca.RootPEM(), 0o600)
 }
 
+// on is the site with state and files in another folder.
+func (s *site) on(dir string) *site {
+	other := *s
+	other.dir = dir
+	return &other
+}
+
 // config is a config for the site with a certificate for each list of names.
 func (s *site) config(state string, certificates map[string][]string) string {
 	var b strings.Builder
