@@ -86,6 +86,7 @@ func (r *issuance) fetchQuestions(ctx context.Context, order acme.Order) error {
 	}
 	var mu sync.Mutex
 	r.open = nil
+	var decided []*question
 	dead := false
 	err := r.each(ctx, all, func(ctx context.Context, q *question) error {
 		authz, err := r.authorization(ctx, q.url)
@@ -97,8 +98,12 @@ func (r *issuance) fetchQuestions(ctx context.Context, order acme.Order) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		if authz.Status != acme.StatusPending && r.resuming() {
+			q.present = r.possible(q, authz.Challenges)
+			decided = append(decided, q)
+		}
 		switch authz.Status {
-		case acme.StatusValid: // proven for an earlier order
+		case acme.StatusValid: // proven for an earlier order, or before a crash
 			return nil
 		case acme.StatusPending:
 			q.offered = authz.Challenges
@@ -108,6 +113,9 @@ func (r *issuance) fetchQuestions(ctx context.Context, order acme.Order) error {
 		r.open = append(r.open, q)
 		return nil
 	})
+	if len(decided) > 0 {
+		r.cleanups.Go(func() { r.cleanUp(ctx, decided) })
+	}
 	if err != nil {
 		return err
 	}

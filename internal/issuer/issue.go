@@ -204,6 +204,9 @@ func (r *issuance) resume(ctx context.Context) (acme.Order, error) {
 		return acme.Order{}, r.ca.fault(op, plan.CodeOrderInvalid, plan.BlameUs,
 			fmt.Errorf("%w: it is for other names than are wanted now", ErrOrderGone))
 	}
+	if order.Status != acme.StatusPending {
+		r.cleanups.Go(func() { r.takeAwayLeft(ctx, order) })
+	}
 	return order, nil
 }
 

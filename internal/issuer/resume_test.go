@@ -60,6 +60,40 @@ func TestResumeAfterKill(t *testing.T) {
 	}
 }
 
+// TestResumeTakesAwayWhatWasLeft: the process dies with its answers put up, and
+// the CA decides meanwhile.
+func TestResumeTakesAwayWhatWasLeft(t *testing.T) {
+	t.Parallel()
+	for _, stage := range []Stage{StageValidate, StageFinalize, StageDownload} {
+		t.Run(string(stage), func(t *testing.T) {
+			pebble := acmetest.Start(t, acmetest.Options{Settle: true})
+			ca, solver := connect(t, pebble), serveHTTP01(t, pebble)
+			job := newJob(t, register(t, ca), []string{"a.test", "b.test"}, solver, &brokenSolver{kind: challenge.TypeDNS01})
+			ctx, killed, saved := killAt(t, job, stage)
+			killed.Solvers = func(challenge.Identifier) []challenge.Solver { return []challenge.Solver{deadSolver{solver}} }
+			if _, err := ca.Issue(ctx, killed); !errors.Is(err, errKilled) {
+				t.Fatalf("error %v, want it killed", err)
+			}
+			if solver.left() != 2 {
+				t.Fatalf("%d answers left by the killed run, want 2", solver.left())
+			}
+			job.Resume = saved
+			if _, err := ca.Issue(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+			if solver.left() != 0 {
+				t.Errorf("%d answers left behind", solver.left())
+			}
+		})
+	}
+}
+
+// deadSolver is an httpSolver of a process that dies before it cleans up.
+type deadSolver struct{ *httpSolver }
+
+// CleanUp does not happen.
+func (deadSolver) CleanUp(context.Context, challenge.Challenge) error { return nil }
+
 // TestChallengeUnderWay resumes an order whose challenge the CA works on.
 func TestChallengeUnderWay(t *testing.T) {
 	t.Parallel()
@@ -126,8 +160,9 @@ func TestResumeWithoutWork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !again.Chain.Leaf().Equal(first.Chain.Leaf()) || pebble.Count(kinds...) != 2 {
-			t.Errorf("%v, want one look and one download of the same certificate", pebble.Requests())
+		// The authorisation is looked at for what a killed run may have put up.
+		if !again.Chain.Leaf().Equal(first.Chain.Leaf()) || pebble.Count(kinds...) != 3 || pebble.Count(acmetest.Authz) != 1 {
+			t.Errorf("%v, want one look, one authorisation, and one download of the same certificate", pebble.Requests())
 		}
 	})
 	t.Run("for other names", func(t *testing.T) {
