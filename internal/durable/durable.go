@@ -96,14 +96,20 @@ const tempMark = ".tmp-"
 
 // Temp returns a new temporary name in the folder of path. It begins with a
 // dot and carries the name that it is for, shortened where it would not fit.
-func Temp(path string) string {
+func Temp(path string) string { return tempName(path, rand.Text()) }
+
+// tempLen is the length of what rand.Text gives.
+const tempLen = 26
+
+// tempName is a temporary name that ends in unique, which has tempLen bytes.
+func tempName(path, unique string) string {
 	folder, base := filepath.Split(path)
 	base = base[:min(len(base), 200)] // names end at 255 bytes
-	return folder + "." + base + tempMark + rand.Text()
+	return folder + "." + base + tempMark + unique
 }
 
 // IsTemp reports whether a file's base name is one that Temp makes.
 func IsTemp(name string) bool {
 	i := strings.LastIndex(name, tempMark)
-	return i > 0 && name[0] == '.' && len(name)-i-len(tempMark) == 26
+	return i > 0 && name[0] == '.' && len(name)-i-len(tempMark) == tempLen
 }

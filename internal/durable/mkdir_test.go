@@ -2,8 +2,10 @@ package durable
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -30,5 +32,43 @@ func TestFoldersMadeTogether(t *testing.T) {
 		if entries, err := os.ReadDir(filepath.Join(base, "out", ".versions")); err != nil || len(entries) != 8 {
 			t.Fatalf("%d folders are left of 8: %v", len(entries), err)
 		}
+	}
+}
+
+// TestMkdirTakesOverWhatACrashLeft: a killed process leaves an empty folder
+// under its temporary name, not ready yet. What is not ours stays.
+func TestMkdirTakesOverWhatACrashLeft(t *testing.T) {
+	attr := Attr{Mode: 0o755, UID: -1, GID: -1}
+	left := func(dir string) string { return tempName(filepath.Join(dir, "new"), strings.Repeat("0", tempLen)) }
+	for name, test := range map[string]struct {
+		before  func(dir string) error
+		foreign bool
+	}{
+		"nothing":     {func(string) error { return nil }, false},
+		"a folder":    {func(dir string) error { return os.Mkdir(left(dir), 0o700) }, false},
+		"a file":      {func(dir string) error { return os.WriteFile(left(dir), nil, 0o600) }, true},
+		"a link":      {func(dir string) error { return os.Symlink("/tmp", left(dir)) }, true},
+		"a dead link": {func(dir string) error { return os.Symlink("nowhere", left(dir)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := test.before(dir); err != nil {
+				t.Fatal(err)
+			}
+			if !IsTemp(filepath.Base(left(dir))) {
+				t.Error("it is not known as a temporary")
+			}
+			if err := (NoSync{}).Mkdir(filepath.Join(dir, "new"), attr); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Lstat(filepath.Join(dir, "new"))
+			if err != nil || info.Mode() != fs.ModeDir|0o755 {
+				t.Errorf("the folder is %v, %v", info, err)
+			}
+			entries, err := os.ReadDir(dir)
+			if err != nil || (len(entries) == 2) != test.foreign {
+				t.Errorf("there are %v, %v", entries, err)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -115,13 +116,13 @@ func mkdir(path string, a Attr, syncDir func(string) error) error {
 
 // newDir makes one folder. It gets its name last, with its owner and mode:
 // since a folder that exists is left as it is, one that a crash left half
-// ready would stay so for ever. What a crash may leave is an empty temporary.
+// ready would stay so for ever. What a crash may leave is an empty temporary,
+// which whoever makes the folder next takes over.
 func newDir(path string, a Attr) error {
-	temp := Temp(path)
-	if err := os.Mkdir(temp, 0o700); err != nil {
+	temp, err := tempDir(path)
+	if err != nil {
 		return err
 	}
-	var err error
 	if a.UID >= 0 || a.GID >= 0 {
 		err = os.Lchown(temp, a.UID, a.GID)
 	}
@@ -140,6 +141,29 @@ func newDir(path string, a Attr) error {
 		return nil
 	}
 	return err
+}
+
+// tempDir makes the temporary of a folder, or takes over the one that a crash
+// left: it has the same name each time. Two that make the same folder at once
+// share it; one of them gets to rename it.
+func tempDir(path string) (string, error) {
+	temp := tempName(path, strings.Repeat("0", tempLen))
+	err := os.Mkdir(temp, 0o700)
+	if !errors.Is(err, fs.ErrExist) {
+		return temp, err
+	}
+	info, err := os.Lstat(temp)
+	if errors.Is(err, fs.ErrNotExist) {
+		return temp, nil // renamed just now by the other one
+	}
+	if err != nil {
+		return "", err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && info.IsDir() && int(stat.Uid) == os.Geteuid() {
+		return temp, nil
+	}
+	temp = Temp(path) // somebody else put something there
+	return temp, os.Mkdir(temp, 0o700)
 }
 
 // SyncDir implements [Disk].
