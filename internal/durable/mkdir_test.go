@@ -14,12 +14,16 @@ import (
 // something in them: none may find its folder replaced by another's.
 func TestFoldersMadeTogether(t *testing.T) {
 	for round := range 50 {
+		attr := Attr{Mode: 0o755, UID: -1, GID: -1}
+		if round%2 == 1 {
+			attr = PrivateDir()
+		}
 		base := filepath.Join(t.TempDir(), fmt.Sprint(round))
 		var group sync.WaitGroup
 		for i := range 8 {
 			group.Go(func() {
 				dir := filepath.Join(base, "out", ".versions", fmt.Sprint(i))
-				if err := (NoSync{}).Mkdir(dir, Attr{Mode: 0o755, UID: -1, GID: -1}); err != nil {
+				if err := (NoSync{}).Mkdir(dir, attr); err != nil {
 					t.Error(err)
 					return
 				}

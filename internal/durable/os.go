@@ -119,6 +119,9 @@ func mkdir(path string, a Attr, syncDir func(string) error) error {
 // ready would stay so for ever. What a crash may leave is an empty temporary,
 // which whoever makes the folder next takes over.
 func newDir(path string, a Attr) error {
+	if a == PrivateDir() {
+		return newPrivateDir(path)
+	}
 	temp, err := tempDir(path)
 	if err != nil {
 		return err
@@ -139,6 +142,20 @@ func newDir(path string, a Attr) error {
 	// Another goroutine or process made it meanwhile: as good.
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		return nil
+	}
+	return err
+}
+
+// newPrivateDir makes a folder that is ready in one instant: it needs no owner
+// and no mode but the one that it is made with, unless the umask is a strange
+// one that keeps us out of our own folders.
+func newPrivateDir(path string) error {
+	err := os.Mkdir(path, 0o700)
+	if err == nil {
+		return os.Chmod(path, 0o700)
+	}
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		return nil // another goroutine or process made it meanwhile: as good
 	}
 	return err
 }
