@@ -1,0 +1,227 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/faultfs"
+)
+
+// buildProgram builds the program as users get it.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "certkeep")
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	return path
+}
+
+// victim is an installation whose program is killed.
+type victim struct {
+	*testing.T
+	program string
+	ca      *acmetest.CA
+	dir     string
+}
+
+// newVictim makes one with two certificates: files in a folder, which are
+// switched by one rename, and files in two folders, which are not, with a
+// service and a hook. The CA sees the answers to its challenges in files, by a
+// web server.
+func newVictim(t *testing.T, program string, ca *acmetest.CA) *victim {
+	t.Helper()
+	v := &victim{T: t, program: program, ca: ca, dir: t.TempDir()}
+	config := fmt.Sprintf(`state: %[1]s/state
+accept_terms: true
+issuers: {test: {directory: %[2]q, roots_file: "%[1]s/roots.pem"}}
+defaults: {issuer: [test], path: "%[1]s/ssl", renew: {ari: false}}
+challenges: [{http-01: {webroot: "%[1]s/www"}}]
+services: {web: {reload: "%[1]s/reload"}}
+hooks: {installed: {command: "%[1]s/hook"}}
+certificates:
+  a: {names: [a.test]}
+  b:
+    names: [b.test]
+    services: [web]
+    files:
+      - {path: "%[1]s/private/b.pem", content: key}
+      - {path: "%[1]s/public/b.pem", content: fullchain}
+`, v.dir, ca.DirectoryURL())
+	err := errors.Join(
+		os.Chmod(v.dir, 0o700), // whatever the umask is
+		os.Mkdir(filepath.Join(v.dir, "www"), 0o700),
+		os.WriteFile(filepath.Join(v.dir, "certkeep.yaml"), []byte(config), 0o600),
+		os.WriteFile(filepath.Join(v.dir, "roots.pem"), ca.RootPEM(), 0o600),
+		os.WriteFile(filepath.Join(v.dir, "reload"), fmt.Appendf(nil, "#!/bin/sh\ncat %[1]s/private/b.pem %[1]s/public/b.pem > %[1]s/read.new && mv %[1]s/read.new %[1]s/read\n", v.dir), 0o700),
+		os.WriteFile(filepath.Join(v.dir, "hook"), fmt.Appendf(nil, "#!/bin/sh\necho $CERTKEEP_VERSION > %s/told.$CERTKEEP_CERTIFICATE\n", v.dir), 0o700),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", ca.HTTPPort()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(v.dir, "www")))}
+	go server.Serve(listener)
+	t.Cleanup(func() { _ = server.Close() })
+	return v
+}
+
+// at is a path in the victim's folder.
+func (v *victim) at(name string) string { return filepath.Join(v.dir, name) }
+
+// args are the program's arguments, with the victim's config.
+func (v *victim) args(args ...string) []string {
+	return append([]string{"--config", v.at("certkeep.yaml")}, args...)
+}
+
+// run runs the program, which has to end well.
+func (v *victim) run(args ...string) {
+	v.Helper()
+	if out, err := exec.Command(v.program, v.args(args...)...).CombinedOutput(); err != nil {
+		v.Fatalf("certkeep %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// traced runs the program, which is killed at its n-th change, or ends well.
+func (v *victim) traced(n int, args ...string) traced {
+	v.Helper()
+	out, err := os.Create(filepath.Join(v.TempDir(), "output"))
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer out.Close()
+	r, err := trace(v.program, v.args(args...), out, n)
+	if err != nil {
+		v.Fatal(err)
+	}
+	if !r.killed && r.status.ExitStatus() != 0 {
+		words, err := os.ReadFile(out.Name())
+		v.Fatalf("certkeep %s: exit status %d, %v\n%s", strings.Join(args, " "), r.status.ExitStatus(), err, words)
+	}
+	return r
+}
+
+// goOn runs the program again, and checks what has to be true whenever it was
+// killed: at most need orders were finalised since the requests were counted,
+// files fit together, service and hook have heard of them, nothing is left
+// behind, and a further run changes no byte and asks the CA nothing.
+func (v *victim) goOn(need int) {
+	v.Helper()
+	v.run("apply")
+	if n := len(finalizedAt(v.ca)); n > need {
+		v.Errorf("%d orders were finalised for %d needs", n, need)
+	}
+	for _, pair := range [][2]string{{"ssl/a/fullchain.pem", "ssl/a/privkey.pem"}, {"public/b.pem", "private/b.pem"}, {"read", "read"}} {
+		if _, err := tls.LoadX509KeyPair(v.at(pair[0]), v.at(pair[1])); err != nil {
+			v.Error(err)
+		}
+	}
+	if read, public := v.read("read"), v.read("public/b.pem"); !strings.HasSuffix(read, public) {
+		v.Error("the service has read another certificate than the one that is installed")
+	}
+	for _, name := range []string{"a", "b"} {
+		if told := strings.TrimSpace(v.read("told." + name)); !strings.Contains(v.read("state/records/groups/"+name+".json"), `"published":"`+told+`"`) {
+			v.Errorf("the hook was told of version %q of %s last, which is not published", told, name)
+		}
+	}
+	v.run("status")
+	before, asked := v.tree(), v.ca.Count()
+	v.run("apply")
+	if differ := faultfs.Differ(before, v.tree()); len(differ) > 0 {
+		v.Errorf("a further run changed %q", differ)
+	}
+	if n := v.ca.Count() - asked; n > 0 {
+		v.Errorf("a further run asked the CA %d times", n)
+	}
+}
+
+// read is the text of a file in the victim's folder.
+func (v *victim) read(name string) string {
+	v.Helper()
+	text, err := os.ReadFile(v.at(name))
+	if err != nil {
+		v.Error(err)
+	}
+	return string(text)
+}
+
+// tree is all that lies in the victim's folder, but for the note in the lock.
+// It fails the test where something is left behind.
+func (v *victim) tree() map[string]string {
+	v.Helper()
+	tree, err := faultfs.Tree(v.dir, func(path string) bool { return path == "state/lock" })
+	if err != nil {
+		v.Fatal(err)
+	}
+	for path := range tree {
+		if durable.IsTemp(filepath.Base(path)) || strings.HasPrefix(path, "state/journal/") || strings.HasPrefix(path, "www/.well-known/acme-challenge/") {
+			v.Errorf("%s is left", path)
+		}
+	}
+	return tree
+}
+
+// finalizedAt are the orders that the CA was asked to finalise.
+func finalizedAt(ca *acmetest.CA) map[string]bool {
+	orders := map[string]bool{}
+	for _, r := range ca.Requests() {
+		if r.Kind == acmetest.Finalize {
+			orders[r.Path] = true
+		}
+	}
+	return orders
+}
+
+// TestKilledAtAnySystemCall kills the real program at one change of files, or
+// one message to others, after the other, at a first issue and at a renewal.
+// Where CERTKEEP_SWEEP is unset a sample is tried.
+func TestKilledAtAnySystemCall(t *testing.T) {
+	needTracing(t)
+	program := buildProgram(t)
+	const lanes = 4
+	every := 6 * lanes
+	if os.Getenv("CERTKEEP_SWEEP") == "all" {
+		every = lanes
+	}
+	for lane := range lanes {
+		t.Run(fmt.Sprintf("lane %d", lane+1), func(t *testing.T) {
+			t.Parallel()
+			ca := acmetest.Start(t, acmetest.Options{})
+			first := 1 + lane*every/lanes
+			for _, life := range []string{"issue", "renewal"} {
+				for n, killed := first, true; killed && !t.Failed(); n += every {
+					killed = t.Run(fmt.Sprintf("%s at %d", life, n), func(t *testing.T) {
+						v := newVictim(t, program, ca)
+						args := []string{"apply"}
+						if life == "renewal" {
+							v.run("apply")
+							args = []string{"renew", "a", "b"}
+						}
+						ca.ResetRequests()
+						r := v.traced(n, args...)
+						v.goOn(2)
+						killed = r.killed
+					}) && killed
+					if !killed && n == first {
+						t.Errorf("%s: not killed even at change %d", life, n)
+					}
+				}
+			}
+		})
+	}
+}
