@@ -104,9 +104,24 @@ func (w *Webroot) CleanUp(_ context.Context, c Challenge) error {
 	return nil
 }
 
-// write makes the file. It is not whole in one instant, and need not be: the
-// CA is told only afterwards, and a crash that loses it loses nothing.
+// write makes the file. Others may remove its folders again before it is in
+// them, as we do ourselves once they are empty: that is made up for.
 func (w *Webroot) write(path, text string) error {
+	for tries := 1; ; tries++ {
+		err := w.writeOnce(path, text)
+		if err == nil || tries == writeTries || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+}
+
+// writeTries bounds how often the folders are made anew.
+const writeTries = 100
+
+// writeOnce makes the folders and the file. It is not whole in one instant,
+// and need not be: the CA is told only afterwards, and a crash that loses it
+// loses nothing.
+func (w *Webroot) writeOnce(path, text string) error {
 	if err := w.mkdir(path); err != nil {
 		return err
 	}

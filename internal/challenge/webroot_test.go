@@ -239,3 +239,27 @@ func TestWebrootManyAtOnce(t *testing.T) {
 		t.Errorf("left behind: %s", got)
 	}
 }
+
+// TestWebrootBesideOthers: another pattern that leads to the same folder, or
+// another program, removes folders when they are empty, also just before we
+// write into them.
+func TestWebrootBesideOthers(t *testing.T) {
+	root := t.TempDir()
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			w, err := NewWebroot(root, durable.NoSync{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c := httpChallenge("token" + string(rune('a'+i)))
+			for range 50 {
+				if err := errors.Join(w.Present(t.Context(), c), w.CleanUp(t.Context(), c)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}

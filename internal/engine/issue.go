@@ -206,11 +206,7 @@ func (p *parts) solver(m config.Method) challenge.Solver {
 	case m.Type == config.MethodDNS01:
 		return p.writers[m.Via].solver
 	case m.Type == config.MethodHTTP01 && m.Webroot != "":
-		solver, err := challenge.NewWebroot(m.Webroot, p.disk)
-		if err != nil {
-			return nil // config has checked the pattern
-		}
-		return solver
+		return p.webroots.at(m.Webroot, p.disk)
 	case m.Type == config.MethodHTTP01 && p.cfg.Listen.HTTP != "":
 		return p.http[p.cfg.Listen.HTTP]
 	case m.Type == config.MethodTLSALPN01 && p.cfg.Listen.TLS != "":

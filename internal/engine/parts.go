@@ -26,6 +26,7 @@ type parts struct {
 	http     map[string]*challenge.HTTP01    // by address
 	tls      map[string]*challenge.TLSALPN01 // by address
 	writers  map[string]*writer              // by name in `dns`
+	webroots *webroots
 	deployer *deploy.Deployer
 	disk     durable.Disk
 }
@@ -47,6 +48,28 @@ type writer struct {
 	solver challenge.Solver
 }
 
+// webroots are the doers of http-01 by files, by pattern. Certificates share
+// them: each knows which folders it made, and removes them after the last use.
+type webroots struct {
+	mu    sync.Mutex // guards known
+	known map[string]*challenge.Webroot
+}
+
+// at returns the doer of a pattern; nil where config's check of it has failed.
+func (w *webroots) at(pattern string, disk durable.Disk) challenge.Solver {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if solver := w.known[pattern]; solver != nil {
+		return solver
+	}
+	solver, err := challenge.NewWebroot(pattern, disk)
+	if err != nil {
+		return nil
+	}
+	w.known[pattern] = solver
+	return solver
+}
+
 func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent string) (*parts, error) {
 	if old == nil {
 		old = &parts{}
@@ -61,6 +84,9 @@ func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent strin
 			continue
 		}
 		p.issuers[id] = &authority{config: c, userAgent: userAgent, slots: make(chan struct{}, cfg.Concurrency)}
+	}
+	if p.webroots = old.webroots; p.webroots == nil {
+		p.webroots = &webroots{known: map[string]*challenge.Webroot{}}
 	}
 	p.listeners(old)
 	p.dnsWriters(old)
