@@ -55,7 +55,7 @@ func trace(program string, args []string, out *os.File, n int) (traced, error) {
 func traceHere(program string, args []string, out *os.File, n int) (traced, error) {
 	var t traced
 	pid, err := syscall.ForkExec(program, append([]string{program}, args...), &syscall.ProcAttr{
-		Env: os.Environ(), Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Ptrace: true},
+		Env: os.Environ(), Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if err != nil {
 		return t, fmt.Errorf("start %s traced: %w", program, err)
@@ -74,8 +74,9 @@ func traceHere(program string, args []string, out *os.File, n int) (traced, erro
 			return t, fmt.Errorf("let %s go on: %w", program, err)
 		}
 		for {
-			// Other children of the test's process are none of this thread's.
-			tid, err = unix.Wait4(-1, (*unix.WaitStatus)(&t.status), unix.WALL|unix.WNOTHREAD, nil)
+			// Its threads are its process group. Other children, of this thread
+			// too, belong to other tests.
+			tid, err = unix.Wait4(-pid, (*unix.WaitStatus)(&t.status), unix.WALL, nil)
 			if err != nil && err != unix.EINTR {
 				return t, fmt.Errorf("wait for %s: %w", program, err)
 			}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+)
+
+// TestKilledDaemonGoesOn kills the daemon while an answer of the CA is on its
+// way: the CA has done what was asked, and nobody here knows. A command takes
+// the state over and goes on with the same orders.
+func TestKilledDaemonGoesOn(t *testing.T) {
+	program := buildProgram(t)
+	for _, test := range []struct {
+		kind   acmetest.Kind
+		orders int // that are opened for two certificates
+	}{
+		{acmetest.NewAccount, 2},
+		{acmetest.NewOrder, 4}, // an order that was lost before its URL was known stays pending
+		{acmetest.Authz, 2},
+		{acmetest.Challenge, 2},
+		{acmetest.Finalize, 2},
+		{acmetest.Certificate, 2},
+	} {
+		t.Run(string(test.kind), func(t *testing.T) {
+			t.Parallel()
+			ca := acmetest.Start(t, acmetest.Options{})
+			v := newVictim(t, program, ca)
+			reached := make(chan struct{}, 10)
+			ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if acmetest.KindOf(r) != test.kind {
+					next.ServeHTTP(w, r)
+					return
+				}
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				reached <- struct{}{}
+				<-r.Context().Done() // whoever asked is gone
+			})
+			daemon := exec.Command(program, v.args("run")...)
+			if err := daemon.Start(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-reached:
+			case <-time.After(20 * time.Second):
+				t.Error("the daemon did not come so far")
+			}
+			if err := daemon.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = daemon.Wait() // it was killed
+			ca.Intercept(nil)
+			v.goOn(2)
+			if n := ca.Count(acmetest.NewOrder); n > test.orders {
+				t.Errorf("%d orders were opened, want at most %d", n, test.orders)
+			}
+			if n := len(finalizedAt(ca)); n != 2 {
+				t.Errorf("%d orders were finalised, want one for each certificate", n)
+			}
+		})
+	}
+}
