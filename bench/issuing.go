@@ -99,7 +99,7 @@ func (b *bench) requests(ctx context.Context) error {
 
 // throughput compares the engine with a bare loop over the same library.
 func (b *bench) throughput(ctx context.Context) error {
-	const certificates, parallel, rounds = 100, 20, 5
+	const certificates, parallel, rounds = 100, 20, 7
 	s, err := b.site(ctx, "throughput", acmetest.Options{})
 	if err != nil {
 		return err

@@ -194,7 +194,7 @@ func TestKilledAtAnySystemCall(t *testing.T) {
 	needTracing(t)
 	program := buildProgram(t)
 	const lanes = 4
-	every := 6 * lanes
+	every := 10 * lanes
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = lanes
 	}

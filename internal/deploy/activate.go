@@ -4,9 +4,28 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/service"
 )
+
+// endGrace is how long services may still take once the caller's context has
+// ended: enough for a reload, too short for one that hangs.
+const endGrace = 5 * time.Second
+
+// linger is a context for telling services: what was switched is to be told
+// also when the caller ends meanwhile, but not for ever.
+func (b *batch) linger() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.ctx))
+	stop := context.AfterFunc(b.ctx, func() {
+		timer := time.AfterFunc(endGrace, cancel)
+		context.AfterFunc(ctx, func() { timer.Stop() })
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
 
 // soundAgain checks services after files were put back, and tells those that
 // may have read the new ones. False means that the refusal was not about the
@@ -15,7 +34,8 @@ func (b *batch) soundAgain(services []service.Service, o outcome) bool {
 	if b.check(services) != nil {
 		return false
 	}
-	ctx := context.WithoutCancel(b.ctx)
+	ctx, done := b.linger()
+	defer done()
 	for _, s := range services {
 		if !slices.Contains(o.asked, s.Name) {
 			continue
@@ -40,7 +60,8 @@ func (b *batch) activate(services []service.Service) (o outcome) {
 	if o.refused = b.check(services); o.refused != nil {
 		return o
 	}
-	ctx := context.WithoutCancel(b.ctx)
+	ctx, done := b.linger()
+	defer done()
 	for _, s := range services {
 		o.asked = append(o.asked, s.Name)
 		told, err := b.ReloadService(ctx, s)
@@ -59,7 +80,8 @@ func (b *batch) activate(services []service.Service) (o outcome) {
 
 // check returns the first refusal among services.
 func (b *batch) check(services []service.Service) *ServiceError {
-	ctx := context.WithoutCancel(b.ctx)
+	ctx, done := b.linger()
+	defer done()
 	for _, s := range services {
 		if refused, ok := errors.AsType[*ServiceError](b.CheckService(ctx, s)); ok {
 			return refused

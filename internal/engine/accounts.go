@@ -181,10 +181,28 @@ func (e *Engine) ImportAccount(ctx context.Context, id string, key crypto.Signer
 	return e.Store.Account(ctx, id)
 }
 
-// Forget drops all that is stored of a certificate; installed files stay.
+// Forget drops all that is stored of a certificate; installed files stay. It
+// waits for work on it that is under way.
 func (e *Engine) Forget(ctx context.Context, name string) error {
+	unlock, err := e.lockCert(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	e.mu.Lock()
+	e.forgotten[name] = true
+	e.mu.Unlock()
 	defer e.Wake()
 	return e.Store.Forget(ctx, name)
+}
+
+// wasForgotten reports, once, whether a certificate was forgotten.
+func (e *Engine) wasForgotten(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was := e.forgotten[name]
+	delete(e.forgotten, name)
+	return was
 }
 
 // authority is the client of a configured issuer.

@@ -56,6 +56,8 @@ type Engine struct {
 	mu    sync.Mutex // guards what follows
 	parts *parts     // made from the current config; replaced as a whole
 
+	certs     *nameLocks      // held by whoever works on a certificate's records
+	forgotten map[string]bool // by name, until the pass has taken note; guarded by mu
 	installs  *installQueue
 	names     *nameLocks
 	inspector *deploy.Inspector
@@ -63,7 +65,7 @@ type Engine struct {
 
 // New makes an Engine that has no config yet.
 func New(o Options) *Engine {
-	e := &Engine{Options: o, wake: make(chan struct{}, 1), settling: make(chan settled), names: newNameLocks(), installs: newInstallQueue(), inspector: deploy.NewInspector()}
+	e := &Engine{Options: o, wake: make(chan struct{}, 1), settling: make(chan settled), names: newNameLocks(), certs: newNameLocks(), forgotten: map[string]bool{}, installs: newInstallQueue(), inspector: deploy.NewInspector()}
 	if e.Watch == nil {
 		e.Watch = func(Progress) {}
 	}

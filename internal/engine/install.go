@@ -35,6 +35,9 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	fact := w.known.Targets[s.Target]
 	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
 	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content, Told: told})
+	if result.Fault != nil && ctx.Err() != nil {
+		return nil // interrupted: the next run compares, and goes on
+	}
 	if result.Fault != nil && result.Fault.Code == plan.CodeKeyLost {
 		return w.brokenVersion(ctx, s.Version, errors.New(result.Fault.Words)) // its key does not fit
 	}

@@ -16,6 +16,11 @@ type nameLocks struct {
 
 func newNameLocks() *nameLocks { return &nameLocks{held: map[string]chan struct{}{}} }
 
+// lockCert waits until nobody works on a certificate.
+func (e *Engine) lockCert(ctx context.Context, name string) (func(), error) {
+	return e.certs.lock(ctx, "", []string{name})
+}
+
 // lock waits for the set of names at an issuer, and returns its release.
 func (l *nameLocks) lock(ctx context.Context, issuer string, sorted []string) (func(), error) {
 	key := issuer + " " + strings.Join(sorted, " ")

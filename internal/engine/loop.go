@@ -271,7 +271,11 @@ func (p *pass) timer() (<-chan time.Time, func()) {
 // take merges what a worker learned into the world.
 func (p *pass) take(f finished) {
 	delete(p.running, f.cert)
-	if f.known != nil {
+	switch {
+	case p.engine.wasForgotten(f.cert):
+		delete(p.world.Known.Certs, f.cert) // what the worker knew is no more
+		p.engine.Wake()
+	case f.known != nil:
 		p.world.Known.Certs[f.cert] = f.known
 	}
 	for id, k := range f.issuers {

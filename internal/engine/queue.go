@@ -41,7 +41,8 @@ func newInstallQueue() *installQueue {
 }
 
 // install brings one target up to date together with others that wait for the
-// same services, and returns what came of this one.
+// same services, and returns what came of this one. When ctx ends nothing more
+// is written, and services are still told of what was, if that is quick.
 func (q *installQueue) install(ctx context.Context, d *deploy.Deployer, job deploy.Job) deploy.Result {
 	waiting := &installJob{deployer: d, job: job, result: make(chan deploy.Result, 1)}
 	key := serviceKey(job)
@@ -49,9 +50,7 @@ func (q *installQueue) install(ctx context.Context, d *deploy.Deployer, job depl
 	q.pending[key] = append(q.pending[key], waiting)
 	if !q.draining[key] {
 		q.draining[key] = true
-		// Whoever waits may give up; the batch is finished all the same, for
-		// the services must be told of what was written.
-		go q.drain(context.WithoutCancel(ctx), key)
+		go q.drain(ctx, key)
 	}
 	q.mu.Unlock()
 	return <-waiting.result
@@ -92,7 +91,7 @@ func (q *installQueue) carryOut(ctx context.Context, batch []*installJob) {
 	turns := q.turns(services)
 	for _, t := range turns { // in the order of names: no two batches wait for each other
 		t.mu.Lock()
-		time.Sleep(time.Until(t.next)) // the least time between two reloads
+		wait(ctx, time.Until(t.next)) // the least time between two reloads
 	}
 	jobs := make([]deploy.Job, len(batch))
 	for i, w := range batch {

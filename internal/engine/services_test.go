@@ -1,15 +1,18 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/servertest"
+	"github.com/certkeep/certkeep/internal/store"
 )
 
 // script writes an executable shell script.
@@ -232,5 +235,62 @@ func TestEarlierConfigGetsItsCertificateBack(t *testing.T) {
 	f.checkServed("a.test")
 	if got := f.known("a.test").Published; got != first || f.ca.Count(acmetest.NewOrder) != orders {
 		t.Errorf("published %s, want %s without an order", got, first)
+	}
+}
+
+// TestHangingServiceDoesNotKeepUsFromEnding ends a pass while a service is
+// being told and hangs: the pass ends, and the next one tells the service.
+func TestHangingServiceDoesNotKeepUsFromEnding(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	reload := f.script("reload", fmt.Sprintf("echo reload >> %[1]s/log\ntest -e %[1]s/quick || exec sleep 50\n", f.dir))
+	f.configure(fmt.Sprintf("services: {web: {reload: %s}}\ncertificates: {a.test: {services: [web], verify: false}}\n", reload))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Apply(ctx, nil, Only{})
+		ended <- err
+	}()
+	deadline := time.Now().Add(20 * time.Second)
+	for len(f.lines("log")) == 0 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond) // until the script has begun
+	}
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(40 * time.Second): // the script would sleep for longer
+		t.Fatal("the pass did not end")
+	}
+	f.script("quick", "")
+	f.apply()
+	f.checkServed("a.test")
+}
+
+// TestForgetsWhatIsBeingWorkedOn forgets a certificate in a running engine: it
+// waits for the work under way, and the certificate is obtained afresh.
+func TestForgetsWhatIsBeingWorkedOn(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	issued := make(chan struct{}, 10)
+	f.Watch = func(p Progress) {
+		if p.Event != nil && p.Event.Kind == store.EventIssued {
+			issued <- struct{}{}
+		}
+	}
+	f.configure("certificates: {a.test: {files: [{path: " + f.dir + "/a.pem, content: [key, certificate, chain]}]}}\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Engine.Run(ctx) }()
+	<-issued // and its files are being written
+	if err := f.Forget(t.Context(), "a.test"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Settled(t.Context(), []string{"a.test"}); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	<-ended
+	k := f.known("a.test")
+	if len(k.Versions) != 1 || !k.Versions[0].Adopted {
+		t.Errorf("not begun afresh from what is installed: %+v", k)
 	}
 }

@@ -59,6 +59,16 @@ func ownCopy(name string, k *plan.KnownCert) *plan.KnownCert {
 // run does step after step until none is due. What it returns is the
 // certificate as the store now knows it.
 func (w *worker) run(ctx context.Context) finished {
+	if unlock, err := w.engine.lockCert(ctx, w.want.Name); err == nil {
+		defer unlock()
+		w.work(ctx)
+	}
+	w.leaveLane()
+	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck()}
+}
+
+// work does the steps.
+func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		step, ok := w.next()
 		if !ok {
@@ -67,7 +77,7 @@ func (w *worker) run(ctx context.Context) finished {
 		if step.Issuer == "" && step.Kind != plan.KindAdopt {
 			w.leaveLane()
 		}
-		w.tried[key(step)] = true
+		w.tried[w.key(step)] = true
 		w.step = step
 		fault := w.do(ctx, step)
 		w.outcomes = append(w.outcomes, Outcome{Step: step, Fault: fault})
@@ -80,16 +90,14 @@ func (w *worker) run(ctx context.Context) finished {
 			break
 		}
 	}
-	w.leaveLane()
 	w.trim(context.WithoutCancel(ctx))
-	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck()}
 }
 
 // stuck reports whether a step that was tried is due again already.
 func (w *worker) stuck() bool {
 	now := time.Now()
 	for _, s := range w.plan(now) {
-		if s.Due(now) && w.tried[key(s)] {
+		if s.Due(now) && w.tried[w.key(s)] {
 			return true
 		}
 	}
@@ -118,7 +126,7 @@ func (w *worker) next() (plan.Step, bool) {
 	now := time.Now()
 	for _, s := range w.plan(now) {
 		switch {
-		case !s.Due(now), w.tried[key(s)], !w.only.allows(s.Kind):
+		case !s.Due(now), w.tried[w.key(s)], !w.only.allows(s.Kind):
 		case s.Kind == plan.KindIssue && !s.Urgent && !s.Asked && !w.allowed[s.Kind]:
 			// Spread by the plan over all certificates: not this one's turn.
 		default:
@@ -129,8 +137,17 @@ func (w *worker) next() (plan.Step, bool) {
 }
 
 // key tells steps apart, so that one that changes no fact is not repeated.
-func key(s plan.Step) string {
-	return fmt.Sprintf("%s|%s|%s|%s|%s|%s", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer)
+// What a person asks for meanwhile is a step of its own: it is done once more.
+func (w *worker) key(s plan.Step) string {
+	var asked time.Time
+	if s.Asked {
+		for _, a := range w.known.Asks {
+			if a.At.After(asked) {
+				asked = a.At
+			}
+		}
+	}
+	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%d", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, asked.UnixNano())
 }
 
 // unchanged reports whether a step that succeeded stored nothing.
