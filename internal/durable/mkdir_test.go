@@ -76,3 +76,23 @@ func TestMkdirTakesOverWhatACrashLeft(t *testing.T) {
 		})
 	}
 }
+
+// TestFoldersMadeAndRemovedTogether has some make a folder that others remove
+// as long as it is empty: whoever makes it finds it made.
+func TestFoldersMadeAndRemovedTogether(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 200 {
+				if err := (NoSync{}).Mkdir(dir, Attr{Mode: 0o755, UID: -1, GID: -1}); err != nil {
+					t.Error(err)
+					return
+				}
+				_ = os.Remove(dir)
+				_ = os.Remove(filepath.Dir(dir))
+			}
+		})
+	}
+	group.Wait()
+}

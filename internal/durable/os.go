@@ -92,7 +92,21 @@ func (d NoSync) Mkdir(path string, a Attr) error { return mkdir(path, a, d.SyncD
 // mkdir makes the folders from the top down. Each new name is synced in its
 // parent: a file that is synced in a folder whose own name is lost would be
 // lost with it. A crash leaves some of them, complete, which the next run uses.
+//
+// Others may make the same folders meanwhile, and take them away again while
+// they are empty: then it is tried anew.
 func mkdir(path string, a Attr, syncDir func(string) error) error {
+	const tries = 50
+	for try := 1; ; try++ {
+		err := mkdirOnce(path, a, syncDir)
+		moved := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)
+		if !moved || try == tries {
+			return err
+		}
+	}
+}
+
+func mkdirOnce(path string, a Attr, syncDir func(string) error) error {
 	switch info, err := os.Stat(path); {
 	case err == nil && info.IsDir():
 		return nil
