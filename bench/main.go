@@ -16,6 +16,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == measured {
+		if err := measure(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	large := flag.Bool("large", false, "also a state of 100,000 certificates")

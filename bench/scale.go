@@ -41,7 +41,7 @@ func (b *bench) scale(ctx context.Context, sizes []int) error {
 			return err
 		}
 		fmt.Printf("| %d | %.2f s | %.0f MB | %.2f s | %.0f MB |\n", n,
-			apply.wall.Seconds(), float64(apply.memory)/1e6, status.wall.Seconds(), float64(status.memory)/1e6)
+			apply.Wall.Seconds(), float64(apply.Memory)/1e6, status.Wall.Seconds(), float64(status.Memory)/1e6)
 	}
 	return nil
 }
