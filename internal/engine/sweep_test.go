@@ -105,9 +105,9 @@ func (l *life) sweep(t *testing.T, every int) {
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = 1
 	}
-	for i, fault := range append(faultfs.Faults(), powerCut) {
+	for i, fault := range append(faultfs.Faults(), faultfs.Full, powerCut) {
 		for n := 1; n <= total; n++ {
-			if (n+i*every/5)%every != 0 {
+			if (n+i*every/6)%every != 0 {
 				continue
 			}
 			name := fmt.Sprintf("%v at %d", fault, n)
@@ -144,7 +144,7 @@ func (l *life) one(t *testing.T, n int, fault faultfs.Fault) {
 	if err := f.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if fault == faultfs.Refused || fault == faultfs.AnswerLost {
+	if fault == faultfs.Refused || fault == faultfs.AnswerLost || fault == faultfs.Full {
 		// A failure that was reported backs off; a person skips that.
 		if err := f.Ask(t.Context(), plan.AskApply, []string{"a.test"}, ""); err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ package faultfs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -33,9 +34,13 @@ const (
 	// Torn: as Killed, but a Create or Append leaves half of its data, as if
 	// the process had been killed within it.
 	Torn
+	// Full: it is not done, and neither is any later one that needs room on
+	// the disk, until Arm or Disarm: a disk that is full, and stays so.
+	Full
 )
 
-// Faults lists them all.
+// Faults lists those that happen once. Whoever can go on without room on the
+// disk tries Full too.
 func Faults() []Fault { return []Fault{Refused, AnswerLost, Killed, Torn} }
 
 // String names a fault, for the names of tests.
@@ -49,6 +54,8 @@ func (f Fault) String() string {
 		return "killed"
 	case Torn:
 		return "torn"
+	case Full:
+		return "full"
 	}
 	return fmt.Sprintf("fault-%d", int(f))
 }
@@ -80,6 +87,18 @@ const (
 type Op struct {
 	Verb Verb
 	Path string // the new name of a rename, the link of a symlink
+}
+
+// needsRoom reports whether a full disk refuses it.
+func (op Op) needsRoom() bool {
+	switch op.Verb {
+	case Create, Symlink, Append:
+		return true
+	case Mkdir:
+		_, err := os.Stat(op.Path)
+		return err != nil
+	}
+	return false
 }
 
 // Disk wraps another disk.
@@ -152,10 +171,13 @@ func (d *Disk) do(op Op, touches []string, change, tear func() error) error {
 		return &opError{op, ErrKilled}
 	}
 	d.ops = append(d.ops, op)
-	if len(d.ops) != d.at {
+	full := &opError{op, errors.Join(ErrFault, syscall.ENOSPC)}
+	if d.fault == Full && d.at > 0 && len(d.ops) >= d.at && op.needsRoom() {
+		return full
+	}
+	if len(d.ops) != d.at || d.fault == Full {
 		return d.record(touches, change)
 	}
-	full := &opError{op, errors.Join(ErrFault, syscall.ENOSPC)}
 	switch d.fault {
 	case AnswerLost:
 		if err := d.record(touches, change); err != nil {

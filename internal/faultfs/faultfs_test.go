@@ -33,6 +33,7 @@ func TestFaults(t *testing.T) {
 		faultfs.AnswerLost: {syscall.ENOSPC, "first!", "next"},
 		faultfs.Killed:     {faultfs.ErrKilled, "(none)", "(none)"},
 		faultfs.Torn:       {faultfs.ErrKilled, "fir", "(none)"},
+		faultfs.Full:       {syscall.ENOSPC, "(none)", "(none)"},
 	} {
 		t.Run(fault.String(), func(t *testing.T) {
 			dir := t.TempDir()
@@ -52,6 +53,11 @@ func TestFaults(t *testing.T) {
 			}
 			if got := content(t, next); got != want.next {
 				t.Errorf("next = %q, want %q", got, want.next)
+			}
+			if fault == faultfs.Full {
+				if err := errors.Join(disk.Mkdir(dir, durable.PrivateDir()), disk.SyncDir(dir)); err != nil {
+					t.Errorf("what needs no room: %v", err)
+				}
 			}
 			disk.Disarm()
 			if err := disk.Remove(next); err != nil {
