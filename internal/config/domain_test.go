@@ -26,6 +26,9 @@ func TestCheckName(t *testing.T) {
 	if _, wrong, _ := checkName(long + "f"); wrong == "" {
 		t.Error("a name of 254 characters was taken")
 	}
+	if _, wrong, _ := checkName(strings.Repeat("a", 64) + ".example"); !strings.Contains(wrong, "a label of 64 characters; DNS allows 63") {
+		t.Errorf("a label of 64 characters: %q", wrong)
+	}
 }
 
 func TestCheckPattern(t *testing.T) {
