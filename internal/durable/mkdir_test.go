@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -77,22 +78,39 @@ func TestMkdirTakesOverWhatACrashLeft(t *testing.T) {
 	}
 }
 
-// TestFoldersMadeAndRemovedTogether has some make a folder that others remove
-// as long as it is empty: whoever makes it finds it made.
+// TestFoldersMadeAndRemovedTogether has some make a folder that somebody else
+// removes while it is empty, fewer times than making it is tried: whoever makes
+// it finds it made.
 func TestFoldersMadeAndRemovedTogether(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() {
-			for range 200 {
+	var makers, remover sync.WaitGroup
+	removed := make(chan struct{})
+	for range 3 {
+		makers.Go(func() {
+			for done := false; !done; {
+				select {
+				case <-removed:
+					done = true
+				default:
+				}
 				if err := (NoSync{}).Mkdir(dir, Attr{Mode: 0o755, UID: -1, GID: -1}); err != nil {
 					t.Error(err)
 					return
 				}
-				_ = os.Remove(dir)
-				_ = os.Remove(filepath.Dir(dir))
 			}
 		})
 	}
-	group.Wait()
+	remover.Go(func() {
+		defer close(removed)
+		for range 10 {
+			_ = os.Remove(dir)
+			_ = os.Remove(filepath.Dir(dir))
+			runtime.Gosched()
+		}
+	})
+	remover.Wait()
+	makers.Wait()
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		t.Errorf("the folder is not there: %v", err)
+	}
 }
