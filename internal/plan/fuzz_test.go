@@ -80,7 +80,7 @@ func FuzzRecord(f *testing.F) {
 		s := quiet()
 		s.known = plan.KnownCert{}
 		if err := json.Unmarshal([]byte(record), &s.known); err != nil {
-			t.Skip("no record")
+			return // no record
 		}
 		for _, looked := range []bool{true, false} {
 			s.known.Looked = looked
