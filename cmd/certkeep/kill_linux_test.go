@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
@@ -29,6 +30,31 @@ func buildProgram(t *testing.T) string {
 	return path
 }
 
+// scene is what is around installations that are killed, one after the other:
+// a CA, and the web server at which it looks for answers to its challenges.
+type scene struct {
+	*acmetest.CA
+	root atomic.Pointer[string] // the folder that the web server shows
+}
+
+// newScene starts one. The port is held from the beginning, so that nobody
+// takes it between two installations.
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &scene{}
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		http.FileServer(http.Dir(*w.root.Load())).ServeHTTP(rw, r)
+	})}
+	go server.Serve(listener)
+	t.Cleanup(func() { _ = server.Close() })
+	w.CA = acmetest.Start(t, acmetest.Options{HTTPPort: listener.Addr().(*net.TCPAddr).Port})
+	return w
+}
+
 // victim is an installation whose program is killed.
 type victim struct {
 	*testing.T
@@ -39,11 +65,10 @@ type victim struct {
 
 // newVictim makes one with two certificates: files in a folder, which are
 // switched by one rename, and files in two folders, which are not, with a
-// service and a hook. The CA sees the answers to its challenges in files, by a
-// web server.
-func newVictim(t *testing.T, program string, ca *acmetest.CA) *victim {
+// service and a hook. The answers to challenges are files of the web server.
+func newVictim(t *testing.T, program string, w *scene) *victim {
 	t.Helper()
-	v := &victim{T: t, program: program, ca: ca, dir: t.TempDir()}
+	v := &victim{T: t, program: program, ca: w.CA, dir: t.TempDir()}
 	config := fmt.Sprintf(`state: %[1]s/state
 accept_terms: true
 issuers: {test: {directory: %[2]q, roots_file: "%[1]s/roots.pem"}}
@@ -59,25 +84,20 @@ certificates:
     files:
       - {path: "%[1]s/private/b.pem", content: key}
       - {path: "%[1]s/public/b.pem", content: fullchain}
-`, v.dir, ca.DirectoryURL())
+`, v.dir, w.DirectoryURL())
 	err := errors.Join(
 		os.Chmod(v.dir, 0o700), // whatever the umask is
 		os.Mkdir(filepath.Join(v.dir, "www"), 0o700),
 		os.WriteFile(filepath.Join(v.dir, "certkeep.yaml"), []byte(config), 0o600),
-		os.WriteFile(filepath.Join(v.dir, "roots.pem"), ca.RootPEM(), 0o600),
+		os.WriteFile(filepath.Join(v.dir, "roots.pem"), w.RootPEM(), 0o600),
 		os.WriteFile(filepath.Join(v.dir, "reload"), fmt.Appendf(nil, "#!/bin/sh\ncat %[1]s/private/b.pem %[1]s/public/b.pem > %[1]s/read.new && mv %[1]s/read.new %[1]s/read\n", v.dir), 0o700),
 		os.WriteFile(filepath.Join(v.dir, "hook"), fmt.Appendf(nil, "#!/bin/sh\necho $CERTKEEP_VERSION > %s/told.$CERTKEEP_CERTIFICATE\n", v.dir), 0o700),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", ca.HTTPPort()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(v.dir, "www")))}
-	go server.Serve(listener)
-	t.Cleanup(func() { _ = server.Close() })
+	root := v.at("www")
+	w.root.Store(&root)
 	return v
 }
 
@@ -201,18 +221,18 @@ func TestKilledAtAnySystemCall(t *testing.T) {
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane %d", lane+1), func(t *testing.T) {
 			t.Parallel()
-			ca := acmetest.Start(t, acmetest.Options{})
+			w := newScene(t)
 			first := 1 + lane*every/lanes
 			for _, life := range []string{"issue", "renewal"} {
 				for n, killed := first, true; killed && !t.Failed(); n += every {
 					killed = t.Run(fmt.Sprintf("%s at %d", life, n), func(t *testing.T) {
-						v := newVictim(t, program, ca)
+						v := newVictim(t, program, w)
 						args := []string{"apply"}
 						if life == "renewal" {
 							v.run("apply")
 							args = []string{"renew", "a", "b"}
 						}
-						ca.ResetRequests()
+						w.ResetRequests()
 						r := v.traced(n, args...)
 						v.goOn(2)
 						killed = r.killed

@@ -29,7 +29,7 @@ func TestKilledDaemonGoesOn(t *testing.T) {
 	} {
 		t.Run(string(test.kind), func(t *testing.T) {
 			t.Parallel()
-			ca := acmetest.Start(t, acmetest.Options{})
+			ca := newScene(t)
 			v := newVictim(t, program, ca)
 			reached := make(chan struct{}, 10)
 			ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -61,7 +61,7 @@ func TestKilledDaemonGoesOn(t *testing.T) {
 			if n := ca.Count(acmetest.NewOrder); n != test.orders {
 				t.Errorf("%d orders were opened, want %d", n, test.orders)
 			}
-			if n := len(finalizedAt(ca)); n != 2 {
+			if n := len(finalizedAt(ca.CA)); n != 2 {
 				t.Errorf("%d orders were finalised, want one for each certificate", n)
 			}
 		})
