@@ -46,7 +46,7 @@ func (l *childLog) Write(b []byte) (int, error) {
 		l.kept = append(l.kept, l.line[:i+1]...)
 		l.line = l.line[i+1:]
 	}
-	if over := len(l.kept) - tailSize; over > 0 {
+	if over := len(l.kept) - tailSize; over > tailSize {
 		l.kept = bytes.Clone(l.kept[over:])
 	}
 	if l.to == nil {

@@ -76,6 +76,17 @@ func nextBlock(text []byte) (block *pem.Block, rest []byte, err error) {
 	return block, rest, nil
 }
 
+// Split cuts the text of a chain behind its first certificate, without looking
+// at what either part says.
+func Split(text []byte) (leaf, rest []byte, err error) {
+	text = bytes.TrimSpace(text)
+	_, rest, err = nextBlock(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read chain: %w", err)
+	}
+	return text[:len(text)-len(rest)], rest, nil
+}
+
 // Leaf is the certificate itself.
 func (c Chain) Leaf() *x509.Certificate { return c.Certs[0] }
 

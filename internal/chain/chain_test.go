@@ -187,8 +187,31 @@ func TestCheck(t *testing.T) {
 		"wrong order":     {end, root.cert, middle.cert},
 		"leaf as signer":  {end, end},
 	} {
-		if _, ok := errors.AsType[*chain.LinkError]((chain.Chain{Certs: certs}).Check(key.Public(), nil)); !ok {
+		broken := chain.Chain{Certs: certs}
+		if _, ok := errors.AsType[*chain.LinkError](broken.Check(key.Public(), nil)); !ok {
 			t.Errorf("%s: no LinkError", name)
+		}
+		if _, ok := errors.AsType[*chain.LinkError](broken.Leads()); !ok {
+			t.Errorf("%s: it leads on", name)
+		}
+	}
+	if err := good.Leads(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	root := newAuthority(t, "root", nil)
+	end := sign(t, leaf(7, "example.test"), newKey(t, keys.ECDSAP256).Public(), root, nil)
+	for _, c := range []chain.Chain{{Certs: []*x509.Certificate{end, root.cert}}, {Certs: []*x509.Certificate{end}}} {
+		first, rest, err := chain.Split(append([]byte("\n"), c.PEM()...))
+		if err != nil || !bytes.Equal(bytes.TrimSpace(first), bytes.TrimSpace(c.LeafPEM())) || !bytes.Equal(rest, bytes.TrimSpace(c.RestPEM())) {
+			t.Errorf("Split = %q, %q, %v", first, rest, err)
+		}
+	}
+	for _, text := range []string{"", "hello", "-----BEGIN CERTIFICATE-----\nAAA"} {
+		if _, _, err := chain.Split([]byte(text)); err == nil {
+			t.Errorf("Split(%q) gives no error", text)
 		}
 	}
 }

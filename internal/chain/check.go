@@ -1,8 +1,10 @@
 package chain
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -59,12 +61,8 @@ func (e *LinkError) Unwrap() error { return e.Err }
 // error, and neither are its dates: a clock may be wrong, so time alone never
 // discards a chain. Whether its end leads to a trusted root is not looked at.
 func (c Chain) Check(pub crypto.PublicKey, names []string) error {
-	want, err := keys.Fingerprint(pub)
-	if err != nil {
+	if err := c.Fits(pub); err != nil {
 		return err
-	}
-	if have := c.SPKI(); have != want {
-		return &KeyError{Want: want, Have: have}
 	}
 	have := Names(c.Leaf())
 	var missing []string
@@ -77,6 +75,39 @@ func (c Chain) Check(pub crypto.PublicKey, names []string) error {
 		return &NamesError{Missing: missing, Have: have}
 	}
 	return c.linked()
+}
+
+// Fits says whether the certificate is for the public key pub; else it returns
+// a *KeyError.
+func (c Chain) Fits(pub crypto.PublicKey) error {
+	want, err := keys.Fingerprint(pub)
+	if err != nil {
+		return err
+	}
+	if have := c.SPKI(); have != want {
+		return &KeyError{Want: want, Have: have}
+	}
+	return nil
+}
+
+// Leads says whether each certificate names the next one as its issuer, without
+// trying signatures: enough for a chain that Check saw before it was kept. It
+// returns a *LinkError.
+func (c Chain) Leads() error {
+	for i, cert := range c.Certs[:len(c.Certs)-1] {
+		next := c.Certs[i+1]
+		var err error
+		switch {
+		case !bytes.Equal(cert.RawIssuer, next.RawSubject):
+			err = fmt.Errorf("it names %q as its issuer", cert.Issuer)
+		case len(cert.AuthorityKeyId) > 0 && len(next.SubjectKeyId) > 0 && !bytes.Equal(cert.AuthorityKeyId, next.SubjectKeyId):
+			err = errors.New("it names another key of that issuer")
+		default:
+			continue
+		}
+		return &LinkError{Cert: subject(cert), Next: subject(next), Err: err}
+	}
+	return nil
 }
 
 // linked checks the signatures along the chain.

@@ -54,7 +54,8 @@ func (e *UnfitError) Error() string {
 func (e *UnfitError) Unwrap() error { return e.Err }
 
 // Check proves that each key belongs to its certificate and that each chain
-// is linked. Its error is an *UnfitError. Dates are not looked at.
+// leads on from it. Its error is an *UnfitError. Dates and signatures are not
+// looked at: a chain was proven before it was kept.
 func (c Content) Check() error {
 	if len(c.Pairs) == 0 {
 		return &UnfitError{KeyType: "first", Err: errors.New("there is none")}
@@ -75,9 +76,13 @@ func (p Pair) check() error {
 	if n := len(leaf.Certs); n != 1 {
 		return fmt.Errorf("%d certificates where one is expected", n)
 	}
-	whole, err := chain.Parse(join(p.Leaf, p.Rest))
-	if err != nil {
-		return err
+	whole := leaf
+	if len(bytes.TrimSpace(p.Rest)) > 0 {
+		rest, err := chain.Parse(p.Rest)
+		if err != nil {
+			return err
+		}
+		whole.Certs = append(whole.Certs, rest.Certs...)
 	}
 	var public crypto.PublicKey = leaf.Leaf().PublicKey
 	if p.Key != nil {
@@ -87,7 +92,10 @@ func (p Pair) check() error {
 		}
 		public = key.Public()
 	}
-	return whole.Check(public, nil)
+	if err := whole.Fits(public); err != nil {
+		return err
+	}
+	return whole.Leads()
 }
 
 // pair returns the pair of a key type.

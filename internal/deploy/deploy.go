@@ -52,6 +52,7 @@ type Deployer struct {
 	state   string
 	systemd bool
 
+	temps temps
 	locks locks // on targets whose files are switched and services that are told
 }
 

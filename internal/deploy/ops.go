@@ -294,8 +294,14 @@ func (i Image) linkText(have State) string {
 // always the same for the same image, so that a retry finds it.
 func stagedName(path, tag string) string {
 	dir, base := filepath.Split(path)
-	return dir + "." + base[:min(len(base), 200)] + ".tmp-" + strings.ToUpper(tag)
+	return dir + tempStem(base) + tempMark + strings.ToUpper(tag)
 }
+
+// tempMark stands in the names of temporaries, as those of package durable.
+const tempMark = ".tmp-"
+
+// tempStem is how the names of a file's temporaries begin.
+func tempStem(base string) string { return "." + base[:min(len(base), 200)] }
 
 // ForeignError says that something stands in the way that Certkeep did not
 // put there and will not destroy.

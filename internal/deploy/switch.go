@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/certkeep/certkeep/internal/durable"
 )
@@ -77,8 +76,10 @@ func (d *Deployer) stage(ops []Op) error {
 }
 
 func (d *Deployer) stageOne(op Op) error {
-	if err := d.disk.Remove(op.Staged); err != nil {
-		return err
+	if stands(op.Staged) { // an attempt before this one left it
+		if err := d.disk.Remove(op.Staged); err != nil {
+			return err
+		}
 	}
 	if op.New.Kind == KindLink {
 		return d.disk.Symlink(op.New.Link, op.Staged)
@@ -90,7 +91,9 @@ func (d *Deployer) stageOne(op Op) error {
 // attempt uses the same names, and tidy removes what is left.
 func (d *Deployer) discard(ops []Op) {
 	for _, op := range ops {
-		_ = d.disk.Remove(op.Staged)
+		if d.disk.Remove(op.Staged) != nil {
+			d.temps.lookAgain(filepath.Dir(op.Staged))
+		}
 	}
 	for _, op := range ops {
 		if op.New.Kind == KindLink {
@@ -177,59 +180,3 @@ func dirsOf(ops []Op, path func(Op) string) []string {
 	}
 	return dirs
 }
-
-// tidy removes the version folders that are neither served nor the last ones
-// served before, and temporaries that earlier attempts left.
-func (d *Deployer) tidy(image Image, previous string) error {
-	if image.Link == "" {
-		return d.tidyTemps(image)
-	}
-	current, err := os.Readlink(image.Link)
-	if err != nil {
-		return err
-	}
-	folder := versions(image.Link)
-	names, err := namesIn(folder)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name == filepath.Base(current) || name == filepath.Base(previous) {
-			continue
-		}
-		if err := d.removeFolder(filepath.Join(folder, name)); err != nil {
-			return err
-		}
-	}
-	return d.tidyTemps(image)
-}
-
-// tidyTemps removes temporaries beside the image's paths.
-func (d *Deployer) tidyTemps(image Image) error {
-	paths := []string{image.Link}
-	if image.Link == "" {
-		paths = nil
-		for _, w := range image.Files {
-			paths = append(paths, w.name)
-		}
-	}
-	for _, path := range paths {
-		dir, base := filepath.Split(path)
-		left, err := filepath.Glob(dir + "." + globQuote.Replace(base[:min(len(base), 200)]) + ".tmp-*")
-		if err != nil {
-			return err
-		}
-		for _, temp := range left {
-			if !durable.IsTemp(filepath.Base(temp)) {
-				continue
-			}
-			if err := d.disk.Remove(temp); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// globQuote makes a name stand for itself in a pattern of path/filepath.
-var globQuote = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)

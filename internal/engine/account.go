@@ -89,7 +89,7 @@ func (e *Engine) account(ctx context.Context, p *parts, id string) (issuer.Accou
 		return issuer.Account{}, err
 	}
 	if record.URL != "" && record.Status == store.AccountValid && record.Intention == nil {
-		return accountOf(record)
+		return auth.account(record)
 	}
 	return e.register(ctx, p, ca, record)
 }
@@ -222,7 +222,25 @@ func accountOf(record store.Account) (issuer.Account, error) {
 	if err != nil {
 		return issuer.Account{}, err
 	}
-	return issuer.Account{URL: record.URL, Key: key, Contact: record.Contact, Terms: record.Terms}, nil
+	return accountWith(record, key), nil
+}
+
+func accountWith(record store.Account, key crypto.Signer) issuer.Account {
+	return issuer.Account{URL: record.URL, Key: key, Contact: record.Contact, Terms: record.Terms}
+}
+
+// account is accountOf, its key kept for the next order.
+func (a *authority) account(record store.Account) (issuer.Account, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.key.signer == nil || a.key.fingerprint != record.Key {
+		signer, err := record.Signer()
+		if err != nil {
+			return issuer.Account{}, err
+		}
+		a.key = accountKey{fingerprint: record.Key, signer: signer}
+	}
+	return accountWith(record, a.key.signer), nil
 }
 
 func contact(email string) []string {

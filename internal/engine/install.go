@@ -186,7 +186,7 @@ func (w *worker) content(ctx context.Context, id string) (deploy.Content, error)
 	}
 	content := deploy.Content{Version: id}
 	for _, p := range record.Version.Pairs {
-		parsed, err := chain.Parse([]byte(record.Chains[p.KeyType]))
+		leaf, rest, err := chain.Split([]byte(record.Chains[p.KeyType]))
 		if err != nil {
 			return deploy.Content{}, err
 		}
@@ -194,7 +194,7 @@ func (w *worker) content(ctx context.Context, id string) (deploy.Content, error)
 		if err != nil {
 			return deploy.Content{}, err
 		}
-		content.Pairs = append(content.Pairs, deploy.Pair{KeyType: p.KeyType, Key: key, Leaf: parsed.LeafPEM(), Rest: parsed.RestPEM()})
+		content.Pairs = append(content.Pairs, deploy.Pair{KeyType: p.KeyType, Key: key, Leaf: leaf, Rest: rest})
 	}
 	return content, nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto"
 	"fmt"
 	"reflect"
 	"sync"
@@ -38,8 +39,15 @@ type authority struct {
 	userAgent string
 	slots     chan struct{} // as many as may ask the CA at once
 
-	mu sync.Mutex // guards ca; held while it is made
-	ca *issuer.CA
+	mu  sync.Mutex // guards what follows; held while it is made
+	ca  *issuer.CA
+	key accountKey
+}
+
+// accountKey is the private key of an account, read once for all its orders.
+type accountKey struct {
+	fingerprint string
+	signer      crypto.Signer
 }
 
 // writer is a way to write DNS records.

@@ -11,6 +11,7 @@
 package dir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,8 @@ type Dir struct {
 	// replaced could otherwise miss it: some file systems give the new file
 	// a place that the listing already passed.
 	names sync.RWMutex
+	// buffers are for reading into, a *[]byte each.
+	buffers sync.Pool
 }
 
 var _ backend.Backend = (*Dir)(nil)
@@ -69,11 +72,14 @@ func (d *Dir) Get(ctx context.Context, key string) (backend.Entry, error) {
 	if err != nil {
 		return backend.Entry{}, err
 	}
-	value, err := d.read(loc, nil)
+	entry := backend.Entry{Key: key}
+	err = d.read(loc, func(value []byte) {
+		entry.Value, entry.Revision = bytes.Clone(value), d.revision(value)
+	})
 	if err != nil {
 		return backend.Entry{}, err
 	}
-	return backend.Entry{Key: key, Value: value, Revision: d.revision(value)}, nil
+	return entry, nil
 }
 
 // revision names a content. Comparing contents rather than counting changes
@@ -84,14 +90,12 @@ func (d *Dir) revision(value []byte) backend.Revision {
 
 // current is the revision of what is on the disk now, "" where nothing is.
 func (d *Dir) current(loc location) (backend.Revision, error) {
-	value, err := d.read(loc, nil)
-	switch {
-	case errors.Is(err, backend.ErrNotFound):
+	var revision backend.Revision
+	err := d.read(loc, func(value []byte) { revision = d.revision(value) })
+	if errors.Is(err, backend.ErrNotFound) {
 		return "", nil
-	case err != nil:
-		return "", err
 	}
-	return d.revision(value), nil
+	return revision, err
 }
 
 // lock returns the mutex of a key.

@@ -108,7 +108,12 @@ func (d *Dir) Lines(ctx context.Context, key string) iter.Seq2[[]byte, error] {
 			return
 		}
 		defer f.Close() // opened for reading
-		for line, err := range lines(f) {
+		info, err := f.Stat()
+		if err != nil {
+			yield(nil, fmt.Errorf("read %s: %w", key, err))
+			return
+		}
+		for line, err := range lines(f, info.Size()) {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -123,11 +128,12 @@ func (d *Dir) Lines(ctx context.Context, key string) iter.Seq2[[]byte, error] {
 	}
 }
 
-// lines yields the complete lines of r, without their line breaks. A last
-// line without one was torn by a crash, or is being written just now.
-func lines(r io.Reader) iter.Seq2[[]byte, error] {
+// lines yields the complete lines among the first size bytes of r, without
+// their line breaks. A last line without one was torn by a crash, or is being
+// written just now.
+func lines(r io.Reader, size int64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		buffered := bufio.NewReaderSize(r, maxLine)
+		buffered := bufio.NewReaderSize(io.LimitReader(r, size), int(min(size+1, maxLine)))
 		for {
 			line, err := buffered.ReadSlice('\n')
 			switch {

@@ -57,15 +57,26 @@ func explain(path string, err error) error {
 	}
 }
 
-// read reads the file at loc, into buf where it is large enough.
-func (d *Dir) read(loc location, buf []byte) ([]byte, error) {
+// read reads the file at loc and hands it to use, whose it is only until use
+// returns.
+func (d *Dir) read(loc location, use func(value []byte)) error {
 	folder, err := d.openFolder(loc.folder)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer unix.Close(folder)
-	value, err := readAt(folder, loc.file, buf)
-	return value, explain(d.path(loc), err)
+	buf, _ := d.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer d.buffers.Put(buf)
+	value, err := readAt(folder, loc.file, *buf)
+	if err != nil {
+		return explain(d.path(loc), err)
+	}
+	use(value)
+	*buf = value[:0]
+	return nil
 }
 
 // readAt reads a file of a folder, into buf where it is large enough. The
