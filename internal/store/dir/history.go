@@ -58,17 +58,17 @@ func (d *Dir) Append(ctx context.Context, key string, line []byte) error {
 
 // torn reports whether a history ends within a line, as a crash leaves it.
 func (d *Dir) torn(loc location) (bool, error) {
-	f, err := d.open(loc)
+	fd, err := d.openFile(loc)
 	if err != nil {
 		return false, err
 	}
-	defer f.Close() // opened for reading
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
+	defer unix.Close(fd)
+	var info unix.Stat_t
+	if err := unix.Fstat(fd, &info); err != nil || info.Size == 0 {
 		return false, err
 	}
 	var last [1]byte
-	if _, err := f.ReadAt(last[:], info.Size()-1); err != nil {
+	if _, err := unix.Pread(fd, last[:], info.Size-1); err != nil {
 		return false, err
 	}
 	return last[0] != '\n', nil
@@ -76,14 +76,9 @@ func (d *Dir) torn(loc location) (bool, error) {
 
 // open opens a history for reading.
 func (d *Dir) open(loc location) (*os.File, error) {
-	folder, err := d.openFolder(loc.folder)
+	fd, err := d.openFile(loc)
 	if err != nil {
 		return nil, err
-	}
-	defer unix.Close(folder)
-	fd, err := openAt(folder, loc.file, 0)
-	if err != nil {
-		return nil, explain(d.path(loc), err)
 	}
 	return os.NewFile(uintptr(fd), d.path(loc)), nil
 }

@@ -43,6 +43,17 @@ func openAt(folder int, name string, flags int) (int, error) {
 	}
 }
 
+// openFile opens the file at loc. The caller closes the descriptor.
+func (d *Dir) openFile(loc location) (int, error) {
+	folder, err := d.openFolder(loc.folder)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(folder)
+	fd, err := openAt(folder, loc.file, 0)
+	return fd, explain(d.path(loc), err)
+}
+
 // explain turns the error of an open into one that callers act on.
 func explain(path string, err error) error {
 	switch {
