@@ -32,6 +32,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/keys":    1,
 		"internal/chain":   1,
 		"internal/durable": 1,
+		"internal/network": 1,
 		"internal/command": 1,
 		"internal/service": 1,
 
@@ -41,9 +42,9 @@ func layerOf(dir string) (layer int, known bool) {
 }
 
 // forTests reports whether dir is for tests alone: its name ends in "test",
-// or it is the faulty disk.
+// or it is the faulty disk, or the simulator.
 func forTests(dir string) bool {
-	return strings.HasSuffix(dir, "test") || dir == "internal/faultfs"
+	return strings.HasSuffix(dir, "test") || dir == "internal/faultfs" || dir == "internal/sim" || strings.HasPrefix(dir, "internal/sim/")
 }
 
 // forDevelopers reports whether dir holds programs that are run from the

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/servertest"
 )
@@ -76,7 +77,7 @@ func accepts(t *testing.T, address string) bool {
 
 func TestHTTP01ShowsOnlyWhatIsPresented(t *testing.T) {
 	address := servertest.FreeAddress(t)
-	s := NewHTTP01(ListenOn(address))
+	s := NewHTTP01(ListenOn(network.OS{}, address))
 	c := httpChallenge("to-ken_1")
 	if err := s.Present(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func TestHTTP01ShowsOnlyWhatIsPresented(t *testing.T) {
 
 func TestHTTP01IsBoundOnlyWhileNeeded(t *testing.T) {
 	address := servertest.FreeAddress(t)
-	s := NewHTTP01(ListenOn(address))
+	s := NewHTTP01(ListenOn(network.OS{}, address))
 	one, two := httpChallenge("one"), httpChallenge("two")
 	steps := []struct {
 		name  string
@@ -158,7 +159,7 @@ func TestHTTP01IsBoundOnlyWhileNeeded(t *testing.T) {
 // is free at once all the same.
 func TestHTTP01LetsRequestsEnd(t *testing.T) {
 	address := servertest.FreeAddress(t)
-	s := NewHTTP01(ListenOn(address))
+	s := NewHTTP01(ListenOn(network.OS{}, address))
 	one, two := httpChallenge("one"), httpChallenge("two")
 	if err := s.Present(t.Context(), one); err != nil {
 		t.Fatal(err)
@@ -244,7 +245,7 @@ func TestPortTakenNamesItsOwner(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = NewHTTP01(ListenOn(":"+port)).Present(t.Context(), httpChallenge("token"))
+			err = NewHTTP01(ListenOn(network.OS{}, ":"+port)).Present(t.Context(), httpChallenge("token"))
 			failure, ok := errors.AsType[*Error](err)
 			if !ok || failure.Code != plan.CodePortTaken || failure.Hint == "" {
 				t.Fatalf("got %v", err)
@@ -291,7 +292,7 @@ func TestListenersOfProc(t *testing.T) {
 
 func TestListenErrors(t *testing.T) {
 	for code, address := range map[plan.Code]string{plan.CodeChallenge: "192.0.2.1:0"} {
-		_, err := ListenOn(address)(t.Context())
+		_, err := ListenOn(network.OS{}, address)(t.Context())
 		if failure, ok := errors.AsType[*Error](err); !ok || failure.Code != code || failure.Hint == "" {
 			t.Errorf("%s: got %v", address, err)
 		}

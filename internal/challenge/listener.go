@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -18,10 +19,9 @@ type Listen func(ctx context.Context) (net.Listener, error)
 
 // ListenOn listens on a TCP address. Without a host (":80") that is every
 // address of the machine, IPv4 and IPv6. Its errors are *Error.
-func ListenOn(address string) Listen {
+func ListenOn(n network.Network, address string) Listen {
 	return func(ctx context.Context) (net.Listener, error) {
-		var config net.ListenConfig
-		listener, err := config.Listen(ctx, "tcp", address)
+		listener, err := n.Listen(ctx, "tcp", address)
 		if err == nil {
 			return listener, nil
 		}

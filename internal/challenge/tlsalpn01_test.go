@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/servertest"
 )
@@ -73,7 +74,7 @@ func check(t *testing.T, state tls.ConnectionState, c Challenge) {
 
 func TestTLSALPN01(t *testing.T) {
 	address := servertest.FreeAddress(t)
-	s := NewTLSALPN01(ListenOn(address))
+	s := NewTLSALPN01(ListenOn(network.OS{}, address))
 	for name, id := range map[string]Identifier{
 		"www.example.test":       {Value: "www.example.test"},
 		"1.2.0.192.in-addr.arpa": {Value: "192.0.2.1", IP: true},
@@ -115,7 +116,7 @@ func second(_ tls.ConnectionState, err error) error { return err }
 // taking one away leaves the other.
 func TestTLSALPN01SameName(t *testing.T) {
 	address := servertest.FreeAddress(t)
-	s := NewTLSALPN01(ListenOn(address))
+	s := NewTLSALPN01(ListenOn(network.OS{}, address))
 	id := Identifier{Value: "www.example.test"}
 	one, two := tlsChallenge(id, "one"), tlsChallenge(id, "two")
 	if err := errors.Join(s.Present(t.Context(), one), s.Present(t.Context(), two), s.Present(t.Context(), one)); err != nil {
@@ -153,7 +154,7 @@ func TestTLSALPN01PortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := NewTLSALPN01(ListenOn(address))
+	s := NewTLSALPN01(ListenOn(network.OS{}, address))
 	c := tlsChallenge(Identifier{Value: "www.example.test"}, "one")
 	err = s.Present(t.Context(), c)
 	if failure, ok := errors.AsType[*Error](err); !ok || failure.Code != plan.CodePortTaken {

@@ -17,6 +17,7 @@ import (
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	Store     *store.Store // opened as holder
 	Disk      durable.Disk
+	Network   network.Network // the machine's where nil
 	Log       *slog.Logger
 	UserAgent string
 	// AgreeTerms is asked where the config accepts no terms of service; nil
@@ -66,6 +68,9 @@ type Engine struct {
 // New makes an Engine that has no config yet.
 func New(o Options) *Engine {
 	e := &Engine{Options: o, wake: make(chan struct{}, 1), settling: make(chan settled), names: newNameLocks(), certs: newNameLocks(), forgotten: map[string]bool{}, installs: newInstallQueue(), inspector: deploy.NewInspector()}
+	if e.Network == nil {
+		e.Network = network.OS{}
+	}
 	if e.Watch == nil {
 		e.Watch = func(Progress) {}
 	}
@@ -77,7 +82,7 @@ func New(o Options) *Engine {
 func (e *Engine) Configure(cfg *config.Config) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	next, err := newParts(cfg, e.parts, e.Disk, e.UserAgent)
+	next, err := newParts(cfg, e.parts, e.Options)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -38,7 +39,7 @@ type OncePair struct {
 // IssueOnce carries out the order. Its error is a *FaultError where a person
 // can mend it.
 func IssueOnce(ctx context.Context, o Once) ([]OncePair, error) {
-	p, err := newParts(o.Config, nil, durable.OS{}, o.UserAgent)
+	p, err := newParts(o.Config, nil, Options{Disk: durable.OS{}, Network: network.OS{}, UserAgent: o.UserAgent})
 	if err != nil {
 		return nil, err
 	}

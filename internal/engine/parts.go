@@ -14,6 +14,7 @@ import (
 	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/issuer"
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -29,6 +30,7 @@ type parts struct {
 	writers  map[string]*writer              // by name in `dns`
 	webroots *webroots
 	deployer *deploy.Deployer
+	network  network.Network
 	disk     durable.Disk
 }
 
@@ -37,6 +39,7 @@ type parts struct {
 type authority struct {
 	config    config.Issuer
 	userAgent string
+	network   network.Network
 	slots     chan struct{} // as many as may ask the CA at once
 
 	mu  sync.Mutex // guards what follows; held while it is made
@@ -78,12 +81,12 @@ func (w *webroots) at(pattern string, disk durable.Disk) challenge.Solver {
 	return solver
 }
 
-func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent string) (*parts, error) {
+func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	if old == nil {
 		old = &parts{}
 	}
 	p := &parts{
-		cfg: cfg, wanted: cfg.Wanted(), disk: disk, issuers: map[string]*authority{},
+		cfg: cfg, wanted: cfg.Wanted(), disk: o.Disk, network: o.Network, issuers: map[string]*authority{},
 		http: map[string]*challenge.HTTP01{}, tls: map[string]*challenge.TLSALPN01{}, writers: map[string]*writer{},
 	}
 	for id, c := range cfg.Issuers {
@@ -91,7 +94,7 @@ func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent strin
 			p.issuers[id] = was
 			continue
 		}
-		p.issuers[id] = &authority{config: c, userAgent: userAgent, slots: make(chan struct{}, cfg.Concurrency)}
+		p.issuers[id] = &authority{config: c, userAgent: o.UserAgent, network: o.Network, slots: make(chan struct{}, cfg.Concurrency)}
 	}
 	if p.webroots = old.webroots; p.webroots == nil {
 		p.webroots = &webroots{known: map[string]*challenge.Webroot{}}
@@ -100,7 +103,7 @@ func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent strin
 	p.dnsWriters(old)
 	p.deployer = old.deployer
 	if p.deployer == nil || old.cfg.State != cfg.State {
-		p.deployer = deploy.New(deploy.Options{State: cfg.State, Disk: disk})
+		p.deployer = deploy.New(deploy.Options{State: cfg.State, Disk: o.Disk})
 	}
 	return p, nil
 }
@@ -109,12 +112,12 @@ func newParts(cfg *config.Config, old *parts, disk durable.Disk, userAgent strin
 func (p *parts) listeners(old *parts) {
 	if addr := p.cfg.Listen.HTTP; addr != "" {
 		if p.http[addr] = old.http[addr]; p.http[addr] == nil {
-			p.http[addr] = challenge.NewHTTP01(challenge.ListenOn(addr))
+			p.http[addr] = challenge.NewHTTP01(challenge.ListenOn(p.network, addr))
 		}
 	}
 	if addr := p.cfg.Listen.TLS; addr != "" {
 		if p.tls[addr] = old.tls[addr]; p.tls[addr] == nil {
-			p.tls[addr] = challenge.NewTLSALPN01(challenge.ListenOn(addr))
+			p.tls[addr] = challenge.NewTLSALPN01(challenge.ListenOn(p.network, addr))
 		}
 	}
 }

@@ -34,6 +34,9 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 	for _, e := range cert.Verify {
 		endpoints = append(endpoints, verify.Expand(ctx, e, cert.Names, keyTypes)...)
 	}
+	for i := range endpoints {
+		endpoints[i].Network = w.engine.Network
+	}
 	w.stage("verifying what is served")
 	fact := w.known.Targets[s.Target]
 	results := verify.All(ctx, endpoints, want)

@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"github.com/mholt/acmez/v3/acme"
+
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // The defaults of Config.
@@ -43,6 +45,8 @@ type Config struct {
 	Roots     []byte   // PEM: trusted for the CA's HTTPS in place of the system's roots
 	Proxy     *url.URL // HTTP proxy (CONNECT); nil follows HTTPS_PROXY and NO_PROXY
 	UserAgent string   // sent with every request; RFC 8555 section 6.1 demands one
+
+	Network network.Network // the machine's where nil
 
 	// ChainRoots (PEM) are roots by which Job.PreferredChain may choose,
 	// besides the system's and Roots.
@@ -76,6 +80,9 @@ func New(cfg Config) (*CA, error) {
 	}
 	if cfg.UserAgent == "" {
 		return nil, fmt.Errorf("issuer %s: no User-Agent", cfg.ID)
+	}
+	if cfg.Network == nil {
+		cfg.Network = network.OS{}
 	}
 	if cfg.RequestTimeout == 0 {
 		cfg.RequestTimeout = defaultRequestTimeout
@@ -124,16 +131,23 @@ func (ca *CA) AccountLock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// dialTime bounds how long connecting to the CA may take.
+const dialTime = 10 * time.Second
+
 // baseTransport is what really sends the requests of one CA.
 func baseTransport(cfg Config, roots *x509.CertPool) *http.Transport {
 	proxy := http.ProxyFromEnvironment
 	if cfg.Proxy != nil {
 		proxy = http.ProxyURL(cfg.Proxy)
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	dial := func(ctx context.Context, kind, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTime)
+		defer cancel()
+		return cfg.Network.DialContext(ctx, kind, address)
+	}
 	return &http.Transport{
 		Proxy:                  proxy,
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,

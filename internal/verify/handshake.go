@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // sight is what was seen of a service.
@@ -108,9 +109,14 @@ func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
 // dial connects to the first address that takes it.
 func (e Endpoint) dial(ctx context.Context) (net.Conn, string, error) {
 	var first error
+	way := e.Network
+	if way == nil {
+		way = network.OS{}
+	}
 	for _, address := range e.Addresses {
-		dialer := net.Dialer{Timeout: dialTime}
-		conn, err := dialer.DialContext(ctx, "tcp", address)
+		limited, cancel := context.WithTimeout(ctx, dialTime)
+		conn, err := way.DialContext(limited, "tcp", address)
+		cancel()
 		if err == nil {
 			return conn, address, nil
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -38,6 +39,8 @@ type Endpoint struct {
 	StartTLS   string // protocol in which TLS is asked for; "" where it begins at once
 	KeyType    string // which of several pairs to ask for; where there is one, for the result only
 	Err        error  // why there are no Addresses
+
+	Network network.Network // the machine's where nil
 }
 
 // String is the endpoint in results.
