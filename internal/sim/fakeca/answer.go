@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -61,7 +62,7 @@ func (c *CA) send(w http.ResponseWriter, a reply, nonce bool) {
 		h.Add("Link", fmt.Sprintf("<%s>;rel=\"up\"", a.up))
 	}
 	if a.retryAfter > 0 {
-		h.Set("Retry-After", fmt.Sprint(wholeSeconds(a.retryAfter)/time.Second))
+		h.Set("Retry-After", strconv.FormatInt(int64(wholeSeconds(a.retryAfter)/time.Second), 10))
 	}
 	var body []byte
 	switch _, bad := a.body.(problem); {

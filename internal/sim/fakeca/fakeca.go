@@ -91,7 +91,7 @@ type CA struct {
 	issued    []*cert // in the order of their issuance
 	meters    map[string]*meter
 	told      map[string]promise
-	breaches  []string
+	breaches  []Breach
 	busy      time.Time // overloaded until then
 }
 

@@ -26,11 +26,14 @@ type Issuance struct {
 }
 
 // Issuances lists all certificates, in the order in which they were signed.
-func (c *CA) Issuances() []Issuance {
+func (c *CA) Issuances() []Issuance { return c.IssuancesSince(0) }
+
+// IssuancesSince lists them without the first n.
+func (c *CA) IssuancesSince(n int) []Issuance {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := make([]Issuance, 0, len(c.issued))
-	for _, one := range c.issued {
+	list := make([]Issuance, 0, len(c.issued)-n)
+	for _, one := range c.issued[n:] {
 		copied := one.Issuance
 		copied.Names, copied.Chain = slices.Clone(one.Names), slices.Clone(one.Chain)
 		list = append(list, copied)
@@ -46,11 +49,21 @@ func (c *CA) Issuances() []Issuance {
 //     for the renewal information of a certificate;
 //   - they sent a nonce more often than a lost answer excuses;
 //   - they signed a request for another URL, or named no User-Agent.
-func (c *CA) Breaches() []string {
+func (c *CA) Breaches() []Breach {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.breaches)
 }
+
+// Breach is something that a client did and must not.
+type Breach struct {
+	At    time.Time
+	Told  time.Time // when the client got the Retry-After that it broke; else zero
+	Words string
+}
+
+// String is the breach with its instant.
+func (b Breach) String() string { return b.At.UTC().Format("2006-01-02 15:04:05.000 ") + b.Words }
 
 // maxBreaches bounds the list; what is beyond is only more of the same.
 const maxBreaches = 1000
@@ -58,7 +71,7 @@ const maxBreaches = 1000
 // breach takes note of one.
 func (c *CA) breach(now time.Time, words string, args ...any) {
 	if len(c.breaches) < maxBreaches {
-		c.breaches = append(c.breaches, now.UTC().Format("2006-01-02 15:04:05.000 ")+fmt.Sprintf(words, args...))
+		c.breaches = append(c.breaches, Breach{At: now, Words: fmt.Sprintf(words, args...)})
 	}
 }
 
@@ -68,7 +81,7 @@ const onTheirWay = 2 * time.Second
 
 // promise is a Retry-After that a client was given.
 type promise struct {
-	first, until time.Time
+	first, last, until time.Time
 }
 
 // asked notes a breach where subject is asked for before its time.
@@ -82,6 +95,9 @@ func (c *CA) asked(now time.Time, subject string, shared bool) {
 		return
 	}
 	c.breach(now, "%s: asked again %s too early, %s after being told", subject, p.until.Sub(now), now.Sub(p.first))
+	if n := len(c.breaches); n > 0 && n < maxBreaches {
+		c.breaches[n-1].Told = p.last
+	}
 }
 
 // promised notes that a client is told to wait.
@@ -90,7 +106,7 @@ func (c *CA) promised(now time.Time, subject string, wait time.Duration) {
 	if !ok {
 		p.first = now
 	}
-	p.until = now.Add(wait)
+	p.last, p.until = now, now.Add(wait)
 	c.told[subject] = p
 }
 
