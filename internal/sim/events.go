@@ -1,0 +1,188 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+const day = 24 * time.Hour
+
+// event is something that happens to the world at an instant. The engine is
+// nil while no process runs.
+type event struct {
+	at time.Time
+	do func(e *engine.Engine)
+}
+
+// schedule is all that happens from dawn to dusk, in order.
+func (w *world) schedule(dusk time.Time) []event {
+	var all []event
+	each := func(what string, perYear float64, make func(dice *rand.Rand, at time.Time) []event) {
+		n := int(perYear * w.Years)
+		for i := range n {
+			dice := w.chance.of(what, i)
+			at := dawn().Add(time.Duration(dice.Int64N(int64(dusk.Sub(dawn())))))
+			all = append(all, make(dice, at)...)
+		}
+	}
+	each("outage", 20, w.outage)
+	each("unreachable", float64(len(w.people)), w.unreachable)
+	each("service", 6, func(dice *rand.Rand, at time.Time) []event { return w.flag(dice, at, "refuses", 5*day) })
+	each("hook", 6, func(dice *rand.Rand, at time.Time) []event { return w.flag(dice, at, "hook-fails", 10*day) })
+	each("config", float64(len(w.people)), w.reconfigure)
+	each("ask", 12, w.ask)
+	each("window", 12, w.moveWindow)
+	each("revoke", 8, w.revoke)
+	each("forget", 2, w.forget)
+	each("tamper", 6, w.tamper)
+	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
+	return all
+}
+
+// troubled picks a certificate that is not calm.
+func (w *world) troubled(dice *rand.Rand) *cert {
+	for {
+		if p := pick(dice, w.people); !p.calm {
+			return p
+		}
+	}
+}
+
+func (w *world) outage(dice *rand.Rand, at time.Time) []event {
+	name, hangs := pick(dice, []string{"one", "two"}), dice.IntN(4) == 0
+	long := between(dice, 5*time.Minute, 21*day)
+	return []event{
+		{at, func(*engine.Engine) {
+			w.note("%s is down for %v (hangs: %v)", name, long, hangs)
+			w.fault("outage")
+			w.gates[name].outage(+1, hangs)
+		}},
+		{at.Add(long), func(*engine.Engine) { w.gates[name].outage(-1, false) }},
+	}
+}
+
+func (w *world) unreachable(dice *rand.Rand, at time.Time) []event {
+	p, long := w.troubled(dice), between(dice, time.Hour, 14*day)
+	return []event{
+		{at, func(*engine.Engine) {
+			w.note("%s cannot be reached for %v", p.name, long)
+			w.fault("name unreachable")
+			p.lost.Add(1)
+		}},
+		{at.Add(long), func(*engine.Engine) { p.lost.Add(-1) }},
+	}
+}
+
+// flag is a time in which a file makes a service or hook fail.
+func (w *world) flag(dice *rand.Rand, at time.Time, name string, most time.Duration) []event {
+	long := between(dice, time.Hour, most)
+	return []event{
+		{at, func(*engine.Engine) {
+			w.note("%s for %v", name, long)
+			w.fault(name)
+			w.flags[name]++
+			w.must(os.WriteFile(filepath.Join(w.root, name), nil, 0o600))
+		}},
+		{at.Add(long), func(*engine.Engine) {
+			if w.flags[name]--; w.flags[name] == 0 {
+				w.must(os.Remove(filepath.Join(w.root, name)))
+			}
+		}},
+	}
+}
+
+func (w *world) reconfigure(dice *rand.Rand, at time.Time) []event {
+	p := w.troubled(dice)
+	return []event{{at, func(e *engine.Engine) {
+		w.note("%s %s", p.name, p.change(dice))
+		w.judge.needed(p)
+		if e != nil {
+			w.must(e.Configure(w.load()))
+		}
+	}}}
+}
+
+func (w *world) ask(dice *rand.Rand, at time.Time) []event {
+	p := w.troubled(dice)
+	kind := pick(dice, []plan.AskKind{plan.AskRenew, plan.AskApply, plan.AskVerify})
+	return []event{{at, func(e *engine.Engine) {
+		if e == nil || !p.wanted {
+			return
+		}
+		w.note("%s is asked for: %s", p.name, kind)
+		if kind == plan.AskRenew {
+			w.judge.needed(p)
+		}
+		_ = e.Ask(context.Background(), kind, []string{p.name}, "") // the disk may refuse it: the person is told
+	}}}
+}
+
+// moveWindow is a CA that wants a certificate renewed earlier.
+func (w *world) moveWindow(dice *rand.Rand, at time.Time) []event {
+	return []event{{at, func(*engine.Engine) {
+		name := pick(dice, []string{"one", "two"})
+		if i, p := w.latest(dice, name); p != nil {
+			w.note("%s moves the window of %s to now", name, p.name)
+			w.judge.needed(p)
+			w.must(w.cas[name].MoveWindow(i.CertID, w.now(), w.now().Add(12*time.Hour), 6*time.Hour))
+		}
+	}}}
+}
+
+func (w *world) revoke(dice *rand.Rand, at time.Time) []event {
+	return []event{{at, func(*engine.Engine) {
+		name := pick(dice, []string{"one", "two"})
+		if i, p := w.latest(dice, name); p != nil {
+			w.note("%s revokes the certificate of %s", name, p.name)
+			w.judge.needed(p)
+			w.must(w.cas[name].Revoke(i.Serial))
+		}
+	}}}
+}
+
+func (w *world) forget(dice *rand.Rand, at time.Time) []event {
+	name, accounts := pick(dice, []string{"one", "two"}), dice.IntN(2) == 0
+	return []event{{at, func(*engine.Engine) {
+		w.fault("CA forgets")
+		w.note("%s forgets (accounts: %v)", name, accounts)
+		if accounts {
+			w.cas[name].ForgetAccounts()
+		} else {
+			w.cas[name].ForgetOrders()
+		}
+	}}}
+}
+
+// tamper is somebody who changes an installed file.
+func (w *world) tamper(dice *rand.Rand, at time.Time) []event {
+	p, remove := w.troubled(dice), dice.IntN(2) == 0
+	return []event{{at, func(*engine.Engine) {
+		path := w.chainFile(p)
+		if _, err := os.Stat(path); err != nil || !p.wanted {
+			return
+		}
+		w.note("somebody changes %s", path)
+		w.fault("file changed")
+		p.tampered.Store(true)
+		if remove {
+			w.must(os.Remove(path))
+		} else {
+			w.must(os.WriteFile(path, []byte("hello"), 0o644))
+		}
+	}}}
+}
+
+// must ends the history for what cannot go wrong.
+func (w *world) must(err error) {
+	if err != nil {
+		w.judge.breach("the simulator itself: %v", err)
+	}
+}

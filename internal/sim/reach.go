@@ -1,0 +1,96 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/sim/fakeca"
+)
+
+// caOptions is how a CA behaves.
+func (w *world) caOptions(name string) fakeca.Options {
+	return fakeca.Options{
+		Name: name + ".test", Now: w.now, Profiles: profiles(), Default: "classic",
+		Limits:      fakeca.Limits{SameNames: 5, SameNamesPer: 7 * day, Orders: 300, OrdersPer: 3 * time.Hour, Failures: 5, FailuresPer: time.Hour},
+		ReuseAuthz:  time.Duration(w.chance.of("reuse", name).IntN(2)) * 5 * day,
+		WindowAfter: 24 * time.Hour, Validate: w.validate,
+	}
+}
+
+// validate is how a CA looks at an answer to http-01.
+func (w *world) validate(ctx context.Context, typ, name, token, keyAuth string) error {
+	p := w.owner([]string{name})
+	if p == nil || p.lost.Load() > 0 {
+		return fmt.Errorf("no route to %s", name)
+	}
+	w.mu.Lock()
+	wire := w.current
+	w.mu.Unlock()
+	client := &http.Client{Transport: &http.Transport{DialContext: wire.DialContext, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+name+"/.well-known/acme-challenge/"+token, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && string(text) != keyAuth {
+		err = fmt.Errorf("%s: the answer is %q", typ, text)
+	}
+	return err
+}
+
+// owner is whose names these are.
+func (w *world) owner(names []string) *cert {
+	i := slices.IndexFunc(w.people, func(p *cert) bool {
+		return names[0] == p.name || strings.HasSuffix(names[0], "."+p.name)
+	})
+	if i < 0 {
+		return nil
+	}
+	return w.people[i]
+}
+
+// latest picks a certificate that a CA issued of late, and that is not calm.
+func (w *world) latest(dice *rand.Rand, name string) (fakeca.Issuance, *cert) {
+	all := w.cas[name].IssuancesSince(max(0, w.judge.counted[name]-20))
+	for i := len(all) - 1; i >= 0; i-- {
+		if p := w.owner(all[i].Names); p != nil && !p.calm && dice.IntN(5) == 0 {
+			return all[i], p
+		}
+	}
+	return fakeca.Issuance{}, nil
+}
+
+// well reports whether nothing keeps a certificate from being renewed now.
+func (w *world) well(p *cert) bool {
+	w.mu.Lock()
+	skew := w.offset.Abs()
+	w.mu.Unlock()
+	up := slices.ContainsFunc(p.issuers, func(name string) bool { return w.gates[name].isUp() })
+	return up && skew < 9*time.Minute && p.lost.Load() == 0 && (!p.service || w.flags["refuses"] == 0) && !w.guarded(p)
+}
+
+// guarded reports whether a certificate was issued so often of late that the
+// engine's guard, or a CA's limit, holds it back.
+func (w *world) guarded(p *cert) bool {
+	signed := w.judge.signed[p.name]
+	return len(signed) >= 3 && w.now().Sub(signed[len(signed)-3]) < 8*day
+}
+
+// noJournal reports whether no installation of a certificate is under way.
+func (w *world) noJournal(p *cert) bool {
+	found, err := filepath.Glob(filepath.Join(w.root, "state/journal", p.name+"@*"))
+	w.must(err)
+	return len(found) == 0
+}

@@ -1,0 +1,140 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// cert is a certificate that the config asks for, or does not ask for now.
+type cert struct {
+	name     string
+	names    []string
+	profile  string
+	keyType  string
+	issuers  []string
+	spread   bool // two files in two folders; else a folder switched at once
+	service  bool // read by the web server, seen by a handshake
+	calm     bool // nothing that goes wrong concerns it
+	wanted   bool
+	lost     atomic.Int32 // reasons why the CA does not get to its names
+	life     time.Duration
+	tampered atomic.Bool // somebody changed its files since the last installation
+}
+
+// profiles are what every CA offers, and how long such certificates live.
+func profiles() map[string]time.Duration {
+	const day = 24 * time.Hour
+	return map[string]time.Duration{"shortlived": 6 * day, "tlsserver": 45 * day, "classic": 90 * day, "private": 398 * day}
+}
+
+// The CAs. Nothing ever goes wrong at the calm one.
+const calmCA = "calm"
+
+func caNames() []string { return []string{"one", "two", calmCA} }
+
+// people is how the certificates are at first.
+func people(c chance, n int) []*cert {
+	kinds := []string{"shortlived", "tlsserver", "classic", "private"}
+	var all []*cert
+	for i := range n {
+		dice := c.of("cert", i)
+		p := &cert{
+			name: fmt.Sprintf("c%d.test", i), profile: kinds[i%len(kinds)], keyType: "ecdsa-p256",
+			spread: dice.IntN(3) == 0, service: dice.IntN(2) == 0, wanted: true,
+			calm: i%5 == 4,
+		}
+		p.names = []string{p.name}
+		p.issuers = order(dice)
+		if p.calm {
+			p.issuers, p.service, p.spread = []string{calmCA}, false, false
+		}
+		p.life = profiles()[p.profile]
+		all = append(all, p)
+	}
+	return all
+}
+
+// order is one of the ways to list the CAs that have trouble at times.
+func order(dice *rand.Rand) []string {
+	return pick(dice, [][]string{{"one"}, {"two"}, {"one", "two"}, {"two", "one"}})
+}
+
+// change is what a person does to a certificate in the config. It returns
+// what, in words.
+func (p *cert) change(dice *rand.Rand) string {
+	switch dice.IntN(6) {
+	case 0:
+		p.names = append(p.names, fmt.Sprintf("n%d.%s", dice.IntN(1000), p.name))
+		return "gets a name"
+	case 1:
+		p.names = p.names[:max(1, len(p.names)-1)]
+		return "loses a name"
+	case 2:
+		p.keyType = pick(dice, slices.DeleteFunc([]string{"ecdsa-p256", "ecdsa-p384"}, func(t string) bool { return t == p.keyType }))
+		return "gets another kind of key"
+	case 3:
+		p.issuers = order(dice)
+		return "is asked of other CAs"
+	case 4:
+		p.wanted = !p.wanted
+		return "is taken out, or back in"
+	default:
+		p.service = !p.service
+		return "is read by the web server, or no more"
+	}
+}
+
+// config is the text of the config.
+func (w *world) config() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `state: %[1]s/state
+node: sim
+accept_terms: true
+concurrency: 4
+listen: {http: ":80"}
+keep: {archive: 30d, events: 64}
+services:
+  web: {check: [/usr/bin/test, "!", -e, %[1]s/refuses], reload: [/bin/sh, -c, "echo >> %[1]s/reloads"]}
+hooks:
+  installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
+issuers:
+`, w.root)
+	for _, name := range caNames() {
+		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"}\n", name, name)
+	}
+	fmt.Fprintf(&b, "defaults: {path: %s/out}\ncertificates:\n", w.root)
+	for _, p := range w.people {
+		if !p.wanted {
+			continue
+		}
+		fmt.Fprintf(&b, "  %s:\n    names: [%s]\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, ", "), p.profile, p.keyType, strings.Join(p.issuers, ", "))
+		if p.service {
+			b.WriteString("    services: [web]\n    verify: [{port: 443, address: 127.0.0.1}]\n")
+		}
+		if p.spread {
+			fmt.Fprintf(&b, "    files: [{path: %q, content: key}, {path: %q, content: fullchain}]\n", w.keyFile(p), w.chainFile(p))
+		}
+	}
+	return b.String()
+}
+
+// keyFile is where a certificate's private key is installed.
+func (w *world) keyFile(p *cert) string {
+	if p.spread {
+		return filepath.Join(w.root, "out/private", p.name+".key")
+	}
+	return filepath.Join(w.root, "out", p.name, "privkey.pem")
+}
+
+// chainFile is where it is installed with its chain.
+func (w *world) chainFile(p *cert) string {
+	if p.spread {
+		return filepath.Join(w.root, "out/public", p.name+".pem")
+	}
+	return filepath.Join(w.root, "out", p.name, "fullchain.pem")
+}

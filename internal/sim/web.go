@@ -1,0 +1,73 @@
+package sim
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// web is a web server that reads its certificates when it is told to, as
+// nginx does, and shows them at 127.0.0.1:443.
+type web struct {
+	world *world
+
+	mu      sync.Mutex // guards what follows
+	told    int64      // size of the file to which every reload adds a line
+	loaded  map[string]*tls.Certificate
+	powered bool // it was started since the machine was
+}
+
+// serve answers until the listener is closed.
+func (s *web) serve(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer conn.Close()
+			s.read()
+			server := tls.Server(conn, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.loaded[hello.ServerName], nil
+			}})
+			if server.HandshakeContext(context.Background()) == nil {
+				_, _ = server.Read(make([]byte, 1)) // until the client goes
+			}
+		}()
+	}
+}
+
+// read loads the files where it was told to since it last did.
+func (s *web) read() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var size int64
+	if info, err := os.Stat(filepath.Join(s.world.root, "reloads")); err == nil {
+		size = info.Size()
+	}
+	if size == s.told && s.powered {
+		return
+	}
+	s.told, s.powered = size, true
+	for _, p := range s.world.people {
+		pair, err := tls.LoadX509KeyPair(s.world.chainFile(p), s.world.keyFile(p))
+		if err != nil {
+			continue // it goes on with what it has
+		}
+		for _, name := range pair.Leaf.DNSNames {
+			s.loaded[name] = &pair
+		}
+	}
+}
+
+// restart is what happens to it when the machine loses power.
+func (s *web) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.powered, s.loaded = false, map[string]*tls.Certificate{}
+}
