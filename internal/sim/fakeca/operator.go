@@ -28,6 +28,7 @@ func (c *CA) MoveWindow(certID string, start, end time.Time, retryAfter time.Dur
 // Revoke ends a certificate, by its serial number in hex, as a CA does that
 // found a fault of its own.
 func (c *CA) Revoke(serial string) error {
+	now := c.opt.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one := c.certs[serial]
@@ -35,7 +36,7 @@ func (c *CA) Revoke(serial string) error {
 		return fmt.Errorf("there is no certificate with the serial number %q", serial)
 	}
 	if one.RevokedAt.IsZero() {
-		one.revoke(c.opt.Now(), 0)
+		one.revoke(now, 0)
 	}
 	return nil
 }
