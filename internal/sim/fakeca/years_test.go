@@ -16,9 +16,12 @@ func TestYears(t *testing.T) {
 		w := newWorld(t, func(o *fakeca.Options) { o.ReuseAuthz = day })
 		a := w.register()
 		first := w.abandon(a, "never.example")
-		certs, rounds := 60, 24
+		certs, rounds := 20, 12
 		last := make([]string, certs)
-		for range rounds {
+		for round := range rounds {
+			for i := range 80 {
+				w.abandon(a, fmt.Sprintf("gone%d-%d.example", round, i))
+			}
 			for i := range certs {
 				warned, err := w.replace(a, last[i], fmt.Sprintf("n%d.example", i))
 				if err != nil || len(warned) > 0 {
