@@ -116,10 +116,7 @@ func (w *worker) pauseIssuer(ctx context.Context, id string, err error) {
 	fault, _ := faultOf(err)
 	var after plan.KnownIssuer
 	storeErr := w.engine.Store.UpdateIssuer(ctx, id, func(k *plan.KnownIssuer) error {
-		if until.After(k.NotBefore) {
-			k.NotBefore = until
-		}
-		k.At, k.Fault = now, &fault
+		*k = k.Paused(now, until, fault)
 		after = *k
 		return nil
 	})

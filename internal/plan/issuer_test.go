@@ -143,3 +143,17 @@ func TestShortRetryAfter(t *testing.T) {
 	blamed(s, 4, plan.BlameCA, "le", s.now.Add(time.Second))
 	at(t, s.the(t, plan.KindIssue), day(62))
 }
+
+// What a CA asked for under a clock that was years ahead does not bind once
+// the clock is right, also when the CA asks for something anew then.
+func TestPauseFromAnotherClock(t *testing.T) {
+	now := day(0)
+	wrong := plan.KnownIssuer{At: day(1000), NotBefore: day(1001)}
+	if got := wrong.Paused(now, now.Add(time.Hour), plan.Fault{}).WaitsUntil(now); !got.Equal(now.Add(time.Hour)) {
+		t.Errorf("asked to wait an hour, it waits until %v", got)
+	}
+	right := plan.KnownIssuer{At: now, NotBefore: now.Add(2 * time.Hour)}
+	if got := right.Paused(now, now.Add(time.Hour), plan.Fault{}).WaitsUntil(now); !got.Equal(now.Add(2 * time.Hour)) {
+		t.Errorf("asked for two hours, and then for one, it waits until %v", got)
+	}
+}

@@ -108,6 +108,13 @@ func (k KnownIssuer) WaitsUntil(now time.Time) time.Time {
 	return k.NotBefore
 }
 
+// Paused takes note that a CA wants to be left alone until an instant. What it
+// wanted before stays in force, unless it was written under a clock that was
+// ahead: then it says nothing.
+func (k KnownIssuer) Paused(now, until time.Time, fault Fault) KnownIssuer {
+	return KnownIssuer{NotBefore: later(k.WaitsUntil(now), until), At: now, Fault: &fault}
+}
+
 // guardSpan and guardLimit bound automatic issues of one set of names, so
 // that no defect of ours or the CA's spends the week's limits.
 const (
