@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/issuer"
@@ -37,7 +36,8 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 	if ctx.Err() != nil {
 		return nil // asked again by the next run
 	}
-	now, dice := time.Now(), rand.Float64()
+	now := time.Now()
+	dice := w.roll(now, "advice")
 	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		if k.Advice == nil {
 			k.Advice = map[string]plan.Advice{}

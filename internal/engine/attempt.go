@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -13,7 +12,8 @@ import (
 // begin counts the attempt before it is made, and remembers which key it is
 // made with. A crash after it leaves an attempt that came to nothing.
 func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
-	now, jitter := time.Now(), rand.Float64()
+	now := time.Now()
+	jitter := w.roll(now, "issue "+s.KeyType)
 	var order plan.Order
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		if k.Tries == nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -72,7 +71,8 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 		f := failed.Fault(time.Now())
 		fault = &f
 	}
-	now, jitter := time.Now(), rand.Float64()
+	now := time.Now()
+	jitter := w.roll(now, "hook "+s.Hook)
 	storeErr := w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
 		if fault != nil {

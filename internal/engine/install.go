@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -52,7 +51,8 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) er
 	if r.Untidy != nil {
 		w.engine.Log.Warn("leftovers of earlier versions could not be removed", "certificate", w.want.Name, "target", s.Target, "error", r.Untidy)
 	}
-	now, jitter, want := time.Now(), rand.Float64(), w.wantedTarget(s.Target)
+	now, want := time.Now(), w.wantedTarget(s.Target)
+	jitter := w.roll(now, "install "+s.Target)
 	arrived := w.arrived(s, r)
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]

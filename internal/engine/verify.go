@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -85,7 +84,8 @@ func (w *worker) verifiable(ctx context.Context, id string) (verify.Want, []stri
 // counts as written only, so that its services are told again, at the pace of
 // the backoff.
 func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, results []plan.Result) *plan.Fault {
-	now, jitter := time.Now(), rand.Float64()
+	now := time.Now()
+	jitter := w.roll(now, "verify "+s.Target)
 	verdict := worst(results)
 	fault := verdictFault(verdict, results, now)
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {

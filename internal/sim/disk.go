@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -19,17 +18,18 @@ type disk struct {
 	life    int
 	root    string
 	rate    float64       // of changes that go wrong
-	die     int           // the change at which the process is killed; 0: none
+	victim  string        // the process is killed at a change that is about it
+	die     int           // the how-manieth of these; 0: never
 	under   *faultfs.Disk // what PowerCut is asked of
 	changed func(verb faultfs.Verb, path string)
 	killed  func()
 	fault   func(kind string) // counts it
 
 	mu    sync.Mutex // guards what follows, and makes changes one by one
-	n     int
 	dead  bool
-	times map[string]int // how often a class of changes was seen
-	quiet time.Time      // no fault before
+	count map[string]int       // changes, by whom they are about
+	times map[string]int       // how often a class of changes was seen
+	quiet map[string]time.Time // no fault before, by whom the changes are about
 }
 
 // diskPause is how long a disk works after a change that went wrong.
@@ -42,19 +42,19 @@ func (d *disk) do(verb faultfs.Verb, path string, change func() error) error {
 	if d.dead {
 		return faultfs.ErrKilled
 	}
-	d.n++
-	class := string(verb) + " " + d.class(path)
+	class, about := string(verb)+" "+d.class(path), d.about(path)
+	d.count[about]++
 	d.times[class]++
 	switch {
-	case d.n == d.die:
+	case about == d.victim && d.count[about] == d.die:
 		kind := pick(d.chance.of("death", d.life), []faultfs.Fault{faultfs.Killed, faultfs.Torn})
 		d.under.Arm(1, kind)
 		d.dead = true
 		d.fault("disk: " + kind.String())
-	case time.Now().After(d.quiet) && d.chance.happens(d.rate, "disk", d.life, class, d.times[class]):
+	case time.Now().After(d.quiet[about]) && d.chance.happens(d.rate, "disk", d.life, class, d.times[class]):
 		kind := pick(d.chance.of("disk fault", d.life, class, d.times[class]), []faultfs.Fault{faultfs.Refused, faultfs.AnswerLost})
 		d.under.Arm(1, kind)
-		d.quiet = time.Now().Add(diskPause)
+		d.quiet[about] = time.Now().Add(diskPause)
 		d.fault("disk: " + kind.String())
 	}
 	err := change()
@@ -67,6 +67,17 @@ func (d *disk) do(verb faultfs.Verb, path string, change func() error) error {
 	}
 	d.changed(verb, path)
 	return err
+}
+
+// about is the certificate that a path speaks of; "" for none. What happens to
+// one certificate happens in the same order in every run.
+func (d *disk) about(path string) string {
+	for _, part := range strings.Split(path, "/") {
+		if i := strings.Index(part, ".test"); i > 0 {
+			return strings.TrimPrefix(part[:i+len(".test")], ".")
+		}
+	}
+	return ""
 }
 
 // class is a path without what is drawn by lot in it.
@@ -121,6 +132,3 @@ func (d *disk) powerCut() error {
 	}
 	return nil
 }
-
-// base is the name of a file in words of the judge.
-func base(path string) string { return filepath.Base(path) }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // gate stands before a CA: it is down at times, and loses requests and
@@ -19,6 +20,7 @@ type gate struct {
 	chance chance
 	rate   float64 // of requests that go wrong
 	ca     http.Handler
+	now    func() time.Time // the CA's clock
 	fault  func(kind string)
 
 	mu      sync.Mutex // guards what follows
@@ -58,6 +60,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	case "500", "garbage":
+		g.date(w)
 		status := http.StatusOK
 		if wrong == "500" {
 			status = http.StatusInternalServerError
@@ -65,6 +68,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "<html><body>\x1b[31mupstream connect error", status)
 		return
 	case "503":
+		g.date(w)
 		w.Header().Set("Retry-After", "1800")
 		http.Error(w, "come later", http.StatusServiceUnavailable)
 		return
@@ -82,9 +86,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer.Body.Bytes())
 }
 
-func newGate(name string, c chance, rate float64, ca http.Handler, fault func(string)) *gate {
+func newGate(name string, c chance, rate float64, ca http.Handler, now func() time.Time, fault func(string)) *gate {
 	return &gate{
-		name: name, chance: c, rate: rate, ca: ca, fault: fault,
+		name: name, chance: c, rate: rate, ca: ca, now: now, fault: fault,
 		subject: map[string]string{}, seen: map[string]int{}, streak: map[string]int{}, hit: map[string]bool{},
 	}
 }
@@ -109,6 +113,9 @@ func (g *gate) wrong(r *http.Request, body []byte) string {
 		g.hit[subject] = false
 	}
 	occasion := []any{g.name, g.life, kind, subject, g.seen[kind+" "+subject]}
+	if subject == "" {
+		occasion[4] = time.Now().UnixNano() // whose it is depends on who came first
+	}
 	if !g.chance.happens(g.rate, occasion...) || g.streak[subject] >= mostInARow {
 		if subject == "" {
 			g.streak[subject] = 0
@@ -191,6 +198,12 @@ func (g *gate) isUp() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.down == 0
+}
+
+// date sets the CA's time in an answer of the gate's own: that of the machine
+// may be wrong.
+func (g *gate) date(w http.ResponseWriter) {
+	w.Header().Set("Date", g.now().UTC().Format(http.TimeFormat))
 }
 
 // newLife takes note that a process was started; in a calm life nothing goes

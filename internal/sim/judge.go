@@ -27,6 +27,7 @@ type judge struct {
 	breaches []string
 	bad      map[string]time.Time   // by certificate: when something last kept it from being renewed
 	shown    map[string]shown       // what a reader of its files last saw
+	before   map[string]shown       // what he saw before that
 	needs    map[string]int         // issues beyond those that time asks for
 	counted  map[string]int         // issuances looked at, by CA
 	last     map[string]issue       // by CA and certificate
@@ -39,6 +40,7 @@ type judge struct {
 // shown is a pair of files as a reader finds it.
 type shown struct {
 	notBefore, notAfter time.Time
+	placeholder         bool
 	generation          int // how often its config had changed by then
 }
 
@@ -50,7 +52,7 @@ type issue struct {
 
 func newJudge(w *world) *judge {
 	return &judge{
-		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, needs: map[string]int{},
+		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, before: map[string]shown{}, needs: map[string]int{},
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
 		signed: map[string][]time.Time{}, read: map[string][32]byte{},
 	}
@@ -103,6 +105,10 @@ func (j *judge) look(p *cert) {
 		return
 	}
 	if err != nil {
+		if p.spread && !j.world.noJournal(p) { // on its way from the old to the new
+			j.forgetRead(p)
+			return
+		}
 		if !p.tampered.Load() {
 			j.breach("%s: a reader sees what does not fit together: %v", p.name, err)
 		}
@@ -110,7 +116,7 @@ func (j *judge) look(p *cert) {
 	}
 	was, before := j.seen(p)
 	now := j.show(p, pair.Leaf)
-	if pair.Leaf.Issuer.String() == pair.Leaf.Subject.String() && before {
+	if now.placeholder && before && !was.placeholder {
 		j.breach("%s: a certificate was replaced by a placeholder", p.name)
 	}
 	if before && now.notBefore.Before(was.notBefore) && now.generation == was.generation {
@@ -144,11 +150,24 @@ func (j *judge) load(p *cert) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
+// forgetRead has the files looked at again next time.
+func (j *judge) forgetRead(p *cert) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.read, p.name)
+}
+
 // show takes note of what a reader sees.
 func (j *judge) show(p *cert, leaf *x509.Certificate) shown {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	now := shown{notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, generation: j.generation[p.name]}
+	now := shown{
+		notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, generation: j.generation[p.name],
+		placeholder: leaf.Issuer.String() == leaf.Subject.String(),
+	}
+	if was, ok := j.shown[p.name]; ok {
+		j.before[p.name] = was
+	}
 	j.shown[p.name] = now
 	return now
 }
@@ -158,6 +177,33 @@ func (j *judge) seen(p *cert) (shown, bool) {
 	defer j.mu.Unlock()
 	s, ok := j.shown[p.name]
 	return s, ok
+}
+
+// powerLost looks at what a power cut left: the last installation may not have
+// been durable yet, but what was there before it has to be.
+func (j *judge) powerLost() {
+	for _, p := range j.world.people {
+		j.mu.Lock()
+		now, was := j.shown[p.name], j.before[p.name]
+		delete(j.read, p.name)
+		j.mu.Unlock()
+		if p.tampered.Load() || p.spread && !j.world.noJournal(p) {
+			continue
+		}
+		pair, err := j.load(p)
+		switch {
+		case err != nil && was == (shown{}) && errors.Is(err, fs.ErrNotExist):
+			j.mu.Lock()
+			delete(j.shown, p.name)
+			j.mu.Unlock()
+		case err != nil:
+			j.breach("%s: a power cut left: %v", p.name, err)
+		case pair.Leaf.NotBefore.Equal(was.notBefore) && !was.notBefore.Equal(now.notBefore):
+			j.mu.Lock()
+			j.shown[p.name] = was
+			j.mu.Unlock()
+		}
+	}
 }
 
 // tick looks at everything, once an hour of the world.
@@ -172,9 +218,7 @@ func (j *judge) tick(up bool) {
 		if !up || !w.well(p) {
 			j.excuse(p, now)
 		}
-		if !p.spread || w.noJournal(p) {
-			j.look(p)
-		}
+		j.look(p)
 		j.expiry(p, now)
 	}
 	j.finalized()
@@ -205,6 +249,7 @@ func (j *judge) expiry(p *cert, now time.Time) {
 	well := now.Sub(since)
 	switch left := seen.notAfter.Sub(now); {
 	case well < grace:
+		return
 	case !there:
 		j.breach("%s: nothing is installed though all was well for %v", p.name, well)
 	case left <= 0:

@@ -34,7 +34,8 @@ type life struct {
 	end    time.Time     // at the latest
 	clock  time.Duration // the world's clock minus this machine's
 	how    string
-	die    int       // the change of the disk at which it is killed; 0: none
+	victim string    // the certificate at whose change of the disk it is killed
+	die    int       // the how-manieth of these; 0: never
 	calm   bool      // the last one: nothing goes wrong any more
 	next   time.Time // when the machine runs again
 }
@@ -67,7 +68,7 @@ func (w *world) nextLife(n int, at, dusk time.Time) *life {
 	}
 	l.how = pick(dice, []string{endStop, endStop, endKill, endKill, endPower})
 	if l.how != endStop {
-		l.die = 1 + dice.IntN(150)
+		l.victim, l.die = pick(dice, w.people).name, 1+dice.IntN(45)
 	}
 	switch dice.IntN(10) {
 	case 0:
@@ -93,7 +94,7 @@ func (w *world) run(t *testing.T, l *life, events []event) []event {
 		w.offset = l.clock
 		w.mu.Unlock()
 		time.Sleep(time.Until(l.start.Add(-l.clock)))
-		w.note("life %d begins: until %s, then %s (at change %d), clock off by %v", l.number, l.end.Format(time.DateTime), l.how, l.die, -l.clock)
+		w.note("life %d begins: until %s, then %s (at change %d of %s), clock off by %v", l.number, l.end.Format(time.DateTime), l.how, l.die, l.victim, -l.clock)
 		p := w.begin(t, l)
 		events = p.through(events)
 		p.finish()
@@ -159,8 +160,9 @@ func (p *process) open(t *testing.T) {
 		under = w.Mutation.Disk(under)
 	}
 	p.disk = &disk{
-		chance: w.chance, life: p.life.number, root: w.root, rate: rate, die: p.life.die, under: faultfs.New(under),
+		chance: w.chance, life: p.life.number, root: w.root, rate: rate, victim: p.life.victim, die: p.life.die, under: faultfs.New(under),
 		changed: w.judge.changed, killed: p.die, fault: p.diskFault, times: map[string]int{},
+		count: map[string]int{}, quiet: map[string]time.Time{},
 	}
 	var err error
 	p.store, err = store.Open(p.ctx, filepath.Join(w.root, "state"), p.disk, "sim", store.Holder)
@@ -168,10 +170,12 @@ func (p *process) open(t *testing.T) {
 		if !errors.Is(err, faultfs.ErrFault) {
 			w.judge.breach("the state cannot be opened: %v", err)
 		}
+		p.note("the state could not be opened: %v", err)
 		close(p.ended)
+		p.cancel() // a supervisor starts the next one
 		return
 	}
-	if known, err := p.store.Known(p.ctx); err != nil {
+	if known, err := p.store.Known(context.WithoutCancel(p.ctx)); err != nil {
 		w.judge.breach("the state cannot be read: %v", err)
 	} else {
 		for name, k := range known.Certs {
@@ -277,6 +281,7 @@ func (p *process) finish() {
 		p.fault("power cut")
 		p.must(p.disk.powerCut())
 		p.web.restart()
+		p.judge.powerLost()
 	}
 	p.judge.tick(false)
 }

@@ -15,7 +15,7 @@ func (j *judge) settled(p *process) {
 		case !c.wanted:
 		case k == nil || k.Published == "":
 			j.breach("%s: there is no certificate at the end", c.name)
-		case len(k.Orders) > 0:
+		case k.Orders[c.keyType].URL != "":
 			j.breach("%s: an order is open at the end", c.name)
 		default:
 			for name, target := range k.Targets {

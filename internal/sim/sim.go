@@ -173,7 +173,7 @@ func newWorld(t *testing.T, o Options) *world {
 			rate = 0
 		}
 		w.cas[name] = ca
-		w.gates[name] = newGate(name+".test", w.chance, rate, ca, w.fault)
+		w.gates[name] = newGate(name+".test", w.chance, rate, ca, w.now, w.fault)
 	}
 	return w
 }
