@@ -203,6 +203,7 @@ func (j *judge) powerLost() {
 			j.shown[p.name] = was
 			j.mu.Unlock()
 		}
+		j.forgetRead(p)
 	}
 }
 
