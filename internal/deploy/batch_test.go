@@ -227,6 +227,23 @@ func TestMissingFilesFirst(t *testing.T) {
 	}
 }
 
+// What is put back is what could be served. Where a file was missing before,
+// new files that are whole stay, also when the service has other troubles.
+func TestHalfOfItIsNotPutBack(t *testing.T) {
+	h := newTheatre(t)
+	target := Target{Cert: "a", Name: "default", Layout: LayoutStandard, Base: h.dir, KeyTypes: []string{p256}}
+	content := h.ca.content(t, "v1", "a")
+	mustPut(t, h.d, target, content)
+	if err := os.Remove(h.dir + "/a/fullchain.pem"); err != nil {
+		t.Fatal(err)
+	}
+	target.Services = []service.Service{h.service("web", "false", "true")}
+	r := h.d.Batch(t.Context(), []Job{{Target: target, Content: content}})[0]
+	if r.Fault == nil || r.RolledBack || !shows(t, target, content) {
+		t.Errorf("the files are whole: %v; %+v", shows(t, target, content), r)
+	}
+}
+
 // A service in trouble stops only its own certificates.
 func TestTroubleStaysWhereItIs(t *testing.T) {
 	h := newTheatre(t)

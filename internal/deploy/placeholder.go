@@ -88,5 +88,6 @@ func served(t Target) (worked, complete bool, err error) {
 		complete = complete || fits
 		worked = worked || fits && !isPlaceholder(cert)
 	}
-	return worked, complete && f.files == len(paths) && len(f.odd) == 0, nil
+	whole := f.files == len(paths) && len(f.odd) == 0
+	return worked && whole, complete && whole, nil
 }

@@ -23,9 +23,9 @@ func TestFailover(t *testing.T) {
 		{"after two failures of the CA", func(s *scene) { blamed(s, 2, plan.BlameCA, "le", time.Time{}) }, "le"},
 		{"after three", func(s *scene) { blamed(s, 3, plan.BlameCA, "le", time.Time{}) }, "corp"},
 		{"after three of the network", func(s *scene) { blamed(s, 3, plan.BlameNetwork, "le", time.Time{}) }, "corp"},
-		{"after five", func(s *scene) { blamed(s, 5, plan.BlameCA, "corp", time.Time{}) }, "corp"},
-		{"after six", func(s *scene) { blamed(s, 6, plan.BlameCA, "corp", time.Time{}) }, "third"},
-		{"after nine", func(s *scene) { blamed(s, 9, plan.BlameCA, "third", time.Time{}) }, "le"},
+		{"after four", func(s *scene) { blamed(s, 4, plan.BlameCA, "corp", time.Time{}) }, "third"},
+		{"after five", func(s *scene) { blamed(s, 5, plan.BlameCA, "third", time.Time{}) }, "le"},
+		{"after six", func(s *scene) { blamed(s, 6, plan.BlameCA, "le", time.Time{}) }, "corp"},
 		{"after many that were ours", func(s *scene) { blamed(s, 9, plan.BlameAdmin, "le", time.Time{}) }, "le"},
 		{"a defect of ours", func(s *scene) { blamed(s, 4, plan.BlameUs, "le", time.Time{}) }, "le"},
 		{"the first asks to wait", func(s *scene) {

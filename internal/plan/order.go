@@ -72,20 +72,22 @@ func (d *decision) resumable(o Order, t Tries) bool {
 	return t.Count < failoverAfter || !t.blamesCA() || o.Issuer == d.issuer(t)
 }
 
-// failoverAfter is how many failures in a row move on to the next issuer.
+// failoverAfter is how many failures in a row move on to the next issuer. From
+// then on each further one does: the waits are long by then, and a CA that is
+// down for weeks must not take every other day from one that is up.
 const failoverAfter = 3
 
 // issuer picks whom to ask: the first listed one that does not ask us to
-// wait, and where all do, the one that is free first. Every third failure
-// that was not ours moves on to the next.
+// wait, and where all do, the one that is free first. Failures that were not
+// ours move on to the next.
 func (d *decision) issuer(t Tries) string {
 	n := len(d.want.Issuers)
 	if n == 0 {
 		return ""
 	}
 	first := 0
-	if t.blamesCA() {
-		first = t.Count / failoverAfter % n
+	if t.blamesCA() && t.Count >= failoverAfter {
+		first = (t.Count - failoverAfter + 1) % n
 	}
 	best, bestFree := "", time.Time{}
 	for i := range n {
