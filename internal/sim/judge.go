@@ -207,7 +207,8 @@ func (j *judge) powerLost() {
 	}
 }
 
-// tick looks at everything, once an hour of the world.
+// tick looks at how everything is, once an hour of the world, and at the files
+// four times a day.
 func (j *judge) tick(up bool) {
 	w := j.world
 	now := w.now()
@@ -219,7 +220,9 @@ func (j *judge) tick(up bool) {
 		if !up || !w.well(p) {
 			j.excuse(p, now)
 		}
-		j.look(p)
+		if now.Hour()%6 == 0 {
+			j.look(p)
+		}
 		j.expiry(p, now)
 	}
 	j.finalized()
