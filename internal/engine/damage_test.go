@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,5 +151,26 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	}
 	if differ := faultfs.Differ(served, f.installedTree("a.test")); len(differ) > 0 {
 		t.Errorf("changed: %q", differ)
+	}
+}
+
+// A record that somebody takes away while its order is opened ends nothing:
+// the certificate comes, and what is known of it is there again.
+func TestRecordVanishesUnderAnOrder(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {}}\n")
+	record := filepath.Join(f.dir, "state/records/groups/a.test.json")
+	f.ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if acmetest.KindOf(r) == acmetest.NewOrder {
+			if err := os.Remove(record); err != nil {
+				t.Error(err)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+	f.apply()
+	f.checkServed("a.test")
+	if k := f.known("a.test"); k.Published == "" || len(k.Orders) > 0 {
+		t.Errorf("known: %+v", k)
 	}
 }

@@ -162,6 +162,9 @@ func (w *worker) job(ctx context.Context, s plan.Step, order plan.Order, account
 		return w.engine.Store.UpdateCert(context.WithoutCancel(ctx), w.want.Name, func(k *plan.KnownCert) error {
 			saved := order
 			saved.URL, saved.Expires, saved.Replaces = o.URL, o.Expires, o.Replaces
+			if k.Orders == nil { // somebody took the record away meanwhile
+				k.Name, k.Orders = w.want.Name, map[string]plan.Order{}
+			}
 			k.Orders[s.KeyType] = saved
 			return nil
 		})
