@@ -73,3 +73,18 @@ func (f *fixture) closeIssuers() {
 		auth.mu.Unlock()
 	}
 }
+
+// A service that was told under a clock that was years ahead is not looked at
+// every other second for years.
+func TestFreshUntil(t *testing.T) {
+	now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	for told, want := range map[time.Time]time.Time{
+		now.Add(-time.Hour):  now.Add(freshFor - time.Hour),
+		now:                  now.Add(freshFor),
+		now.AddDate(3, 0, 0): now.Add(freshFor),
+	} {
+		if got := freshUntil(now, told); !got.Equal(want) {
+			t.Errorf("told at %v: until %v, want %v", told, got, want)
+		}
+	}
+}

@@ -39,14 +39,24 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 	w.stage("verifying what is served")
 	fact := w.known.Targets[s.Target]
 	results := verify.All(ctx, endpoints, want)
-	told := len(fact.Reloaded) > 0
-	for pause := firstPause; told && worst(results) != plan.VerdictRight && time.Since(fact.At) < freshFor && wait(ctx, pause); pause = min(2*pause, lastPause) {
+	told, until := len(fact.Reloaded) > 0, freshUntil(time.Now(), fact.At)
+	for pause := firstPause; told && worst(results) != plan.VerdictRight && time.Now().Before(until) && wait(ctx, pause); pause = min(2*pause, lastPause) {
 		results = verify.All(ctx, endpoints, want)
 	}
 	if ctx.Err() != nil {
 		return nil // interrupted: nothing was learned
 	}
 	return w.verified(context.WithoutCancel(ctx), s, fact, results)
+}
+
+// freshUntil is until when services that were told at an instant may still be
+// taking over what they were told. An instant in the future was written under
+// a clock that was ahead.
+func freshUntil(now, told time.Time) time.Time {
+	if told.After(now) {
+		told = now
+	}
+	return told.Add(freshFor)
 }
 
 // wait sleeps, and reports false when ctx ended meanwhile.
