@@ -23,10 +23,7 @@ func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
 		tries := k.Tries[s.KeyType].Begin(now, jitter)
 		tries.Issuer, tries.Request = order.Issuer, &order.Request
 		k.Tries[s.KeyType] = tries
-		if k.Orders == nil {
-			k.Orders = map[string]plan.Order{}
-		}
-		k.Orders[s.KeyType] = order
+		k.Begin(s.KeyType, order)
 		return nil
 	})
 	return order, err
@@ -35,10 +32,10 @@ func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
 // orderFor is the saved order where the step resumes it; a fresh one
 // otherwise, which takes over the key of an order that never reached the CA.
 func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Order {
-	saved, ok := k.Orders[s.KeyType]
-	if ok && s.Kind == plan.KindResume {
-		return saved
+	if open, ok := k.OrderAt(s.KeyType, s.Issuer); ok && s.Kind == plan.KindResume {
+		return open
 	}
+	saved, ok := k.Orders[s.KeyType]
 	order := plan.Order{Issuer: s.Issuer, Request: w.want.Request(), Created: now, Reason: s.Reason}
 	if ok && saved.URL == "" && w.want.CSR == "" {
 		order.Key = saved.Key

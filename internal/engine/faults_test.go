@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,5 +160,39 @@ func TestServiceUnavailableIsObeyedByAll(t *testing.T) {
 	f.apply()
 	if n := f.ca.Count() - before; n != 0 {
 		t.Errorf("the CA was asked %d times before its Retry-After was over", n)
+	}
+}
+
+// TestSignedOrderIsGoneOnWith lets a CA sign and then fail to hand out the
+// certificate, until another CA is asked, which is down. When the first one's
+// turn comes again it has not signed for nothing.
+func TestSignedOrderIsGoneOnWith(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.issuers = "down: {directory: \"https://127.0.0.1:1/dir\"}"
+	f.configure("certificates: {a.test: {issuer: [pebble, down]}}\n")
+	var mended atomic.Bool
+	f.ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if acmetest.KindOf(r) == acmetest.Certificate && !mended.Load() {
+			http.Error(w, "out of order", http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	for _, issuer := range []string{"pebble", "pebble", "pebble", "down"} {
+		f.askApply("a.test")
+		f.failing()
+		if asked := f.known("a.test").Tries["ecdsa-p256"].Issuer; asked != issuer {
+			t.Fatalf("%s was asked, want %s", asked, issuer)
+		}
+	}
+	mended.Store(true)
+	f.askApply("a.test")
+	f.apply()
+	f.checkServed("a.test")
+	if n := len(finalized(f.ca)); n != 1 {
+		t.Errorf("%d orders were finalised for one need", n)
+	}
+	if k := f.known("a.test"); len(k.Orders) != 0 {
+		t.Errorf("orders are left: %+v", k.Orders)
 	}
 }

@@ -242,7 +242,7 @@ func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, 
 		k.Name = w.want.Name
 		k.Versions = append(k.Versions, record.Version)
 		k.Published, k.Held = record.Version.ID, false
-		delete(k.Orders, s.KeyType)
+		k.DropOrders(s.KeyType)
 		delete(k.Tries, s.KeyType)
 		delete(k.Advice, s.KeyType)
 		if !asked {

@@ -96,7 +96,10 @@ func (d *decision) installed(version string) bool {
 
 // ordering reports whether an open order uses a key of v.
 func (d *decision) ordering(v Version) bool {
-	return slices.ContainsFunc(v.Pairs, func(p Pair) bool {
-		return p.Key != "" && p.Key == d.known.Orders[p.KeyType].Key
-	})
+	for _, o := range d.known.Orders {
+		if o.Key != "" && slices.ContainsFunc(v.Pairs, func(p Pair) bool { return p.Key == o.Key }) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +37,7 @@ type KnownCert struct {
 	Held      bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
 	HeldAt    time.Time         `json:"held_at,omitzero"`    // when it was restored
 	Versions  []Version         `json:"versions,omitempty"`  // newest last
-	Orders    map[string]Order  `json:"orders,omitempty"`    // by key type
+	Orders    map[string]Order  `json:"orders,omitempty"`    // by key type; see Begin
 	Tries     map[string]Tries  `json:"tries,omitempty"`     // by key type
 	Advice    map[string]Advice `json:"advice,omitempty"`    // by key type
 	Asks      map[AskKind]Ask   `json:"asks,omitempty"`
@@ -135,6 +137,40 @@ type Request struct {
 	Profile    string   `json:"profile,omitempty"`
 	MustStaple bool     `json:"must_staple,omitempty"`
 	CSR        string   `json:"csr,omitempty"` // SHA-256 of the administrator's CSR
+}
+
+// parked is under what an order is kept while another CA is asked.
+func parked(keyType, issuer string) string { return keyType + "@" + issuer }
+
+// Begin makes an order of a key type the one under way. One that was open at
+// another CA is put aside: should that CA's turn come again, it is gone on
+// with, for the CA may have signed already, and only its answer been lost.
+func (k *KnownCert) Begin(keyType string, order Order) {
+	if k.Orders == nil {
+		k.Orders = map[string]Order{}
+	}
+	if before := k.Orders[keyType]; before.URL != "" && before.Issuer != order.Issuer {
+		k.Orders[parked(keyType, before.Issuer)] = before
+	}
+	delete(k.Orders, parked(keyType, order.Issuer))
+	k.Orders[keyType] = order
+}
+
+// OrderAt is the order of a key type that was opened at an issuer: the one
+// under way, or one that was put aside.
+func (k *KnownCert) OrderAt(keyType, issuer string) (Order, bool) {
+	if o, ok := k.Orders[keyType]; ok && o.Issuer == issuer {
+		return o, true
+	}
+	o, ok := k.Orders[parked(keyType, issuer)]
+	return o, ok
+}
+
+// DropOrders forgets all orders of a key type.
+func (k *KnownCert) DropOrders(keyType string) {
+	maps.DeleteFunc(k.Orders, func(key string, _ Order) bool {
+		return key == keyType || strings.HasPrefix(key, parked(keyType, ""))
+	})
 }
 
 // Order is an order that the CA may still know.

@@ -12,7 +12,7 @@ func (d *decision) order(keyType string, at time.Time, reason Reason) {
 	skips := d.skipsBackoff(tries)
 	step := Step{Kind: KindIssue, KeyType: keyType, At: at, Reason: reason, Urgent: d.urgent, Issuer: d.issuer(tries)}
 	step.Asked = reason.Code == ReasonAsked || d.asked(AskApply, tries.Last)
-	if o, ok := d.known.Orders[keyType]; ok && !at.After(d.now) && d.resumable(o, tries) {
+	if o, ok := d.open(keyType, tries); ok && !at.After(d.now) {
 		step.Kind, step.Issuer = KindResume, o.Issuer
 		step.Reason = Reason{ReasonOrder, "an order is open: " + reason.Words}
 	}
@@ -57,6 +57,16 @@ func (d *decision) tries(keyType string) Tries {
 		return t
 	}
 	return Tries{Last: t.Last, Ended: t.Ended, Imposed: t.Imposed, ImposedBy: t.ImposedBy}
+}
+
+// open is the order to go on with: the one under way, or one that was put
+// aside at the CA that is to be asked now.
+func (d *decision) open(keyType string, t Tries) (Order, bool) {
+	if o, ok := d.known.Orders[keyType]; ok && d.resumable(o, t) {
+		return o, true
+	}
+	o, ok := d.known.OrderAt(keyType, d.issuer(t))
+	return o, ok && d.resumable(o, t)
 }
 
 // resumable reports whether an order is still about what is wanted, and its

@@ -105,3 +105,27 @@ func TestFirstOrderAfterAKill(t *testing.T) {
 	s.known.Looked, s.want.Targets = false, nil
 	s.the(t, plan.KindResume) // no target, nothing to adopt from
 }
+
+// An order that was open when another CA was asked is gone on with when its
+// CA's turn comes again; a third CA's order begins anew.
+func TestOrderPutAside(t *testing.T) {
+	t.Parallel()
+	s := ordering()
+	s.want.Issuers = []string{"le", "corp", "third"}
+	aside := s.known.Orders[ec]
+	s.known.Begin(ec, plan.Order{Issuer: "corp", Request: aside.Request, Created: s.now})
+	for count, want := range map[int]plan.Step{3: {Kind: plan.KindIssue, Issuer: "corp"}, 4: {Kind: plan.KindIssue, Issuer: "third"}, 5: {Kind: plan.KindResume, Issuer: "le"}} {
+		blamed(s, count, plan.BlameCA, "corp", time.Time{})
+		if got := s.the(t, want.Kind); got.Issuer != want.Issuer {
+			t.Errorf("after %d failures: %s at %s, want %s", count, got.Kind, got.Issuer, want.Issuer)
+		}
+	}
+	if o, ok := s.known.OrderAt(ec, "le"); !ok || o.URL != aside.URL {
+		t.Errorf("the order at le: %+v", o)
+	}
+	s.known.Begin(ec, aside)
+	s.known.DropOrders(ec)
+	if len(s.known.Orders) != 0 {
+		t.Errorf("left: %+v", s.known.Orders)
+	}
+}

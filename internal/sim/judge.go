@@ -323,7 +323,7 @@ func (j *judge) tidy() {
 	j.world.must(err)
 	n := len(j.world.people)
 	for folder, most := range map[string]int{
-		"state/records/versions": 6 * n, "state/records/keys": 8 * n, "state/records/groups": n, "state/records/events": n,
+		"state/records/versions": 6 * n, "state/records/keys": 16 * n, "state/records/groups": n, "state/records/events": n,
 		"state/journal": 0,
 	} {
 		got := 0

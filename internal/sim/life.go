@@ -131,7 +131,11 @@ func (w *world) begin(t *testing.T, l *life) *process {
 		w.gates[name].newLife(l.number, l.calm)
 		listener, err := p.wire.Listen(p.ctx, "tcp", name+".test:80")
 		w.must(err)
-		server := &http.Server{Handler: w.gates[name], ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+		var front http.Handler = w.gates[name]
+		if w.Mutation.CA != nil {
+			front = w.Mutation.CA(w.gates, name, front)
+		}
+		server := &http.Server{Handler: front, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 		p.ca = append(p.ca, server)
 		go server.Serve(listener)
 	}

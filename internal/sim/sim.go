@@ -12,6 +12,7 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -37,8 +38,9 @@ type Options struct {
 
 // Mutation is a defect that is switched on, to see that the judge catches it.
 type Mutation struct {
-	Disk func(durable.Disk) durable.Disk // what lies under the faulty disk
-	CA   func(*fakeca.CA) any            // reserved for what changes a CA's answers
+	Disk   func(durable.Disk) durable.Disk                                       // what lies under the faulty disk
+	CA     func(g map[string]*gate, name string, next http.Handler) http.Handler // what stands before a CA
+	Reload string                                                                // what the web server is told, in place of reading its files
 }
 
 // Result is what a history came to.

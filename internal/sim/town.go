@@ -94,6 +94,10 @@ func (p *cert) change(dice *rand.Rand) string {
 // config is the text of the config.
 func (w *world) config() string {
 	var b strings.Builder
+	reload := fmt.Sprintf("echo >> %s/reloads", w.root)
+	if w.Mutation.Reload != "" {
+		reload = w.Mutation.Reload
+	}
 	fmt.Fprintf(&b, `state: %[1]s/state
 node: sim
 accept_terms: true
@@ -101,11 +105,11 @@ concurrency: 4
 listen: {http: ":80"}
 keep: {archive: 30d, events: 64}
 services:
-  web: {check: [/usr/bin/test, "!", -e, %[1]s/refuses], reload: [/bin/sh, -c, "echo >> %[1]s/reloads"]}
+  web: {check: [/usr/bin/test, "!", -e, %[1]s/refuses], reload: [/bin/sh, -c, %[2]q]}
 hooks:
   installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
 issuers:
-`, w.root)
+`, w.root, reload)
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"}\n", name, name)
 	}

@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -76,9 +77,12 @@ func orders(k *plan.KnownCert) []Order {
 		if o.URL == "" {
 			continue // prepared here; no CA knows of it
 		}
+		keyType, _, _ = strings.Cut(keyType, "@") // behind it stands where it was put aside
 		all = append(all, Order{KeyType: keyType, Issuer: o.Issuer, Created: o.Created.UTC(), Expires: o.Expires.UTC(), Reason: o.Reason})
 	}
-	slices.SortFunc(all, func(a, b Order) int { return cmp.Compare(a.KeyType, b.KeyType) })
+	slices.SortFunc(all, func(a, b Order) int {
+		return cmp.Or(cmp.Compare(a.KeyType, b.KeyType), a.Created.Compare(b.Created))
+	})
 	return all
 }
 
