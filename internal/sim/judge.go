@@ -119,7 +119,7 @@ func (j *judge) look(p *cert) {
 	if now.placeholder && before && !was.placeholder {
 		j.breach("%s: a certificate was replaced by a placeholder", p.name)
 	}
-	if before && now.notBefore.Before(was.notBefore) && now.generation == was.generation {
+	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.generation == was.generation {
 		j.breach("%s: a certificate of %v was replaced by one of %v", p.name, was.notBefore, now.notBefore)
 	}
 }
@@ -293,7 +293,7 @@ func (j *judge) weigh(ca string, p *cert, i issue) {
 	if i.life > 10*day {
 		share = i.life / 3
 	}
-	early := again && i.at.Before(before.at.Add(before.life-share-before.life/8))
+	early := again && i.at.Before(before.at.Add(before.life-share-before.life/8)) && !j.world.clockWrong(before.at, i.at)
 	needed := j.needs[p.name] > 0
 	if early && needed {
 		j.needs[p.name]--

@@ -100,7 +100,7 @@ func (w *world) run(t *testing.T, l *life, events []event) []event {
 		p.finish()
 		if l.clock != 0 {
 			w.mu.Lock()
-			w.upsets = append(w.upsets, upset{l.start, time.Now().Add(w.offset)})
+			w.upsets = append(w.upsets, upset{from: l.start, to: time.Now().Add(w.offset), clock: true})
 			w.mu.Unlock()
 		}
 		l.next = w.now().Add(downtime)

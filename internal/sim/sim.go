@@ -110,7 +110,10 @@ func (w *world) fault(kind string) {
 
 // upset is a time in which the process may have forgotten what it was told, or
 // counted time wrongly.
-type upset struct{ from, to time.Time }
+type upset struct {
+	from, to time.Time
+	clock    bool // it was the clock
+}
 
 // upset notes that a disk or a process has just failed: what was learned in
 // the minutes before may be lost.
@@ -118,7 +121,17 @@ func (w *world) upset(before time.Duration) {
 	now := w.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.upsets = append(w.upsets, upset{now.Add(-before), now})
+	w.upsets = append(w.upsets, upset{from: now.Add(-before), to: now})
+}
+
+// clockWrong reports whether a process lived with a wrong clock between two
+// instants: an order may seem to have ended then.
+func (w *world) clockWrong(from, to time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.upsets, func(u upset) bool {
+		return u.clock && u.to.After(from) && u.from.Before(to)
+	})
 }
 
 // Run lives through one history. It must be called from a test that is not

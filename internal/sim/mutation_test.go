@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/keys"
+)
+
+// mutant is a disk with a defect.
+type mutant struct {
+	durable.Disk
+	create func(path string, data []byte) []byte
+	rename func(oldPath, newPath string) bool // false: it is not done, and nobody is told
+	remove func(path string) bool
+}
+
+func (m mutant) Create(path string, data []byte, a durable.Attr) error {
+	if m.create != nil {
+		data = m.create(path, data)
+	}
+	return m.Disk.Create(path, data, a)
+}
+
+func (m mutant) Rename(oldPath, newPath string) error {
+	if m.rename != nil && !m.rename(oldPath, newPath) {
+		return m.Disk.Remove(oldPath)
+	}
+	return m.Disk.Rename(oldPath, newPath)
+}
+
+func (m mutant) Remove(path string) error {
+	if m.remove != nil && !m.remove(path) {
+		return nil
+	}
+	return m.Disk.Remove(path)
+}
+
+// TestMutations switches a defect on for each invariant, which must catch it.
+func TestMutations(t *testing.T) {
+	for name, test := range map[string]struct {
+		mutation Mutation
+		caught   string
+	}{
+		"a key that does not fit":      {anotherKey(t), "what does not fit together"},
+		"half of spread files":         {halfSpread(), "what does not fit together"},
+		"an older certificate":         {older(), "was replaced by one of"},
+		"no renewal":                   {noRenewal(), "though all was well"},
+		"nothing is remembered":        {forgetful(), "without a need"},
+		"a CA is not left alone":       {noRetryAfter(), "asked again"},
+		"a service is not told":        {Mutation{Reload: "true"}, "target default is"},
+		"one CA holds up another":      {chained(), "something else held it up"},
+		"a record is cut off":          {cutOff(), "is damaged"},
+		"what is old is never removed": {Mutation{Disk: hoarder}, "more than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Run(t, Options{Seed: 7, Years: 0.6, Certificates: 10, Requests: 0.01, Mutation: test.mutation})
+			for _, b := range r.Breaches {
+				if strings.Contains(b, test.caught) {
+					return
+				}
+			}
+			t.Errorf("the defect was not caught; breaches: %q", r.Breaches)
+		})
+	}
+}
+
+// anotherKey installs keys that belong to nothing.
+func anotherKey(t *testing.T) Mutation {
+	key, err := keys.Generate(keys.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := keys.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, create: func(path string, data []byte) []byte {
+			if filepath.Base(path) == "privkey.pem" {
+				return text
+			}
+			return data
+		}}
+	}}
+}
+
+// halfSpread renews the key of spread files, and not the chain.
+func halfSpread() Mutation {
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, rename: func(_, path string) bool {
+			_, err := os.Stat(path)
+			return err != nil || !strings.Contains(path, "/out/public/")
+		}}
+	}}
+}
+
+// older writes, from the third version of a certificate on, the one before the
+// last.
+func older() Mutation {
+	var mu sync.Mutex
+	tags := map[string][]string{}  // by folder of versions
+	written := map[string][]byte{} // by folder, tag and file
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, create: func(path string, data []byte) []byte {
+			version, file := filepath.Split(path)
+			folder, tag := filepath.Split(filepath.Clean(version))
+			if !strings.Contains(folder, "/.versions/") {
+				return data
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if n := len(tags[folder]); n == 0 || tags[folder][n-1] != tag {
+				tags[folder] = append(tags[folder], tag)
+			}
+			written[path] = data
+			if n := len(tags[folder]); n > 2 {
+				if before, ok := written[filepath.Join(folder, tags[folder][n-3], file)]; ok {
+					return before
+				}
+			}
+			return data
+		}}
+	}}
+}
+
+// noRenewal is a CA that opens no order any more, and seems well.
+func noRenewal() Mutation {
+	begun := dawn().Add(time.Hour)
+	return Mutation{CA: func(g map[string]*gate, name string, next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if kindOf(r.URL.Path) == "new-order" && g[name].now().After(begun) {
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}}
+}
+
+// forgetful never stores what is known of a certificate.
+func forgetful() Mutation {
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, rename: func(_, path string) bool {
+			return !strings.Contains(path, "/records/groups/") && !strings.Contains(path, "/targets/")
+		}}
+	}}
+}
+
+// noRetryAfter hides from the client when it may ask again.
+func noRetryAfter() Mutation {
+	return Mutation{CA: func(_ map[string]*gate, _ string, next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			for k, v := range answer.Header() {
+				if k != "Retry-After" {
+					w.Header()[k] = v
+				}
+			}
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(answer.Body.Bytes())
+		})
+	}}
+}
+
+// chained is a calm CA that is down for good once another was.
+func chained() Mutation {
+	var broken atomic.Bool
+	return Mutation{CA: func(g map[string]*gate, name string, next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !g["one"].isUp() || !g["two"].isUp() {
+				broken.Store(true)
+			}
+			if name == calmCA && broken.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}}
+}
+
+// cutOff writes half of one certificate's record.
+func cutOff() Mutation {
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, create: func(path string, data []byte) []byte {
+			if strings.Contains(path, "/records/groups/.c2.test.json") && strings.Contains(string(data), "versions") {
+				return data[:len(data)/2]
+			}
+			return data
+		}}
+	}}
+}
+
+// hoarder removes no key and no version.
+func hoarder(d durable.Disk) durable.Disk {
+	return mutant{Disk: d, remove: func(path string) bool {
+		return strings.Contains(path, ".tmp-") || !strings.Contains(path, "/records/keys/") && !strings.Contains(path, "/records/versions/")
+	}}
+}
