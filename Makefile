@@ -7,12 +7,15 @@ TOOLS   := $(CURDIR)/build/tools
 # the checkout belongs to another user.
 export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 # Tests may take this long per package; the whole run takes far less.
-TIMEOUT := 10m
+TIMEOUT := 20m
+# Histories that `make soak` lives through, and how long each is.
+SEEDS   := 1000
+YEARS   := 1
 # Every Go file of both modules that is not built.
 GOFILES  = $(shell find . -name '*.go' -not -path './build/*' -not -path './.git/*')
 
 .DEFAULT_GOAL := build
-.PHONY: build deps tools test check bench demo generate clean help
+.PHONY: build deps tools test simulate soak sweep check bench demo generate clean help
 
 build: ## a static binary, ./build/certkeep
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
@@ -26,6 +29,19 @@ tools: ## test CA, formatter and linter, pinned in tools/go.mod, into build/tool
 
 test: tools ## every test, with the race detector; skips are compared with scripts/allowed-skips
 	PATH="$$PATH:/usr/sbin:/sbin" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
+	$(MAKE) --no-print-directory simulate
+
+simulate: ## twenty histories of a year, and a defect for each invariant, without the race detector
+	go test -c -o build/sim.test ./internal/sim
+	build/sim.test -test.run TestMutations -test.timeout $(TIMEOUT)
+	seq 1 5 20 | xargs -P $$(nproc) -I{} env CERTKEEP_SEED={} CERTKEEP_SEEDS=5 build/sim.test -test.run TestYears -test.timeout $(TIMEOUT)
+
+soak: ## SEEDS histories of YEARS years
+	go test -c -o build/sim.test ./internal/sim
+	seq 1 10 $(SEEDS) | xargs -P $$(nproc) -I{} env CERTKEEP_SEED={} CERTKEEP_SEEDS=10 CERTKEEP_YEARS=$(YEARS) build/sim.test -test.v -test.run TestYears -test.timeout 0
+
+sweep: tools ## every fault at every change of the disk, and a kill at every system call of the program
+	PATH="$$PATH:/usr/sbin:/sbin" CERTKEEP_SWEEP=all go test -v -timeout 0 -run 'Write|Kill' ./internal/engine ./cmd/certkeep
 
 check: tools ## format, vet, staticcheck, go.mod files, generated documents
 	@unformatted=$$($(TOOLS)/gofumpt -l $(GOFILES)); \

@@ -236,9 +236,16 @@ func (j *judge) excuse(p *cert, now time.Time) {
 }
 
 // grace is how long everything must have been well before a certificate that
-// is missing or expired is the engine's fault: a day of backoff, its jitter,
-// and two attempts that the CA spoils.
-const grace = 4 * day
+// is missing or expired is the engine's fault: two CAs are asked in turn, each
+// spoils two attempts before one, and a day with its jitter lies between two
+// attempts, or a tenth of the life of what is served.
+func (p *cert) grace(served bool) time.Duration {
+	wait := 29 * time.Hour
+	if served {
+		wait = min(wait, p.life*12/100)
+	}
+	return 6*wait + 12*time.Hour
+}
 
 // expiry holds that no certificate expires while a CA could have renewed it.
 func (j *judge) expiry(p *cert, now time.Time) {
@@ -252,7 +259,7 @@ func (j *judge) expiry(p *cert, now time.Time) {
 	}
 	well := now.Sub(since)
 	switch left := seen.notAfter.Sub(now); {
-	case well < grace:
+	case well < p.grace(there):
 		return
 	case !there:
 		j.breach("%s: nothing is installed though all was well for %v", p.name, well)

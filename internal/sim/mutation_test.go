@@ -46,23 +46,28 @@ func (m mutant) Remove(path string) error {
 
 // TestMutations switches a defect on for each invariant, which must catch it.
 func TestMutations(t *testing.T) {
-	for name, test := range map[string]struct {
+	for i, test := range []struct {
+		name     string
+		years    float64
 		mutation Mutation
 		caught   string
 	}{
-		"a key that does not fit":      {anotherKey(t), "what does not fit together"},
-		"half of spread files":         {halfSpread(), "what does not fit together"},
-		"an older certificate":         {older(), "was replaced by one of"},
-		"no renewal":                   {noRenewal(), "though all was well"},
-		"nothing is remembered":        {forgetful(), "without a need"},
-		"a CA is not left alone":       {noRetryAfter(), "asked again"},
-		"a service is not told":        {Mutation{Reload: "true"}, "target default is"},
-		"one CA holds up another":      {chained(), "something else held it up"},
-		"a record is cut off":          {cutOff(), "is damaged"},
-		"what is old is never removed": {Mutation{Disk: hoarder}, "more than"},
+		{"a record is cut off", 0.3, cutOff(), "is damaged"},
+		{"a key that does not fit", 0.05, anotherKey(t), "what does not fit together"},
+		{"half of spread files", 0.6, halfSpread(), "what does not fit together"},
+		{"an older certificate", 0.6, older(), "was replaced by one of"},
+		{"no renewal", 0.6, noRenewal(), "though all was well"},
+		{"nothing is remembered", 0.3, forgetful(), "without a need"},
+		{"a CA is not left alone", 0.6, noRetryAfter(), "asked again"},
+		{"a service is not told", 0.3, Mutation{Reload: "true"}, "target default is"},
+		{"one CA holds up another", 0.6, chained(), "something else held it up"},
+		{"what is old is never removed", 0.6, Mutation{Disk: hoarder}, "more than"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := Run(t, Options{Seed: 7, Years: 0.6, Certificates: 10, Requests: 0.01, Mutation: test.mutation})
+		if i >= mutations {
+			break
+		}
+		t.Run(test.name, func(t *testing.T) {
+			r := Run(t, Options{Seed: 7, Years: test.years, Certificates: 10, Requests: 0.01, Mutation: test.mutation})
 			for _, b := range r.Breaches {
 				if strings.Contains(b, test.caught) {
 					return

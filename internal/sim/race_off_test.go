@@ -2,5 +2,8 @@
 
 package sim
 
-// seeds is how many histories are lived through.
-const seeds = 20
+// How many histories are lived through, and defects tried.
+const (
+	seeds     = 20
+	mutations = 100 // all
+)

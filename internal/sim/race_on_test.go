@@ -2,6 +2,9 @@
 
 package sim
 
-// seeds is how many histories are lived through where every access to memory
-// is watched.
-const seeds = 3
+// How many histories are lived through, and defects tried, where every access
+// to memory is watched: that takes ten times as long.
+const (
+	seeds     = 3
+	mutations = 1
+)
