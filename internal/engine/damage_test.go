@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
 	"github.com/certkeep/certkeep/internal/faultfs"
@@ -151,6 +152,39 @@ func TestRecordOfALaterVersion(t *testing.T) {
 	}
 	if differ := faultfs.Differ(served, f.installedTree("a.test")); len(differ) > 0 {
 		t.Errorf("changed: %q", differ)
+	}
+}
+
+// A certificate that was saved and not published is published later, also when
+// the order that brought it has ended meanwhile.
+func TestSavedCertificateOutlivesItsOrder(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {}}\n")
+	f.apply()
+	saved := f.known("a.test").Published
+	err := f.store.UpdateCert(f.Context(), "a.test", func(k *plan.KnownCert) error {
+		v, _ := k.Version(saved)
+		pair, _ := v.Pair("ecdsa-p256")
+		k.Begin("ecdsa-p256", plan.Order{
+			Issuer: pair.Issuer, Request: pair.Request, URL: f.ca.DirectoryURL() + "/ended",
+			Created: time.Now().Add(-48 * time.Hour), Expires: time.Now().Add(-time.Hour),
+		})
+		k.Published, k.Versions = "", nil
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(f.dir, "out")); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	f.configure("certificates: {a.test: {}}\n")
+	f.ca.ResetRequests()
+	f.apply()
+	f.checkServed("a.test")
+	if got := f.known("a.test").Published; got != saved || f.ca.Count(acmetest.NewOrder) != 0 {
+		t.Errorf("published %s, want %s; %d orders", got, saved, f.ca.Count(acmetest.NewOrder))
 	}
 }
 

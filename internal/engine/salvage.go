@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ func (w *worker) salvage(ctx context.Context, s plan.Step, order plan.Order) (st
 		}
 		record, err := w.engine.Store.Version(ctx, w.want.Name, id)
 		pair, ok := record.Version.Pair(s.KeyType)
-		if err == nil && ok && pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
+		if err == nil && ok && w.answers(s, pair, order) {
 			found = record
 			continue
 		}
@@ -35,6 +36,21 @@ func (w *worker) salvage(ctx context.Context, s plan.Step, order plan.Order) (st
 		}
 	}
 	return found, found.Version.ID != ""
+}
+
+// answers reports whether a pair that nobody points to is what the step is to
+// bring: what came of this very order, or of one before that has ended at the
+// CA meanwhile, and is newer than what is published.
+func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
+	if pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
+		return true
+	}
+	if s.Asked || !slices.Contains(w.want.Issuers, pair.Issuer) || !reflect.DeepEqual(pair.Request, order.Request) || !pair.NotAfter.After(time.Now()) {
+		return false
+	}
+	published, _ := w.known.Version(w.known.Published)
+	old, there := published.Pair(s.KeyType)
+	return !there || pair.NotBefore.After(old.NotBefore)
 }
 
 // housekeeping drops what is kept no longer: replaced files, and keys that a

@@ -48,6 +48,8 @@ type shown struct {
 type issue struct {
 	at   time.Time
 	life time.Duration
+	made time.Time // NotBefore of the certificate
+	ends time.Time // of its order
 }
 
 func newJudge(w *world) *judge {
@@ -285,7 +287,7 @@ func (j *judge) finalized() {
 				j.breach("%s issued for %q, which nobody asked for", name, i.Names)
 				continue
 			}
-			j.weigh(name, p, issue{at: i.At, life: i.NotAfter.Sub(i.NotBefore)})
+			j.weigh(name, p, issue{at: i.At, life: i.NotAfter.Sub(i.NotBefore), made: i.NotBefore, ends: i.OrderEnds})
 		}
 	}
 }
@@ -300,7 +302,8 @@ func (j *judge) weigh(ca string, p *cert, i issue) {
 	if i.life > 10*day {
 		share = i.life / 3
 	}
-	early := again && i.at.Before(before.at.Add(before.life-share-before.life/8)) && !j.world.clockWrong(before.at, i.at)
+	early := again && i.at.Before(before.at.Add(before.life-share-before.life/8)) &&
+		!j.lost(p, before, i.at) && !j.world.clockWrong(before.at, i.at)
 	needed := j.needs[p.name] > 0
 	if early && needed {
 		j.needs[p.name]--
@@ -309,6 +312,13 @@ func (j *judge) weigh(ca string, p *cert, i issue) {
 	if early && !needed {
 		j.breach("%s: %s signed again after %v, without a need", p.name, ca, i.at.Sub(before.at))
 	}
+}
+
+// lost reports whether a certificate was never installed before its order
+// ended at the CA: after that nobody can fetch it. The caller holds mu.
+func (j *judge) lost(p *cert, i issue, now time.Time) bool {
+	installed := j.shown[p.name].notBefore.Equal(i.made) || j.before[p.name].notBefore.Equal(i.made)
+	return !installed && !now.Before(i.ends)
 }
 
 // tidy holds that nothing grows without bound and nothing is left behind.

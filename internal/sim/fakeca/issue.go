@@ -213,7 +213,7 @@ func (c *CA) sign(now time.Time, o *order, csr *x509.CertificateRequest) error {
 		base64.RawURLEncoding.EncodeToString(t.SerialNumber.Bytes())
 	o.cert = &cert{
 		Issuance: Issuance{
-			At: now, Account: o.account.url, Order: c.orderURL(o), Profile: o.profile, Names: o.names,
+			At: now, Account: o.account.url, Order: c.orderURL(o), OrderEnds: o.expires, Profile: o.profile, Names: o.names,
 			SPKI: hex.EncodeToString(spki[:]), Serial: hex.EncodeToString(t.SerialNumber.Bytes()),
 			CertID: id, Replaces: o.replaces, NotBefore: t.NotBefore, NotAfter: t.NotAfter,
 			Chain: append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), c.interPEM...),

@@ -11,6 +11,7 @@ type Issuance struct {
 	At        time.Time // by the CA's clock
 	Account   string    // URL
 	Order     string    // URL
+	OrderEnds time.Time // until then the order can be looked at
 	Profile   string
 	Names     []string // sorted
 	SPKI      string   // SHA-256 of the public key, in hex
