@@ -119,7 +119,7 @@ const eventWidth = 25
 func (r renderer) event(e event) string {
 	words := e.Kind
 	for _, part := range []string{e.Target, e.KeyType, e.Issuer} {
-		if part != "" && part != "default" {
+		if part != "" && part != "default" && !strings.HasPrefix(e.Words, part+" ") {
 			words += " " + part
 		}
 	}

@@ -67,6 +67,9 @@ func (r renderer) forecast(f status.Forecast, routine bool) string {
 	} else {
 		b.WriteString("nothing else comes until " + minute(f.Until) + "\n")
 	}
+	if slices.ContainsFunc(steps, func(s status.Step) bool { return s.Follows }) {
+		b.WriteString("+ follows from the step above it\n")
+	}
 	for _, s := range f.Spends {
 		count := "count"
 		if s.Orders == 1 {

@@ -119,8 +119,15 @@ func (u *ui) write(f *os.File, text string) {
 	}
 }
 
-// width is how many columns the terminal behind f has; 80 elsewhere.
+// unbroken is the width of what no terminal shows: a line for each thing, so
+// that it can be searched.
+const unbroken = 1 << 20
+
+// width is how many columns the terminal behind f has.
 func (u *ui) width(f *os.File) int {
+	if !isTerminal(f) {
+		return unbroken
+	}
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w >= 20 {
 		return w
 	}

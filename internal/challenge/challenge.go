@@ -30,6 +30,14 @@ type Identifier struct {
 	Wildcard bool   // the order asks for "*." + Value
 }
 
+// String is the name as people declare it.
+func (i Identifier) String() string {
+	if i.Wildcard {
+		return "*." + i.Value
+	}
+	return i.Value
+}
+
 // Challenge is one question of a CA.
 type Challenge struct {
 	Type             string

@@ -52,7 +52,7 @@ func (s *DNS01) Type() string { return TypeDNS01 }
 // Present implements Solver. The name's other values stay: a name and its
 // wildcard are proven by two values of one name.
 func (s *DNS01) Present(ctx context.Context, c Challenge) error {
-	op := fmt.Sprintf("answer dns-01 for %s", c.Identifier.Value)
+	op := fmt.Sprintf("answer dns-01 for %s", c.Identifier)
 	if c.Identifier.IP {
 		return failed(op, plan.CodeNoChallenge, errors.New("dns-01 cannot prove an IP address"), "") // RFC 8738 section 7
 	}
@@ -90,7 +90,7 @@ func (s *DNS01) CleanUp(ctx context.Context, c Challenge) error {
 		err = s.config.Writer.Remove(ctx, record)
 	}
 	if err != nil {
-		return failed(fmt.Sprintf("clean up dns-01 for %s", c.Identifier.Value), plan.CodeDNSUpdate, err, "")
+		return failed(fmt.Sprintf("clean up dns-01 for %s", c.Identifier), plan.CodeDNSUpdate, err, "")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +119,7 @@ func (s *DNS01) record(ctx context.Context, c Challenge) (dns.Record, error) {
 // looks at least once, and ends a look that has begun: some seconds more where
 // a server does not answer.
 func (s *DNS01) Wait(ctx context.Context, c Challenge) error {
-	op := fmt.Sprintf("wait for the dns-01 record of %s", c.Identifier.Value)
+	op := fmt.Sprintf("wait for the dns-01 record of %s", c.Identifier)
 	record, err := s.record(ctx, c)
 	if err != nil {
 		return failed(op, plan.CodeDNSPropagation, err, "")

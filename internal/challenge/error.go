@@ -51,7 +51,7 @@ var (
 
 // checkHost refuses what http-01 and tls-alpn-01 cannot answer.
 func checkHost(c Challenge) error {
-	op := fmt.Sprintf("answer %s for %s", c.Type, c.Identifier.Value)
+	op := fmt.Sprintf("answer %s for %s", c.Type, c.Identifier)
 	if c.Identifier.Wildcard {
 		return failed(op, plan.CodeNoChallenge, errWildcard, "") // RFC 8555 section 7.1.3
 	}

@@ -79,6 +79,15 @@ type Error struct {
 // Error says what happened, followed by the end of what the command wrote to
 // stderr, control characters escaped.
 func (e *Error) Error() string {
+	message := e.What()
+	if said := Tail(e.Stderr, 3, 400); len(said) > 0 {
+		message += ": " + strings.Join(said, " / ")
+	}
+	return message
+}
+
+// What says what happened, without what the command wrote.
+func (e *Error) What() string {
 	what := "failed: " + fmt.Sprint(e.Err)
 	switch {
 	case e.TimedOut:
@@ -86,11 +95,7 @@ func (e *Error) Error() string {
 	case e.Code >= 0:
 		what = fmt.Sprintf("failed with exit status %d", e.Code)
 	}
-	message := fmt.Sprintf("command %s %s", Escape(e.Name), what)
-	if said := Tail(e.Stderr, 3, 400); len(said) > 0 {
-		message += ": " + strings.Join(said, " / ")
-	}
-	return message
+	return fmt.Sprintf("command %s %s", Escape(e.Name), what)
 }
 
 func (e *Error) Unwrap() error { return e.Err }

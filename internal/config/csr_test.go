@@ -66,7 +66,7 @@ certificates:
 			if c.CSR.Problem != "" || c.CSR.SHA256 != hex.EncodeToString(sum[:]) || !slices.Equal(c.CSR.DER, der) {
 				t.Errorf("%s: %+v", name, c.CSR)
 			}
-			if w := cfg.WantedCert(c); w.CSR != c.CSR.SHA256 || !slices.Equal(w.KeyTypes, []string{"ecdsa-p384"}) {
+			if w := cfg.wantedCert(c, rules{}); w.CSR != c.CSR.SHA256 || !slices.Equal(w.KeyTypes, []string{"ecdsa-p384"}) {
 				t.Errorf("%s: wanted %+v", name, w)
 			}
 		}

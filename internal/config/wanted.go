@@ -1,14 +1,9 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"slices"
-	"strconv"
 
 	"github.com/certkeep/certkeep/internal/plan"
-	"github.com/certkeep/certkeep/internal/service"
 )
 
 // EventInstalled is the event of which most hooks are.
@@ -32,14 +27,15 @@ func (c *Config) pendingHooks() []string {
 // Wanted is the configuration as package plan decides upon it.
 func (c *Config) Wanted() plan.Wanted {
 	w := plan.Wanted{Node: c.Node, Certs: make([]plan.WantedCert, 0, len(c.Certificates))}
+	global := indexRules(c.Challenges)
 	for i := range c.Certificates {
-		w.Certs = append(w.Certs, c.WantedCert(&c.Certificates[i]))
+		w.Certs = append(w.Certs, c.wantedCert(&c.Certificates[i], global))
 	}
 	return w
 }
 
-// WantedCert is one certificate as package plan decides upon it.
-func (c *Config) WantedCert(cert *Certificate) plan.WantedCert {
+// wantedCert is one certificate as package plan decides upon it.
+func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 	w := plan.WantedCert{
 		Name:            cert.Name,
 		Names:           cert.Names,
@@ -49,6 +45,7 @@ func (c *Config) WantedCert(cert *Certificate) plan.WantedCert {
 		KeyTypes:        make([]string, 0, len(cert.KeyTypes)),
 		Profile:         c.wantedProfile(cert),
 		MustStaple:      cert.MustStaple,
+		Proof:           c.proof(cert, global),
 		Renew:           cert.Renew,
 		Warn:            cert.Warn,
 		Keep:            c.Keep.Versions,
@@ -87,59 +84,4 @@ func (c *Config) wantedProfile(cert *Certificate) string {
 		}
 	}
 	return profile
-}
-
-// digest names all that shapes a target's files and how they are activated.
-// A new digest has the target written again, and a version that a service
-// refused tried again.
-func (c *Config) digest(cert *Certificate, t Target) string {
-	d := make(digester, 0, 512)
-	d.put("target 1", t.Layout, t.Path, t.Owner, t.Group)
-	if t.Layout != "" {
-		d.count(len(cert.KeyTypes))
-		for _, k := range cert.KeyTypes {
-			d.put(string(k))
-		}
-	}
-	d.count(len(t.Files))
-	for _, f := range t.Files {
-		d.put(f.Path, f.Owner, f.Group, strconv.FormatUint(uint64(f.Mode), 8), string(f.KeyType))
-		d.count(len(f.Content))
-		for _, part := range f.Content {
-			d.put(string(part))
-		}
-	}
-	d.count(len(cert.Services))
-	for _, name := range cert.Services {
-		d.service(c.Services[name])
-	}
-	sum := sha256.Sum256(d)
-	return hex.EncodeToString(sum[:10])
-}
-
-// digester gathers lists of texts so that no two lists look alike.
-type digester []byte
-
-func (d *digester) put(texts ...string) {
-	for _, s := range texts {
-		d.count(len(s))
-		*d = append(*d, s...)
-	}
-}
-
-func (d *digester) count(n int) { *d = binary.AppendUvarint(*d, uint64(n)) }
-
-// service covers what is run for a service, not how often.
-func (d *digester) service(s service.Service) {
-	d.put(s.Name, s.Unit)
-	for _, actions := range [][]service.Action{s.Status, s.Check, s.Reload} {
-		d.count(len(actions))
-		for _, a := range actions {
-			d.count(len(a.Args))
-			d.put(a.Args...)
-			d.put(a.Shell, a.Signal, a.PIDFile)
-		}
-	}
-	d.count(len(s.PIDFiles))
-	d.put(s.PIDFiles...)
 }

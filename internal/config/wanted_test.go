@@ -39,6 +39,7 @@ certificates:
 		t.Fatalf("Wanted() = %+v", got)
 	}
 	for i := range got.Certs {
+		got.Certs[i].Proof = "" // TestProof
 		for j := range got.Certs[i].Targets {
 			if len(got.Certs[i].Targets[j].Config) != 20 {
 				t.Errorf("digest %q", got.Certs[i].Targets[j].Config)
@@ -159,5 +160,50 @@ certificates:
 		if got := cfg.Certificate(name).Targets(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: Targets() =\n%+v\nwant\n%+v", name, got, want)
 		}
+	}
+}
+
+// Whatever shapes how its names are proven changes a certificate's proof, and
+// nothing else does: a changed proof has a failed order tried again at once.
+func TestProof(t *testing.T) {
+	proof := func(yaml string) string {
+		t.Helper()
+		return mustLoad(t, yaml).Wanted().Certs[0].Proof
+	}
+	certs := "certificates: {x: {names: [a.example, b.example]}}\n"
+	dns := "challenges: [{names: [a.example], dns-01: {via: d}}]\n"
+	first, written := proof(certs), proof(certs+dns+"dns: {d: {provider: rfc2136, server: '192.0.2.1:53'}}\n")
+	for _, same := range []string{
+		certs + "email: a@example.com\n",
+		certs + "challenges: [{names: [c.example], http-01: {webroot: /w}}]\n",
+		"certificates: {x: {names: [b.example, a.example], key_types: [rsa-2048], warn: 5%}}\n",
+		certs + "listen: {tls: ':8443'}\n",
+	} {
+		if proof(same) != first {
+			t.Errorf("another proof for\n%s", same)
+		}
+	}
+	seen := map[string]string{first: certs, written: dns}
+	for _, yaml := range []string{
+		certs + "challenges: [{names: [a.example], http-01: {webroot: /w}}]\n",
+		certs + "challenges: [{names: [b.example], http-01: {webroot: /w}}]\n",
+		certs + "challenges: [{http-01: {webroot: /v}}]\n",
+		certs + "challenges: [{tls-alpn-01: {}}]\nlisten: {tls: ':443'}\n",
+		certs + "challenges: [{names: [a.example], tls-alpn-01: {}}]\nlisten: {tls: ':443'}\n",
+		certs + "listen: {http: ':8080'}\n",
+		"certificates: {x: {names: [a.example, b.example], challenges: [{http-01: {webroot: /w}}]}}\n",
+		certs + dns + "dns: {d: {provider: rfc2136, server: '192.0.2.2:53'}}\n",
+		certs + dns + "dns: {d: {provider: rfc2136, server: '192.0.2.1:53', ttl: 5m}}\n",
+		certs + dns + "dns: {d: {provider: rfc2136, server: '192.0.2.1:53', resolver: '192.0.2.9:53'}}\n",
+		certs + dns + "dns: {d: {provider: rfc2136, server: '192.0.2.1:53', zones: [example]}}\n",
+		certs + dns + "dns: {d: {provider: rfc2136, server: '192.0.2.1:53', propagation: false}}\n",
+		certs + dns + "dns: {d: {provider: command, command: [/bin/a, b]}}\n",
+		certs + dns + "dns: {d: {provider: command, command: [/bin/a, c]}}\n",
+	} {
+		got := proof(yaml)
+		if before, known := seen[got]; known {
+			t.Errorf("the same proof for\n%s\nand\n%s", before, yaml)
+		}
+		seen[got] = yaml
 	}
 }

@@ -32,15 +32,20 @@ type ServiceError struct {
 	Err     error
 }
 
-// Error says what was done and what came of it.
+// Error says what was done and what came of it; not what the service said,
+// which stands beside it in Said.
 func (e *ServiceError) Error() string {
+	what := e.Err.Error()
+	if failed, ok := errors.AsType[*command.Error](e.Err); ok {
+		what = failed.What()
+	}
 	switch {
 	case e.Reload:
-		return fmt.Sprintf("reload %s: %v", e.Service, e.Err)
+		return fmt.Sprintf("reload %s: %s", e.Service, what)
 	case e.Before:
-		return fmt.Sprintf("check %s: it refuses its configuration as it is; nothing was written: %v", e.Service, e.Err)
+		return fmt.Sprintf("check %s: it refuses its configuration as it is; nothing was written: %s", e.Service, what)
 	default:
-		return fmt.Sprintf("check %s with the new files: %v", e.Service, e.Err)
+		return fmt.Sprintf("check %s with the new files: %s", e.Service, what)
 	}
 }
 

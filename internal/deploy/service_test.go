@@ -45,6 +45,9 @@ func TestCheckService(t *testing.T) {
 			if !ok || failed.code() != plan.CodeServiceCheck || !strings.Contains(strings.Join(failed.Said, " ")+err.Error(), test.said) {
 				t.Errorf("error %v, said %q", err, failed.Said)
 			}
+			if len(failed.Said) > 0 && strings.Contains(err.Error(), failed.Said[0]) {
+				t.Errorf("said twice: %v, said %q", err, failed.Said)
+			}
 		})
 	}
 }

@@ -21,7 +21,7 @@ func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
 		}
 		order = w.orderFor(k, s, now)
 		tries := k.Tries[s.KeyType].Begin(now, jitter)
-		tries.Issuer, tries.Request = order.Issuer, &order.Request
+		tries.Issuer, tries.Request, tries.Proof = order.Issuer, &order.Request, w.want.Proof
 		k.Tries[s.KeyType] = tries
 		k.Begin(s.KeyType, order)
 		return nil

@@ -68,10 +68,10 @@ func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
 	if err := a.Solver.Present(ctx, c); err != nil {
 		return err
 	}
-	a.worker.emit(ctx, store.Event{Kind: store.EventChallengeSetup, Words: "ready to answer " + c.Type + " for " + c.Identifier.Value})
+	a.worker.emit(ctx, store.Event{Kind: store.EventChallengeSetup, Words: "ready to answer " + c.Type + " for " + c.Identifier.String()})
 	err := a.worker.challengeHook(ctx, store.EventChallengeSetup, c)
 	if err == nil && c.Type == challenge.TypeDNS01 {
-		a.worker.emit(ctx, store.Event{Kind: store.EventDNSUpdated, Words: "a TXT record for " + c.Identifier.Value + " was written"})
+		a.worker.emit(ctx, store.Event{Kind: store.EventDNSUpdated, Words: "a TXT record for " + c.Identifier.String() + " was written"})
 		err = a.worker.challengeHook(ctx, store.EventDNSUpdated, c)
 	}
 	if err != nil {
@@ -93,7 +93,7 @@ type announcedWaiter struct {
 
 // Wait implements challenge.Waiter.
 func (a *announcedWaiter) Wait(ctx context.Context, c challenge.Challenge) error {
-	a.worker.stage("waiting for " + c.Type + " of " + c.Identifier.Value + " to be seen")
+	a.worker.stage("waiting for " + c.Type + " of " + c.Identifier.String() + " to be seen")
 	return a.waiter.Wait(ctx, c)
 }
 

@@ -199,6 +199,7 @@ type Tries struct {
 	Fault     *Fault    `json:"fault,omitempty"`
 	Issuer    string    `json:"issuer,omitempty"`  // whom the last attempt asked; set before Failed
 	Request   *Request  `json:"request,omitempty"` // what it asked for; a changed request starts afresh. nil: not known
+	Proof     string    `json:"proof,omitempty"`   // WantedCert.Proof then; a changed one starts afresh. "": not known
 }
 
 // Issued is one automatic issue, counted by the guard.

@@ -136,13 +136,20 @@ func (d *decision) differs(pair Pair) (Reason, bool) {
 	case w.CommonNameGiven && w.CommonName != r.CommonName:
 		return Reason{ReasonCommonName, fmt.Sprintf("common name is to be %q, was %q", w.CommonName, r.CommonName)}, true
 	case w.Profile != r.Profile:
-		return Reason{ReasonProfile, fmt.Sprintf("profile is to be %q, was %q", w.Profile, r.Profile)}, true
+		return Reason{ReasonProfile, "profile is to be " + profileWords(w.Profile) + ", was " + profileWords(r.Profile)}, true
 	case w.MustStaple != r.MustStaple:
 		return Reason{ReasonMustStaple, fmt.Sprintf("must-staple is to be %t", w.MustStaple)}, true
 	case w.CSR != r.CSR:
 		return Reason{ReasonCSR, "the signing request changed"}, true
 	}
 	return Reason{}, false
+}
+
+func profileWords(name string) string {
+	if name == "" {
+		return "the CA's choice"
+	}
+	return fmt.Sprintf("%q", name)
 }
 
 // Request is what an order for the certificate asks of a CA.

@@ -49,11 +49,13 @@ func (d *decision) shortened(t Tries) time.Time {
 	return wait
 }
 
-// tries are the attempts that count for what is wanted now. A request that
-// has changed since starts afresh; what a CA imposed stays.
+// tries are the attempts that count for what is wanted now. A request, or a
+// way to prove the names, that has changed since starts afresh; what a CA
+// imposed stays.
 func (d *decision) tries(keyType string) Tries {
 	t := d.known.Tries[keyType]
-	if t.Request == nil || d.want.asks(*t.Request) {
+	same := t.Request == nil || d.want.asks(*t.Request)
+	if same && (t.Proof == "" || t.Proof == d.want.Proof) {
 		return t
 	}
 	return Tries{Last: t.Last, Ended: t.Ended, Imposed: t.Imposed, ImposedBy: t.ImposedBy}

@@ -155,6 +155,20 @@ func TestChangedRequestStartsAfresh(t *testing.T) {
 	at(t, s.the(t, plan.KindIssue), s.now.Add(time.Hour))
 }
 
+// The same goes for other ways to prove the names: somebody mended them.
+func TestChangedProofStartsAfresh(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	request := s.want.Request()
+	s.now, s.want.Proof = day(61), "now"
+	for before, want := range map[string]time.Time{"now": s.now.Add(days(1)), "": s.now.Add(days(1)), "then": s.now} {
+		tries := failed(6, s.now)
+		tries.Request, tries.Proof = &request, before
+		s.tries(tries)
+		at(t, s.the(t, plan.KindIssue), want)
+	}
+}
+
 // An ask skips our own backoff for one attempt.
 func TestAskSkipsBackoffOnce(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ type WantedCert struct {
 	Profile         string   // ACME profile; "" leaves the choice to the CA
 	MustStaple      bool
 	CSR             string // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
+	Proof           string // digest of how its names are proven; "": not known
 	Renew           RenewPolicy
 	Warn            Span // how much life left is worth a warning
 	Keep            int  // versions kept, the published one included
