@@ -56,8 +56,8 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 		return w.interrupted(ctx, s, fault)
 	}
 	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		tries, open := k.Tries[s.KeyType]
-		if !open {
+		tries := k.Tries[s.KeyType]
+		if !tries.Open {
 			return nil // it was published, and only the answer of that write was lost
 		}
 		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
@@ -84,8 +84,8 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 // ended in an orderly way: it was no failure, and its order goes on later.
 func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault) *plan.Fault {
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		tries, open := k.Tries[s.KeyType]
-		if !open {
+		tries := k.Tries[s.KeyType]
+		if !tries.Open {
 			return nil // see failed
 		}
 		tries.Count--

@@ -243,7 +243,7 @@ func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, 
 		k.Versions = append(k.Versions, record.Version)
 		k.Published, k.Held = record.Version.ID, false
 		k.DropOrders(s.KeyType)
-		delete(k.Tries, s.KeyType)
+		k.Succeeded(s.KeyType, now, order.Issuer)
 		delete(k.Advice, s.KeyType)
 		if !asked {
 			k.Issued = append(recentIssues(k.Issued, now), plan.Issued{At: now, Names: order.Request.Names, KeyType: s.KeyType, Lifetime: pair.Lifetime()})

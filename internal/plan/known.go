@@ -166,6 +166,15 @@ func (k *KnownCert) OrderAt(keyType, issuer string) (Order, bool) {
 	return o, ok
 }
 
+// Succeeded forgets the failures of a key type, but for another CA's wish.
+func (k *KnownCert) Succeeded(keyType string, now time.Time, issuer string) {
+	if left := k.Tries[keyType].Succeeded(now, issuer); left.Imposed.IsZero() {
+		delete(k.Tries, keyType)
+	} else {
+		k.Tries[keyType] = left
+	}
+}
+
 // DropOrders forgets all orders of a key type.
 func (k *KnownCert) DropOrders(keyType string) {
 	maps.DeleteFunc(k.Orders, func(key string, _ Order) bool {

@@ -100,6 +100,15 @@ func (t Tries) Failed(now time.Time, fault Fault, retryAfter time.Time) Tries {
 	return t
 }
 
+// Succeeded is what is left of the failures once an issuer has issued: that
+// another one asked to wait.
+func (t Tries) Succeeded(now time.Time, issuer string) Tries {
+	if t.fromTheFuture(now) || !t.Imposed.After(now) || t.ImposedBy == issuer || t.ImposedBy == "" {
+		return Tries{}
+	}
+	return Tries{Last: t.Last, Ended: now, Imposed: t.Imposed, ImposedBy: t.ImposedBy}
+}
+
 // WaitsUntil is when a CA may be asked again.
 func (k KnownIssuer) WaitsUntil(now time.Time) time.Time {
 	if ahead(k.At, now) {

@@ -155,6 +155,23 @@ func TestChangedRequestStartsAfresh(t *testing.T) {
 	at(t, s.the(t, plan.KindIssue), s.now.Add(time.Hour))
 }
 
+// A certificate from one CA does not make another CA's Retry-After void.
+func TestSuccessKeepsAnothersWish(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.want.Issuers = []string{"le", "other"}
+	asked := plan.Tries{Issuer: "le"}.Begin(s.now, 0).Failed(s.now, fault(plan.BlameCA), s.now.Add(days(2)))
+	for by, want := range map[string]time.Time{"other": s.now.Add(days(2)), "le": {}} {
+		left := asked.Succeeded(s.now.Add(time.Minute), by)
+		if left.Count != 0 || left.Open || left.Fault != nil || !left.Imposed.Equal(want) {
+			t.Errorf("issued by %s: %+v", by, left)
+		}
+	}
+	if left := asked.Succeeded(s.now.Add(days(3)), "other"); left != (plan.Tries{}) {
+		t.Errorf("a wish that is over: %+v", left)
+	}
+}
+
 // The same goes for other ways to prove the names: somebody mended them.
 func TestChangedProofStartsAfresh(t *testing.T) {
 	t.Parallel()
