@@ -131,7 +131,7 @@ func (s *DNS01) Wait(ctx context.Context, c Challenge) error {
 	timeout := time.NewTimer(s.config.Timeout)
 	defer timeout.Stop()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		lacking := dns.Lacking(ctx, servers, record)
+		lacking := s.config.Resolver.Lacking(ctx, servers, record)
 		if len(lacking) == 0 {
 			return nil
 		}

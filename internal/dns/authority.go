@@ -81,12 +81,12 @@ func (r Resolver) Authorities(ctx context.Context, name string) ([]Nameserver, e
 // the record. An address that cannot be reached from this machine for want of
 // a route (mostly IPv6) does not count while another address of the same
 // server shows the record.
-func Lacking(ctx context.Context, servers []Nameserver, r Record) []Lack {
+func (r Resolver) Lacking(ctx context.Context, servers []Nameserver, record Record) []Lack {
 	errs := make([]error, len(servers))
 	shown := make([]bool, len(servers))
 	var group sync.WaitGroup
 	for i, server := range servers {
-		group.Go(func() { shown[i], errs[i] = shows(ctx, server.Address, r) })
+		group.Go(func() { shown[i], errs[i] = r.shows(ctx, server.Address, record) })
 	}
 	group.Wait()
 	return judge(servers, shown, errs)
@@ -112,8 +112,8 @@ func judge(servers []Nameserver, shown []bool, errs []error) []Lack {
 var errNotAuthoritative = errors.New("it is not authoritative for the zone")
 
 // shows asks one authoritative server whether it has the record.
-func shows(ctx context.Context, address string, r Record) (bool, error) {
-	want, err := r.resource()
+func (r Resolver) shows(ctx context.Context, address string, record Record) (bool, error) {
+	want, err := record.resource()
 	if err != nil {
 		return false, err
 	}
@@ -121,14 +121,14 @@ func shows(ctx context.Context, address string, r Record) (bool, error) {
 	m.SetQuestion(want.Header().Name, want.Header().Rrtype)
 	m.RecursionDesired = false
 	m.SetEdns0(udpSize, false)
-	answer, err := exchange(ctx, address, m, nil)
+	answer, err := r.exchange(ctx, address, m, nil)
 	if err != nil {
 		return false, err
 	}
 	if !answer.Authoritative {
 		return false, errNotAuthoritative
 	}
-	return r.in(answer.Answer)
+	return record.in(answer.Answer)
 }
 
 // noRoute reports whether this machine cannot even send to the address.

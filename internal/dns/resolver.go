@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 const (
@@ -28,6 +30,15 @@ type Resolver struct {
 	// place of the zone's NS records: where the public ones are not reachable
 	// from here, or a hidden one matters.
 	Nameservers []string
+	// Network is how servers are reached; nil is the machine's.
+	Network network.Network
+}
+
+func (r Resolver) network() network.Network {
+	if r.Network == nil {
+		return network.OS{}
+	}
+	return r.Network
 }
 
 // Zone is a zone and its primary server, as its SOA record names them.
@@ -51,7 +62,7 @@ func (r Resolver) ask(ctx context.Context, name string, kind uint16) (*dns.Msg, 
 	m.SetEdns0(udpSize, false)
 	failures := []error{fmt.Errorf("look up %s of %s: %w", dns.TypeToString[kind], plain(name), errNoServer)}
 	for _, server := range servers {
-		answer, err := exchange(ctx, server, m, nil)
+		answer, err := r.exchange(ctx, server, m, nil)
 		if err == nil {
 			return answer, nil
 		}

@@ -137,11 +137,11 @@ func TestLacking(t *testing.T) {
 		{"two", lags.Address},
 		{"three", lame.Address},
 	}
-	got := Lacking(t.Context(), servers, Record{Name: "a.example.test", Type: "TXT", Value: "value"})
+	got := (Resolver{}).Lacking(t.Context(), servers, Record{Name: "a.example.test", Type: "TXT", Value: "value"})
 	if len(got) != 2 || got[0].Server != servers[1] || got[0].Err != nil || got[1].Server != servers[2] || got[1].Err == nil {
 		t.Fatalf("got %v", got)
 	}
-	if all := Lacking(t.Context(), servers[:2], Record{Name: "a.example.test", Type: "TXT", Value: "other"}); len(all) != 0 {
+	if all := (Resolver{}).Lacking(t.Context(), servers[:2], Record{Name: "a.example.test", Type: "TXT", Value: "other"}); len(all) != 0 {
 		t.Errorf("got %v", all)
 	}
 }

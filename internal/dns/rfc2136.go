@@ -86,7 +86,7 @@ func (u *RFC2136) change(ctx context.Context, verb string, r Record, fill func(*
 	m.SetUpdate(zone)
 	fill(m, rr)
 	for _, server := range servers {
-		if _, err = exchange(ctx, server, m, u.key); err == nil {
+		if _, err = u.resolver.exchange(ctx, server, m, u.key); err == nil {
 			return nil
 		}
 		if _, refused := errors.AsType[*Refusal](err); refused || ctx.Err() != nil {
@@ -132,7 +132,7 @@ func (u *RFC2136) discover(ctx context.Context, name string) (Zone, error) {
 		m := new(dns.Msg)
 		m.SetQuestion(name, dns.TypeSOA)
 		m.RecursionDesired = false
-		return exchange(ctx, u.server, m, u.key)
+		return u.resolver.exchange(ctx, u.server, m, u.key)
 	})
 }
 

@@ -41,18 +41,18 @@ func (e *Refusal) Error() string {
 // exchange asks one server: by UDP, then by TCP where the answer was cut off
 // or none came. An answer to a signed message is proven to be signed by the
 // same key; one that says no is returned as a *Refusal, NXDOMAIN excepted.
-func exchange(ctx context.Context, server string, m *dns.Msg, key *TSIG) (*dns.Msg, error) {
+func (r Resolver) exchange(ctx context.Context, server string, m *dns.Msg, key *TSIG) (*dns.Msg, error) {
 	server = withPort(server)
-	var r *dns.Msg
+	var answer *dns.Msg
 	var err error
 	for range udpTries {
-		r, err = once(ctx, "udp", server, m, key)
+		answer, err = r.once(ctx, "udp", server, m, key)
 		if _, slow := errors.AsType[net.Error](err); err == nil || !slow || ctx.Err() != nil {
 			break
 		}
 	}
-	if ctx.Err() == nil && (err != nil || r.Truncated) {
-		r, err = once(ctx, "tcp", server, m, key)
+	if ctx.Err() == nil && (err != nil || answer.Truncated) {
+		answer, err = r.once(ctx, "tcp", server, m, key)
 	}
 	if ctx.Err() != nil && err != nil {
 		err = context.Cause(ctx)
@@ -60,26 +60,25 @@ func exchange(ctx context.Context, server string, m *dns.Msg, key *TSIG) (*dns.M
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", server, err)
 	}
-	if r.Rcode == dns.RcodeSuccess || r.Rcode == dns.RcodeNameError {
-		return r, nil
+	if answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNameError {
+		return answer, nil
 	}
-	refusal := &Refusal{Server: server, Rcode: rcode(r.Rcode)}
-	if t := r.IsTsig(); t != nil && t.Error != 0 {
+	refusal := &Refusal{Server: server, Rcode: rcode(answer.Rcode)}
+	if t := answer.IsTsig(); t != nil && t.Error != 0 {
 		refusal.TSIG = rcode(int(t.Error))
 	}
 	return nil, refusal
 }
 
 // once sends m over a connection of its own and reads the answer.
-func once(ctx context.Context, network, server string, m *dns.Msg, key *TSIG) (*dns.Msg, error) {
+func (r Resolver) once(ctx context.Context, kind, server string, m *dns.Msg, key *TSIG) (*dns.Msg, error) {
 	limit := udpTimeout
-	if network == "tcp" {
+	if kind == "tcp" {
 		limit = tcpTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, network, server)
+	conn, err := r.network().DialContext(ctx, kind, server)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +99,11 @@ func once(ctx context.Context, network, server string, m *dns.Msg, key *TSIG) (*
 		return nil, err
 	}
 	for {
-		r, err := wire.ReadMsg()
-		if r != nil && r.Id != m.Id && network == "udp" {
+		answer, err := wire.ReadMsg()
+		if answer != nil && answer.Id != m.Id && kind == "udp" {
 			continue // a late answer to somebody else, or a guess
 		}
-		return accept(m, r, err, key != nil)
+		return accept(m, answer, err, key != nil)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestExchangeFallsBackToTCP(t *testing.T) {
 				r.Truncated = udp
 				_ = w.WriteMsg(r)
 			})
-			r, err := exchange(t.Context(), address, question(), nil)
+			r, err := (Resolver{}).exchange(t.Context(), address, question(), nil)
 			if err != nil || r.Truncated {
 				t.Errorf("got %v, %v", r, err)
 			}
@@ -93,7 +93,7 @@ func TestExchangeRefusesWhatDoesNotBelong(t *testing.T) {
 				}
 				_, _ = w.Write(wire)
 			})
-			if _, err := exchange(t.Context(), address, question(), tt.key); !errors.Is(err, tt.want) {
+			if _, err := (Resolver{}).exchange(t.Context(), address, question(), tt.key); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
@@ -103,7 +103,7 @@ func TestExchangeRefusesWhatDoesNotBelong(t *testing.T) {
 func TestExchangeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	address := serve(t, "tcp udp", func(dns.ResponseWriter, *dns.Msg) { cancel() })
-	if _, err := exchange(ctx, address, question(), nil); !errors.Is(err, context.Canceled) {
+	if _, err := (Resolver{}).exchange(ctx, address, question(), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestExchangeNobodyThere(t *testing.T) {
 	}
 	address := l.Addr().String()
 	l.Close()
-	_, err = exchange(t.Context(), address, question(), nil)
+	_, err = (Resolver{}).exchange(t.Context(), address, question(), nil)
 	if _, ok := errors.AsType[net.Error](err); !ok {
 		t.Errorf("got %v", err)
 	}

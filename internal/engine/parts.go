@@ -56,6 +56,7 @@ type accountKey struct {
 // writer is a way to write DNS records.
 type writer struct {
 	config config.DNS
+	key    *dns.TSIG // what was read of its file
 	solver challenge.Solver
 }
 
@@ -126,25 +127,29 @@ func (p *parts) listeners(old *parts) {
 // that cannot be used fails when it is used: it stops no other.
 func (p *parts) dnsWriters(old *parts) {
 	for name, c := range p.cfg.DNS {
-		if was := old.writers[name]; was != nil && reflect.DeepEqual(was.config, c) {
+		key, err := tsigKey(c)
+		if was := old.writers[name]; err == nil && was != nil && reflect.DeepEqual(was.config, c) && reflect.DeepEqual(was.key, key) {
 			p.writers[name] = was
 			continue
 		}
-		solver, err := newDNS01(c)
+		var solver challenge.Solver
+		if err == nil {
+			solver, err = newDNS01(c, key, p.network)
+		}
 		if err != nil {
 			solver = unusable{err: &FaultError{Fault: newFault(plan.CodeDNSUpdate, plan.BlameAdmin, fmt.Sprintf("dns.%s cannot be used: %v", name, err)), Err: err}}
 		}
-		p.writers[name] = &writer{config: c, solver: solver}
+		p.writers[name] = &writer{config: c, key: key, solver: solver}
 	}
 }
 
 // newDNS01 makes the solver that writes by one entry of the config's `dns`.
-func newDNS01(c config.DNS) (challenge.Solver, error) {
-	resolver := dns.Resolver{Nameservers: c.Propagation.Servers}
+func newDNS01(c config.DNS, key *dns.TSIG, n network.Network) (challenge.Solver, error) {
+	resolver := dns.Resolver{Nameservers: c.Propagation.Servers, Network: n}
 	if c.Resolver != "" {
 		resolver.Servers = []string{c.Resolver}
 	}
-	w, err := newDNSWriter(c, resolver)
+	w, err := newDNSWriter(c, key, resolver)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +175,7 @@ func (u unusable) Present(context.Context, challenge.Challenge) error { return u
 // CleanUp has nothing to take away.
 func (unusable) CleanUp(context.Context, challenge.Challenge) error { return nil }
 
-func newDNSWriter(c config.DNS, resolver dns.Resolver) (dns.Writer, error) {
+func newDNSWriter(c config.DNS, key *dns.TSIG, resolver dns.Resolver) (dns.Writer, error) {
 	if c.Provider == config.ProviderCommand {
 		return dns.NewProgram(dns.ProgramConfig{
 			Command:  command.Command{Args: c.Command.Args, Shell: c.Command.Shell, Timeout: c.Timeout},
@@ -178,17 +183,21 @@ func newDNSWriter(c config.DNS, resolver dns.Resolver) (dns.Writer, error) {
 			Resolver: resolver,
 		})
 	}
-	update := dns.RFC2136Config{Server: c.Server, Zones: c.Zones, Timeout: c.Timeout, Resolver: resolver}
-	if c.TSIGFile != "" {
-		text, err := config.SecretRef{File: c.TSIGFile}.Read()
-		if err != nil {
-			return nil, err
-		}
-		key, err := dns.ParseTSIG(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.TSIGFile, err)
-		}
-		update.TSIG = &key
+	return dns.NewRFC2136(dns.RFC2136Config{Server: c.Server, TSIG: key, Zones: c.Zones, Timeout: c.Timeout, Resolver: resolver})
+}
+
+// tsigKey reads the key that signs updates; nil where none does.
+func tsigKey(c config.DNS) (*dns.TSIG, error) {
+	if c.TSIGFile == "" {
+		return nil, nil
 	}
-	return dns.NewRFC2136(update)
+	text, err := config.SecretRef{File: c.TSIGFile}.Read()
+	if err != nil {
+		return nil, err
+	}
+	key, err := dns.ParseTSIG(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.TSIGFile, err)
+	}
+	return &key, nil
 }

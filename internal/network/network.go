@@ -1,5 +1,5 @@
 // Package network is how Certkeep reaches others and is reached by them: the
-// rooms that talk to a CA, to a CA's validation, or to a service are given a
+// rooms that talk to a CA, to a CA's validation, to DNS or to a service are given a
 // Network and open no socket otherwise. OS is the real one; the simulator
 // brings its own.
 package network
@@ -12,7 +12,7 @@ import (
 
 // Network opens connections.
 type Network interface {
-	// DialContext connects to an address ("host:port") over "tcp".
+	// DialContext connects to an address ("host:port") over "tcp", or for DNS "udp".
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	// Listen takes connections at an address; without a host (":80") at every
 	// one of the machine, IPv4 and IPv6.
