@@ -54,7 +54,7 @@ func (a *authority) client() (*issuer.CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.ca = ca
+	a.ca, a.roots = ca, c.Roots
 	return ca, nil
 }
 

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"fmt"
+	"os"
 	"reflect"
 	"sync"
 
@@ -42,9 +44,24 @@ type authority struct {
 	network   network.Network
 	slots     chan struct{} // as many as may ask the CA at once
 
-	mu  sync.Mutex // guards what follows; held while it is made
-	ca  *issuer.CA
-	key accountKey
+	mu    sync.Mutex // guards what follows; held while it is made
+	ca    *issuer.CA
+	roots []byte // what ca trusts; nil: what the system does
+	key   accountKey
+}
+
+// serves reports whether the client still does what the config says.
+func (a *authority) serves(c config.Issuer, slots int) bool {
+	if !reflect.DeepEqual(a.config, c) || cap(a.slots) != slots {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ca == nil || c.RootsFile == "" {
+		return true
+	}
+	roots, err := os.ReadFile(c.RootsFile)
+	return err != nil || bytes.Equal(roots, a.roots) // a file that is gone is no reason to trust nobody
 }
 
 // accountKey is the private key of an account, read once for all its orders.
@@ -91,7 +108,7 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 		http: map[string]*challenge.HTTP01{}, tls: map[string]*challenge.TLSALPN01{}, writers: map[string]*writer{},
 	}
 	for id, c := range cfg.Issuers {
-		if was := old.issuers[id]; was != nil && reflect.DeepEqual(was.config, c) && cap(was.slots) == cfg.Concurrency {
+		if was := old.issuers[id]; was != nil && was.serves(c, cfg.Concurrency) {
 			p.issuers[id] = was
 			continue
 		}
