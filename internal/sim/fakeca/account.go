@@ -31,9 +31,10 @@ func (c *CA) newAccount(rq *request) reply {
 		return malformed("a new account is asked for with its key, not with a kid").reply()
 	}
 	var want struct {
-		Contact []string `json:"contact"`
-		Terms   bool     `json:"termsOfServiceAgreed"`
-		Only    bool     `json:"onlyReturnExisting"`
+		Contact []string        `json:"contact"`
+		Terms   bool            `json:"termsOfServiceAgreed"`
+		Only    bool            `json:"onlyReturnExisting"`
+		Binding json.RawMessage `json:"externalAccountBinding"`
 	}
 	if p := rq.read(&want); p != nil {
 		return p.reply()
@@ -54,6 +55,9 @@ func (c *CA) newAccount(rq *request) reply {
 		return (&problem{Type: "userActionRequired", Status: http.StatusForbidden, Detail: "the terms of service are not agreed to"}).reply()
 	}
 	if p := checkContact(want.Contact); p != nil {
+		return p.reply()
+	}
+	if p := c.bind(rq, want.Binding); p != nil {
 		return p.reply()
 	}
 	a := &account{url: c.base + "/account/" + c.nextID(), key: rq.key, contact: want.Contact, status: "valid"}

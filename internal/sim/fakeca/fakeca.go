@@ -32,6 +32,7 @@ type Options struct {
 	Profiles map[string]time.Duration // advertised profiles, and how long their certificates live
 	Default  string                   // the profile where none is asked for
 	Terms    string                   // URL of the terms of service; "" for none
+	EAB      map[string][]byte        // MAC keys by their ids; with any, an account needs one of its own
 
 	Limits Limits
 
@@ -82,6 +83,7 @@ type CA struct {
 	nonces    nonceBook
 	accounts  map[string]*account // by URL
 	byKey     map[string]*account // by thumbprint
+	bound     map[string]string   // thumbprint of the account's key, by id of its external account key
 	orders    map[string]*order   // by id
 	open      map[string]*order   // by account, profile and names: may be handed out again
 	authz     map[string]*authz   // by id
@@ -112,6 +114,7 @@ func New(opt Options) (*CA, error) {
 		nonces:   newNonceBook(),
 		accounts: map[string]*account{},
 		byKey:    map[string]*account{},
+		bound:    map[string]string{},
 		orders:   map[string]*order{},
 		open:     map[string]*order{},
 		authz:    map[string]*authz{},

@@ -2,6 +2,7 @@ package fakeca
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -39,6 +40,47 @@ func (c *CA) IssuancesSince(n int) []Issuance {
 		copied.Names, copied.Chain = slices.Clone(one.Names), slices.Clone(one.Chain)
 		list = append(list, copied)
 	}
+	return list
+}
+
+// Account is an account as its CA knows it.
+type Account struct {
+	URL     string
+	Status  string // valid or deactivated
+	Contact []string
+	Key     string // RFC 7638 thumbprint
+}
+
+// Accounts lists all accounts, by URL.
+func (c *CA) Accounts() []Account {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []Account
+	for _, url := range slices.Sorted(maps.Keys(c.accounts)) {
+		a := c.accounts[url]
+		list = append(list, Account{URL: url, Status: a.status, Contact: slices.Clone(a.contact), Key: a.key.thumbprint})
+	}
+	return list
+}
+
+// OpenOrders lists the orders that wait for their client, by URL: pending and
+// ready ones, and those that were signed and never fetched.
+func (c *CA) OpenOrders() []string {
+	now := c.opt.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	for _, o := range c.orders {
+		switch o.status(now) {
+		case "pending", "ready":
+			list = append(list, c.orderURL(o))
+		case "valid":
+			if !o.cert.Fetched {
+				list = append(list, c.orderURL(o))
+			}
+		}
+	}
+	slices.Sort(list)
 	return list
 }
 

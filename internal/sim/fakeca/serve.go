@@ -93,6 +93,9 @@ func (c *CA) directory() map[string]any {
 	if c.opt.Terms != "" {
 		meta["termsOfService"] = c.opt.Terms
 	}
+	if len(c.opt.EAB) > 0 {
+		meta["externalAccountRequired"] = true
+	}
 	return map[string]any{
 		"newNonce":    c.base + "/new-nonce",
 		"newAccount":  c.base + "/new-account",
