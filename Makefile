@@ -11,11 +11,14 @@ TIMEOUT := 20m
 # Histories that `make soak` lives through, and how long each is.
 SEEDS   := 1000
 YEARS   := 1
+# How long `make fuzz` stays with each target, and by how many workers.
+FUZZTIME    := 30s
+FUZZWORKERS := 1
 # Every Go file of both modules that is not built.
 GOFILES  = $(shell find . -name '*.go' -not -path './build/*' -not -path './.git/*')
 
 .DEFAULT_GOAL := build
-.PHONY: build deps tools test simulate soak sweep check bench demo generate clean help
+.PHONY: build deps tools test simulate soak sweep fuzz check bench demo generate clean help
 
 build: ## a static binary, ./build/certkeep
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/certkeep ./cmd/certkeep
@@ -42,6 +45,12 @@ soak: ## SEEDS histories of YEARS years
 
 sweep: tools ## every fault at every change of the disk, and a kill at every system call of the program
 	PATH="$$PATH:/usr/sbin:/sbin" CERTKEEP_SWEEP=all go test -v -timeout 0 -run 'Write|Kill' ./internal/engine ./cmd/certkeep
+
+fuzz: ## every parser with what chance makes of its seeds, FUZZTIME for each target
+	@listed=$$(go test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
+	  echo "$$listed" | awk '/^Fuzz/ { names[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, names[i]; n = 0 }' | \
+	  while read -r package name; do echo "$$package $$name"; \
+	    go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel $(FUZZWORKERS) "$$package" </dev/null || exit 1; done
 
 check: tools ## format, vet, staticcheck, go.mod files, generated documents
 	@unformatted=$$($(TOOLS)/gofumpt -l $(GOFILES)); \

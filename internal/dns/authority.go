@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -36,6 +37,15 @@ func (l Lack) String() string {
 	return fmt.Sprintf("%s does not have it", l.Server)
 }
 
+// What a zone may cost. The root has 26 addresses; one that has more than
+// maxServers, or whose servers take longer to be found, keeps us busy.
+const (
+	maxServers = 64
+	findTime   = 2 * time.Minute
+)
+
+var errManyServers = fmt.Errorf("they have more than %d addresses", maxServers)
+
 // Authorities returns every address of every server that is authoritative for
 // the zone of name, or the configured Nameservers.
 func (r Resolver) Authorities(ctx context.Context, name string) ([]Nameserver, error) {
@@ -46,6 +56,8 @@ func (r Resolver) Authorities(ctx context.Context, name string) ([]Nameserver, e
 	if len(servers) > 0 {
 		return servers, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
 	zone, err := r.Zone(ctx, name)
 	if err != nil {
 		return nil, err
@@ -69,6 +81,9 @@ func (r Resolver) Authorities(ctx context.Context, name string) ([]Nameserver, e
 		}
 		for _, address := range addresses {
 			servers = append(servers, Nameserver{Name: plain(host), Address: address})
+		}
+		if len(servers) > maxServers {
+			return nil, fmt.Errorf("name servers of %s: %w", plain(zone.Name), errManyServers)
 		}
 	}
 	if len(servers) == 0 {

@@ -116,8 +116,10 @@ func accept(m, r *dns.Msg, err error, signed bool) (*dns.Msg, error) {
 	fits := r.Id == m.Id && r.Response && r.Opcode == m.Opcode &&
 		(slices.Equal(r.Question, m.Question) || refused && len(r.Question) == 0)
 	switch {
+	case !fits && err != nil:
+		return nil, fmt.Errorf("%w: %w", errMismatch, err)
 	case !fits:
-		return nil, errors.Join(errMismatch, err)
+		return nil, errMismatch
 	case err != nil && !(refused && r.IsTsig() != nil):
 		return nil, err
 	case err == nil && signed && !refused && r.IsTsig() == nil:
