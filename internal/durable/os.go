@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 )
 
@@ -81,120 +79,6 @@ func (OS) Remove(path string) error {
 		return err
 	}
 	return nil
-}
-
-// Mkdir implements [Disk].
-func (d OS) Mkdir(path string, a Attr) error { return mkdir(path, a, d.SyncDir) }
-
-// Mkdir implements [Disk], without the sync.
-func (d NoSync) Mkdir(path string, a Attr) error { return mkdir(path, a, d.SyncDir) }
-
-// mkdir makes the folders from the top down. Each new name is synced in its
-// parent: a file that is synced in a folder whose own name is lost would be
-// lost with it. A crash leaves some of them, complete, which the next run uses.
-//
-// Others may make the same folders meanwhile, and take them away again while
-// they are empty: then it is tried anew.
-func mkdir(path string, a Attr, syncDir func(string) error) error {
-	const tries = 50
-	for try := 1; ; try++ {
-		err := mkdirOnce(path, a, syncDir)
-		moved := errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)
-		if !moved || try == tries {
-			return err
-		}
-	}
-}
-
-func mkdirOnce(path string, a Attr, syncDir func(string) error) error {
-	switch info, err := os.Stat(path); {
-	case err == nil && info.IsDir():
-		return nil
-	case err == nil:
-		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	parent := filepath.Dir(path)
-	if parent == path {
-		return &fs.PathError{Op: "mkdir", Path: path, Err: fs.ErrNotExist}
-	}
-	if err := mkdir(parent, a, syncDir); err != nil {
-		return err
-	}
-	if err := newDir(path, a); err != nil {
-		return err
-	}
-	return syncDir(parent)
-}
-
-// newDir makes one folder. It gets its name last, with its owner and mode:
-// since a folder that exists is left as it is, one that a crash left half
-// ready would stay so for ever. What a crash may leave is an empty temporary,
-// which whoever makes the folder next takes over.
-func newDir(path string, a Attr) error {
-	if a == PrivateDir() {
-		return newPrivateDir(path)
-	}
-	temp, err := tempDir(path)
-	if err != nil {
-		return err
-	}
-	if a.UID >= 0 || a.GID >= 0 {
-		err = os.Lchown(temp, a.UID, a.GID)
-	}
-	if err == nil {
-		err = os.Chmod(temp, a.Mode.Perm())
-	}
-	if err == nil {
-		err = renameNew(temp, path)
-	}
-	if err == nil {
-		return nil
-	}
-	err = errors.Join(err, OS{}.Remove(temp))
-	// Another goroutine or process made it meanwhile: as good.
-	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-		return nil
-	}
-	return err
-}
-
-// newPrivateDir makes a folder that is ready in one instant: it needs no owner
-// and no mode but the one that it is made with, unless the umask is a strange
-// one that keeps us out of our own folders.
-func newPrivateDir(path string) error {
-	err := os.Mkdir(path, 0o700)
-	if err == nil {
-		return os.Chmod(path, 0o700)
-	}
-	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-		return nil // another goroutine or process made it meanwhile: as good
-	}
-	return err
-}
-
-// tempDir makes the temporary of a folder, or takes over the one that a crash
-// left: it has the same name each time. Two that make the same folder at once
-// share it; one of them gets to rename it.
-func tempDir(path string) (string, error) {
-	temp := tempName(path, strings.Repeat("0", tempLen))
-	err := os.Mkdir(temp, 0o700)
-	if !errors.Is(err, fs.ErrExist) {
-		return temp, err
-	}
-	info, err := os.Lstat(temp)
-	if errors.Is(err, fs.ErrNotExist) {
-		return temp, nil // renamed just now by the other one
-	}
-	if err != nil {
-		return "", err
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && info.IsDir() && int(stat.Uid) == os.Geteuid() {
-		return temp, nil
-	}
-	temp = Temp(path) // somebody else put something there
-	return temp, os.Mkdir(temp, 0o700)
 }
 
 // SyncDir implements [Disk].
