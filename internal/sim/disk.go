@@ -11,29 +11,18 @@ import (
 	"github.com/certkeep/certkeep/internal/faultfs"
 )
 
-// disk is the process's disk in one life. It lets changes go wrong as the
-// seed says, ends the process at one of them, and shows each to the judge.
+// disk is the process's disk in one life. It lets changes go wrong, ends the
+// process at one of them, and shows each to whoever looks on.
 type disk struct {
-	chance  chance
-	life    int
-	root    string
-	rate    float64       // of changes that go wrong
-	victim  string        // the process is killed at a change that is about it
-	die     int           // the how-manieth of these; 0: never
 	under   *faultfs.Disk // what PowerCut is asked of
+	wrong   func(verb faultfs.Verb, path string) (how faultfs.Fault, happens bool)
 	changed func(verb faultfs.Verb, path string)
-	killed  func()
-	fault   func(kind string) // counts it
+	killed  func() // the process ends at this change
 
-	mu    sync.Mutex // guards what follows, and makes changes one by one
-	dead  bool
-	count map[string]int       // changes, by whom they are about
-	times map[string]int       // how often a class of changes was seen
-	quiet map[string]time.Time // no fault before, by whom the changes are about
+	mu   sync.Mutex // guards what follows, and makes changes one by one
+	dead bool
+	full bool // from a change that went wrong until clear
 }
-
-// diskPause is how long a disk works after a change that went wrong.
-const diskPause = 6 * time.Hour
 
 // do lets a change go well or wrong.
 func (d *disk) do(verb faultfs.Verb, path string, change func() error) error {
@@ -42,36 +31,85 @@ func (d *disk) do(verb faultfs.Verb, path string, change func() error) error {
 	if d.dead {
 		return faultfs.ErrKilled
 	}
-	class, about := string(verb)+" "+d.class(path), d.about(path)
-	d.count[about]++
-	d.times[class]++
-	switch {
-	case about == d.victim && d.count[about] == d.die:
-		kind := pick(d.chance.of("death", d.life), []faultfs.Fault{faultfs.Killed, faultfs.Torn})
-		d.under.Arm(1, kind)
-		d.dead = true
-		d.fault("disk: " + kind.String())
-	case time.Now().After(d.quiet[about]) && d.chance.happens(d.rate, "disk", d.life, class, d.times[class]):
-		kind := pick(d.chance.of("disk fault", d.life, class, d.times[class]), []faultfs.Fault{faultfs.Refused, faultfs.AnswerLost})
-		d.under.Arm(1, kind)
-		d.quiet[about] = time.Now().Add(diskPause)
-		d.fault("disk: " + kind.String())
+	if how, happens := d.wrong(verb, path); happens {
+		d.under.Arm(1, how)
+		d.dead = how == faultfs.Killed || how == faultfs.Torn
+		d.full = how == faultfs.Full
 	}
 	err := change()
 	if d.dead {
 		d.killed()
 		return err
 	}
-	if err == nil || !errors.Is(err, faultfs.ErrFault) {
+	if !d.full && (err == nil || !errors.Is(err, faultfs.ErrFault)) {
 		d.under.Disarm()
 	}
 	d.changed(verb, path)
 	return err
 }
 
+// end lets no change through any more: the process is dead.
+func (d *disk) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dead = true
+}
+
+// fill leaves no room on the disk.
+func (d *disk) fill() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = true
+	d.under.Arm(1, faultfs.Full)
+}
+
+// clear makes room on a full disk.
+func (d *disk) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = false
+	d.under.Disarm()
+}
+
+// mischief decides by the seed which changes of the disk go wrong in a life.
+// It is asked under the disk's lock.
+type mischief struct {
+	chance chance
+	life   int
+	root   string
+	rate   float64 // of changes that go wrong
+	victim string  // the process is killed at a change that is about it
+	die    int     // the how-manieth of these; 0: never
+	fault  func(kind string)
+
+	count map[string]int       // changes, by whom they are about
+	times map[string]int       // how often a class of changes was seen
+	quiet map[string]time.Time // no fault before, by whom the changes are about
+}
+
+// diskPause is how long a disk works after a change that went wrong.
+const diskPause = 6 * time.Hour
+
+func (m *mischief) wrong(verb faultfs.Verb, path string) (how faultfs.Fault, happens bool) {
+	class, about := string(verb)+" "+m.class(path), m.about(path)
+	m.count[about]++
+	m.times[class]++
+	switch {
+	case about == m.victim && m.count[about] == m.die:
+		how, happens = pick(m.chance.of("death", m.life), []faultfs.Fault{faultfs.Killed, faultfs.Torn}), true
+	case time.Now().After(m.quiet[about]) && m.chance.happens(m.rate, "disk", m.life, class, m.times[class]):
+		how, happens = pick(m.chance.of("disk fault", m.life, class, m.times[class]), []faultfs.Fault{faultfs.Refused, faultfs.AnswerLost}), true
+		m.quiet[about] = time.Now().Add(diskPause)
+	}
+	if happens {
+		m.fault("disk: " + how.String())
+	}
+	return how, happens
+}
+
 // about is the certificate that a path speaks of; "" for none. What happens to
 // one certificate happens in the same order in every run.
-func (d *disk) about(path string) string {
+func (m *mischief) about(path string) string {
 	for _, part := range strings.Split(path, "/") {
 		if i := strings.Index(part, ".test"); i > 0 {
 			return strings.TrimPrefix(part[:i+len(".test")], ".")
@@ -81,8 +119,8 @@ func (d *disk) about(path string) string {
 }
 
 // class is a path without what is drawn by lot in it.
-func (d *disk) class(path string) string {
-	path, _ = strings.CutPrefix(path, d.root)
+func (m *mischief) class(path string) string {
+	path, _ = strings.CutPrefix(path, m.root)
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		if stem, _, temp := strings.Cut(part, ".tmp-"); temp {

@@ -163,11 +163,11 @@ func (p *process) open(t *testing.T) {
 	if w.Mutation.Disk != nil {
 		under = w.Mutation.Disk(under)
 	}
-	p.disk = &disk{
-		chance: w.chance, life: p.life.number, root: w.root, rate: rate, victim: p.life.victim, die: p.life.die, under: faultfs.New(under),
-		changed: w.judge.changed, killed: p.die, fault: p.diskFault, times: map[string]int{},
-		count: map[string]int{}, quiet: map[string]time.Time{},
+	harm := &mischief{
+		chance: w.chance, life: p.life.number, root: w.root, rate: rate, victim: p.life.victim, die: p.life.die, fault: p.diskFault,
+		times: map[string]int{}, count: map[string]int{}, quiet: map[string]time.Time{},
 	}
+	p.disk = &disk{under: faultfs.New(under), wrong: harm.wrong, changed: w.judge.changed, killed: p.die}
 	var err error
 	p.store, err = store.Open(p.ctx, filepath.Join(w.root, "state"), p.disk, "sim", store.Holder)
 	if err != nil {
@@ -210,8 +210,11 @@ func (w *world) watch(e engine.Progress) {
 }
 
 // load reads the config as it is now.
-func (w *world) load() *config.Config {
-	cfg, _, err := config.LoadBytes("sim.yaml", []byte(w.config()))
+func (w *world) load() *config.Config { return parse(w.config()) }
+
+// parse reads a config for the simulator.
+func parse(text string) *config.Config {
+	cfg, _, err := config.LoadBytes("sim.yaml", []byte(text))
 	if err != nil {
 		panic(fmt.Sprintf("the simulator's config: %v", err))
 	}

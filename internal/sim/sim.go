@@ -175,7 +175,7 @@ func newWorld(t *testing.T, o Options) *world {
 		Options: o, chance: chance(o.Seed), root: folder(t), people: people(chance(o.Seed), o.Certificates),
 		gates: map[string]*gate{}, cas: map[string]*fakeca.CA{}, faults: map[string]int{}, flags: map[string]int{},
 	}
-	w.web = &web{world: w}
+	w.web = &web{root: w.root, pairs: w.pairs}
 	w.web.restart()
 	w.judge = newJudge(w)
 	for _, name := range caNames() {

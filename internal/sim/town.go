@@ -144,3 +144,12 @@ func (w *world) chainFile(p *cert) string {
 	}
 	return filepath.Join(w.root, "out", p.name, "fullchain.pem")
 }
+
+// pairs are the files that a service reads, certificate by certificate.
+func (w *world) pairs() [][2]string {
+	var all [][2]string
+	for _, p := range w.people {
+		all = append(all, [2]string{w.chainFile(p), w.keyFile(p)})
+	}
+	return all
+}

@@ -6,13 +6,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
 // web is a web server that reads its certificates when it is told to, as
 // nginx does, and shows them at 127.0.0.1:443.
 type web struct {
-	world *world
+	root  string             // of the file to which reloads add lines
+	pairs func() [][2]string // chain and key file of each certificate
 
 	mu      sync.Mutex // guards what follows
 	told    int64      // size of the file to which every reload adds a line
@@ -33,7 +35,11 @@ func (s *web) serve(l net.Listener) {
 			server := tls.Server(conn, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				return s.loaded[hello.ServerName], nil
+				if pair := s.loaded[hello.ServerName]; pair != nil {
+					return pair, nil
+				}
+				_, below, _ := strings.Cut(hello.ServerName, ".")
+				return s.loaded["*."+below], nil
 			}})
 			if server.HandshakeContext(context.Background()) == nil {
 				_, _ = server.Read(make([]byte, 1)) // until the client goes
@@ -47,15 +53,15 @@ func (s *web) read() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var size int64
-	if info, err := os.Stat(filepath.Join(s.world.root, "reloads")); err == nil {
+	if info, err := os.Stat(filepath.Join(s.root, "reloads")); err == nil {
 		size = info.Size()
 	}
 	if size == s.told && s.powered {
 		return
 	}
 	s.told, s.powered = size, true
-	for _, p := range s.world.people {
-		pair, err := tls.LoadX509KeyPair(s.world.chainFile(p), s.world.keyFile(p))
+	for _, p := range s.pairs() {
+		pair, err := tls.LoadX509KeyPair(p[0], p[1])
 		if err != nil {
 			continue // it goes on with what it has
 		}
