@@ -53,9 +53,23 @@ func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, 
 	if err != nil {
 		return store.Account{}, err
 	}
-	account, err := e.account(ctx, p, id)
-	if err != nil {
+	if _, err := e.account(ctx, p, id); err != nil {
 		return store.Account{}, asFault(err)
+	}
+	// Whoever asks for the account meanwhile would take the new key, which the
+	// CA does not know yet, for one that it refused.
+	unlock, err := ca.AccountLock(ctx)
+	if err != nil {
+		return store.Account{}, err
+	}
+	defer unlock()
+	record, err := e.Store.Account(ctx, id)
+	if err != nil {
+		return store.Account{}, err
+	}
+	account, err := accountOf(record)
+	if err != nil {
+		return store.Account{}, err
 	}
 	next, err := keys.Generate(accountKeyType)
 	if err != nil {
@@ -69,12 +83,25 @@ func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, 
 		return store.Account{}, err
 	}
 	if _, err := ca.RollKey(ctx, account, next); err != nil {
-		if refused(err) {
-			err = errors.Join(asFault(err), e.intend(context.WithoutCancel(ctx), id, nil))
-		}
-		return store.Account{}, asFault(err)
+		return e.doubtKey(ctx, ca, id, asFault(err))
 	}
 	return e.takeKey(context.WithoutCancel(ctx), id, next)
+}
+
+// doubtKey asks the CA which key counts after a change that failed. Also a
+// refusal says nothing: it may be the answer to a repetition, which the old key
+// signed when it counted no more. Where the CA cannot be asked the intention
+// stays, and is resolved before the account is used again.
+func (e *Engine) doubtKey(ctx context.Context, ca *issuer.CA, id string, failed error) (store.Account, error) {
+	record, err := e.Store.Account(ctx, id)
+	if err != nil {
+		return store.Account{}, errors.Join(failed, err)
+	}
+	before := record.Key
+	if record, err = e.resolveIntention(ctx, ca, record); err != nil || record.Key == before {
+		return store.Account{}, errors.Join(failed, err)
+	}
+	return record, nil
 }
 
 // takeKey makes the key that the CA now counts the stored one.
@@ -214,13 +241,6 @@ func (e *Engine) authority(id string) (*parts, *issuer.CA, error) {
 	}
 	ca, err := auth.client()
 	return p, ca, err
-}
-
-// refused reports whether the CA said no, as opposed to not being reached:
-// then what was intended did not happen.
-func refused(err error) bool {
-	ca, ok := errors.AsType[*issuer.Error](err)
-	return ok && ca.Type != ""
 }
 
 // accountIsLost reports whether the CA does not know, or no longer accepts,
