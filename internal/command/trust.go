@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -23,11 +25,17 @@ func (e *UntrustedError) Error() string { return fmt.Sprintf("%s %s; %s", e.Path
 
 // Trusted returns an *UntrustedError where somebody else than root, the
 // running user and the command's own user may write its program, or put
-// another one in its place. It looks at a program that is named with its
-// folder; others are looked up in folders that belong to root. A program that
-// is not there is none to distrust: running it says so.
+// another one in its place (ExposedWay). A program that is not there is none
+// to distrust: running it says so.
 func (c Command) Trusted() error {
-	if len(c.Args) == 0 || !filepath.IsAbs(c.Args[0]) {
+	if len(c.Args) == 0 {
+		return nil
+	}
+	program, err := exec.LookPath(c.Args[0])
+	if err != nil {
+		program = c.Args[0] // it cannot be run, or only by its own user
+	}
+	if !filepath.IsAbs(program) {
 		return nil
 	}
 	credential, err := credentialOf(c.User)
@@ -38,35 +46,68 @@ func (c Command) Trusted() error {
 	if credential != nil {
 		users = append(users, int(credential.Uid))
 	}
-	program := c.Args[0]
-	info, err := os.Stat(program)
+	where, words, hint, err := ExposedWay(program, users...)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("look at the program: %w", err)
 	}
-	if words, hint := Exposed(program, info, users...); words != "" {
-		return &UntrustedError{program, words, hint}
-	}
-	dir := filepath.Dir(program)
-	if info, err = os.Stat(dir); err != nil {
-		return fmt.Errorf("look at the program's folder: %w", err)
-	}
-	if info.Mode()&fs.ModeSticky != 0 {
-		return nil // as in /tmp, nobody can exchange what is not theirs
-	}
-	if words, hint := Exposed(dir, info, users...); words != "" {
-		return &UntrustedError{dir, words, hint}
+	if words != "" {
+		return &UntrustedError{where, words, hint}
 	}
 	return nil
+}
+
+// maxLinks bounds the symlinks on the way to a file, as the kernel does.
+const maxLinks = 40
+
+// ExposedWay says where on the way to a file somebody else than root, the
+// running user and the given users may exchange it: the file itself, and all
+// folders and symlinks that lead to it, from the root on. A folder with the
+// sticky bit, such as /tmp, is passed: there nobody can exchange what is not
+// theirs. Nothing is said where nobody may.
+func ExposedWay(path string, users ...int) (where, words, hint string, err error) {
+	at, links := "/", 0
+	for todo := strings.Split(filepath.Clean(path), "/"); ; {
+		info, err := os.Lstat(at)
+		if err != nil {
+			return "", "", "", err
+		}
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			if links++; links > maxLinks {
+				return "", "", "", &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
+			}
+			if words, hint = owned(at, info, users); words != "" {
+				return at, words, hint, nil
+			}
+			target, err := os.Readlink(at)
+			if err != nil {
+				return "", "", "", err
+			}
+			todo = append(strings.Split(target, "/"), todo...)
+			at = filepath.Dir(at)
+			if filepath.IsAbs(target) {
+				at = "/"
+			}
+		case !info.IsDir() || info.Mode()&fs.ModeSticky == 0:
+			if words, hint = Exposed(at, info, users...); words != "" {
+				return at, words, hint, nil
+			}
+		}
+		if len(todo) == 0 {
+			return "", "", "", nil
+		}
+		at, todo = filepath.Join(at, todo[0]), todo[1:]
+	}
 }
 
 // Exposed says who else than root, the running user and the given users may
 // write a file or folder, and how to change that; nothing where nobody may.
 func Exposed(path string, info fs.FileInfo, users ...int) (words, hint string) {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && !slices.Contains(append(users, 0, os.Geteuid()), int(stat.Uid)) {
-		return fmt.Sprintf("belongs to the user with id %d, who may write it", stat.Uid), "chown root " + path
+	if words, hint = owned(path, info, users); words != "" {
+		return words, hint
 	}
 	switch mode := info.Mode().Perm(); {
 	case mode&0o002 != 0:
@@ -75,4 +116,13 @@ func Exposed(path string, info fs.FileInfo, users ...int) (words, hint string) {
 		return "may be written by its group", "chmod go-w " + path
 	}
 	return "", ""
+}
+
+// owned says that a file belongs to somebody else.
+func owned(path string, info fs.FileInfo, users []int) (words, hint string) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || slices.Contains(append(users, 0, os.Geteuid()), int(stat.Uid)) {
+		return "", ""
+	}
+	return fmt.Sprintf("belongs to the user with id %d, who may write it", stat.Uid), "chown root " + path
 }

@@ -65,4 +65,48 @@ func TestTrustedOfAnotherUser(t *testing.T) {
 	if err := (Command{Args: []string{program}, User: "65534"}).Trusted(); err != nil {
 		t.Errorf("the user's own program: %v", err)
 	}
+	// In /tmp others cannot exchange our files, but their links lead where they like.
+	link := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.Symlink("/bin/true", link), os.Lchown(link, 65534, -1), os.Chmod(filepath.Dir(link), 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	if untrusted, ok := errors.AsType[*UntrustedError](Command{Args: []string{link}}.Trusted()); !ok || untrusted.Path != link {
+		t.Error("a symlink of somebody else is trusted")
+	}
+}
+
+// TestTrustedWays: a program is exchanged as well where a folder further up, or
+// one on the way of a symlink, is somebody else's to write.
+func TestTrustedWays(t *testing.T) {
+	for name, test := range map[string]struct {
+		open    string // the folder that everybody may write
+		program string // what is run
+	}{
+		"folder above":         {"srv", "srv/bin/hook"},
+		"where a link leads":   {"srv/bin", "link"},
+		"above the link's end": {"srv", "link"},
+		"where the link is":    {"links", "links/link"},
+		"a folder is a link":   {"srv", "folder/hook"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			at := func(name string) string { return filepath.Join(dir, name) }
+			err := errors.Join(os.MkdirAll(at("srv/bin"), 0o755), os.Mkdir(at("links"), 0o755), os.WriteFile(at("srv/bin/hook"), nil, 0o755),
+				os.Symlink(at("srv/bin/hook"), at("link")), os.Symlink("../srv/bin/hook", at("links/link")), os.Symlink("srv/bin", at("folder")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := Command{Args: []string{at(test.program)}}
+			if err := c.Trusted(); err != nil {
+				t.Errorf("before: %v", err)
+			}
+			if err := os.Chmod(at(test.open), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			untrusted, ok := errors.AsType[*UntrustedError](c.Trusted())
+			if !ok || untrusted.Path != at(test.open) {
+				t.Errorf("Trusted() = %v, want one about %s", untrusted, at(test.open))
+			}
+		})
+	}
 }

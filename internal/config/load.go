@@ -107,7 +107,7 @@ func confD(out *findings, path string) []string {
 		files = append(files, filepath.Join(dir, e.Name()))
 	}
 	if len(files) > 0 {
-		if refused := checkFolder(dir); refused != nil {
+		if refused := checkWay(dir); refused != nil {
 			out.errors = append(out.errors, *refused)
 		}
 	}

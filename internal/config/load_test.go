@@ -196,6 +196,23 @@ func TestLoadFollowsLinks(t *testing.T) {
 	}
 }
 
+// Nor does a folder further up, in which somebody else may exchange the one
+// that the file is in.
+func TestLoadLooksAtTheWholeWay(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"srv/etc/c.yaml": "email: a@example.com"})
+	path := filepath.Join(dir, "srv", "etc", "c.yaml")
+	if _, _, err := Load(path); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "srv"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, warnings, err := Load(path)
+	if got, want := said(dir, warnings, err), "srv: may be written by everybody; chmod go-w srv"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestLoadRefusesForeignFiles(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")

@@ -36,10 +36,8 @@ func readConfigFile(path string) ([]byte, *Finding) {
 	if words, hint := programs.Exposed(path, info); words != "" {
 		return refuse(words, hint)
 	}
-	for _, dir := range foldersOf(path) {
-		if finding := checkFolder(dir); finding != nil {
-			return nil, finding
-		}
+	if finding := checkWay(path); finding != nil {
+		return nil, finding
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
@@ -51,27 +49,19 @@ func readConfigFile(path string) ([]byte, *Finding) {
 	return data, nil
 }
 
-// foldersOf lists the folders in which the file could be exchanged: its own,
-// and where a symbolic link leads to, that one's.
-func foldersOf(path string) []string {
-	folders := []string{filepath.Dir(path)}
-	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
-		folders = append(folders, filepath.Dir(real))
-	}
-	return folders
-}
-
-// checkFolder refuses a folder in which others may exchange files.
-func checkFolder(dir string) *Finding {
-	info, err := os.Stat(dir)
+// checkWay refuses a file or folder that others may exchange, be it by a folder
+// or symlink that leads to it.
+func checkWay(path string) *Finding {
+	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return &Finding{File: dir, Words: fmt.Sprintf("cannot be read: %v", cause(err))}
+		return &Finding{File: path, Words: fmt.Sprintf("cannot be found: %v", err)}
 	}
-	if info.Mode()&fs.ModeSticky != 0 {
-		return nil // as in /tmp, nobody can exchange what is not theirs
+	where, words, hint, err := programs.ExposedWay(absolute)
+	if err != nil {
+		return &Finding{File: path, Words: fmt.Sprintf("cannot be read: %v", cause(err))}
 	}
-	if words, hint := programs.Exposed(dir, info); words != "" {
-		return &Finding{File: dir, Words: words, Hint: hint}
+	if words != "" {
+		return &Finding{File: where, Words: words, Hint: hint}
 	}
 	return nil
 }

@@ -278,15 +278,15 @@ func sbin() []string { return []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} 
 
 // run runs a service's command, unless others may write its program.
 func run(ctx context.Context, c command.Command) (command.Result, error) {
-	if err := c.Trusted(); err != nil {
-		return command.Result{}, &command.Error{Name: c.Name(), Code: -1, Err: err}
-	}
 	if len(c.Args) > 0 {
 		path, err := findProgram(c.Args[0])
 		if err != nil {
 			return command.Result{}, &command.Error{Name: c.Args[0], Code: -1, Err: err}
 		}
 		c.Args = append([]string{path}, c.Args[1:]...)
+	}
+	if err := c.Trusted(); err != nil {
+		return command.Result{}, &command.Error{Name: c.Name(), Code: -1, Err: err}
 	}
 	dirs := filepath.SplitList(os.Getenv("PATH"))
 	for _, dir := range sbin() {
