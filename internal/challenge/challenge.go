@@ -63,6 +63,12 @@ type Solver interface {
 	CleanUp(ctx context.Context, c Challenge) error
 }
 
+// Lasting is a Solver whose answers outlive the process: they must be
+// remembered until CleanUp has taken them away.
+type Lasting interface {
+	Lasting()
+}
+
 // Waiter is a Solver whose answers need time until the CA can see them. Wait
 // returns when they can be seen, and is called before the CA is told.
 type Waiter interface {

@@ -49,6 +49,9 @@ func NewDNS01(c DNS01Config) *DNS01 {
 // Type implements Solver.
 func (s *DNS01) Type() string { return TypeDNS01 }
 
+// Lasting implements Lasting: an answer is a record in a zone.
+func (s *DNS01) Lasting() {}
+
 // Present implements Solver. The name's other values stay: a name and its
 // wildcard are proven by two values of one name.
 func (s *DNS01) Present(ctx context.Context, c Challenge) error {

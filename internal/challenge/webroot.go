@@ -44,6 +44,9 @@ func NewWebroot(folder string, disk durable.Disk) (*Webroot, error) {
 // Type implements Solver.
 func (w *Webroot) Type() string { return TypeHTTP01 }
 
+// Lasting implements Lasting: an answer is a file.
+func (w *Webroot) Lasting() {}
+
 // Present implements Solver. The web server's folder has to exist; in it the
 // folders and the file are made that are missing. A file that is there already
 // is left alone, unless a crash of ours left it.

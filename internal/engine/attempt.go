@@ -56,6 +56,7 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 		return w.interrupted(ctx, s, fault)
 	}
 	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		k.TakenAway(w.gone.list())
 		tries := k.Tries[s.KeyType]
 		if !tries.Open {
 			return nil // it was published, and only the answer of that write was lost
@@ -84,6 +85,7 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 // ended in an orderly way: it was no failure, and its order goes on later.
 func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault) *plan.Fault {
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		k.TakenAway(w.gone.list())
 		tries := k.Tries[s.KeyType]
 		if !tries.Open {
 			return nil // see failed

@@ -65,6 +65,9 @@ func (w *worker) announce(s challenge.Solver) challenge.Solver {
 // Present makes the answer visible and tells of it. A challenge-setup hook
 // runs after it, so that it may carry the answer further.
 func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
+	if err := a.worker.remember(ctx, a.Solver, c); err != nil {
+		return err
+	}
 	if err := a.Solver.Present(ctx, c); err != nil {
 		return err
 	}
@@ -82,7 +85,11 @@ func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
 
 // CleanUp takes the answer away again.
 func (a *announced) CleanUp(ctx context.Context, c challenge.Challenge) error {
-	return errors.Join(a.worker.challengeHook(ctx, store.EventChallengeCleanup, c), a.Solver.CleanUp(ctx, c))
+	hook, err := a.worker.challengeHook(ctx, store.EventChallengeCleanup, c), a.Solver.CleanUp(ctx, c)
+	if err == nil {
+		a.worker.gone.add(presented(c))
+	}
+	return errors.Join(hook, err)
 }
 
 // announcedWaiter tells that an answer needs time to be seen.

@@ -180,6 +180,9 @@ func newDNS01(c config.DNS, key *dns.TSIG, n network.Network) (challenge.Solver,
 // unseen is a solver whose answers are not looked for: it hides Wait.
 type unseen struct{ challenge.Solver }
 
+// Lasting implements challenge.Lasting.
+func (unseen) Lasting() {}
+
 // unusable is a solver of dns-01 that was configured and cannot work.
 type unusable struct{ err error }
 

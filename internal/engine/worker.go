@@ -27,6 +27,7 @@ type worker struct {
 	adopted  bool      // the last adoption found something
 	altered  bool      // the last inspection did
 	outcomes []Outcome
+	gone     taken
 }
 
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
@@ -196,6 +197,8 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.inspect(ctx)
 	case plan.KindAdvice:
 		return w.advice(ctx, s)
+	case plan.KindCleanUp:
+		return w.cleanUp(ctx, s)
 	case plan.KindPrune:
 		return w.prune(ctx, s)
 	case plan.KindAnswer:

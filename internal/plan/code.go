@@ -21,6 +21,7 @@ const (
 	CodeWebroot        Code = "webroot-unusable"
 	CodeDNSUpdate      Code = "dns-update-failed"
 	CodeDNSPropagation Code = "dns-not-propagated"
+	CodeLeftBehind     Code = "answer-left-behind"
 	CodeCAA            Code = "caa-forbids"
 	CodeTerms          Code = "terms-not-agreed"
 	CodeEAB            Code = "external-account-required"

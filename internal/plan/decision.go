@@ -61,6 +61,7 @@ func (d *decision) make(want WantedCert) {
 	d.install()
 	d.verify()
 	d.advice()
+	d.cleanUp()
 	d.prune()
 	d.answer()
 }

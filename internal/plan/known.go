@@ -41,7 +41,9 @@ type KnownCert struct {
 	Tries     map[string]Tries  `json:"tries,omitempty"`     // by key type
 	Advice    map[string]Advice `json:"advice,omitempty"`    // by key type
 	Asks      map[AskKind]Ask   `json:"asks,omitempty"`
-	Issued    []Issued          `json:"issued,omitempty"` // automatic issues of the last weeks, for the guard
+	Issued    []Issued          `json:"issued,omitempty"`    // automatic issues of the last weeks, for the guard
+	Presented []Presented       `json:"presented,omitempty"` // answers to challenges that nobody took away yet
+	CleanUp   Tries             `json:"clean_up,omitzero"`   // failures in a row to take them away
 
 	// Targets are this node's facts. They lie in a record of their own
 	// (nodes/NODE/targets/NAME), so that nodes do not contend.

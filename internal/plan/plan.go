@@ -31,6 +31,7 @@ const (
 	KindVerify  Kind = "verify"      // compare what services present with the published version
 	KindInspect Kind = "inspect"     // look whether installed files were altered
 	KindAdvice  Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
+	KindCleanUp Kind = "clean-up"    // take away answers to challenges that were left behind
 	KindPrune   Kind = "prune"       // drop versions nobody needs, and their keys
 	KindAnswer  Kind = "answer"      // drop asks that are answered
 )

@@ -82,6 +82,9 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 	}
 	d.validity()
 	d.attempts()
+	if tries := known.CleanUp; tries.Count > 0 && tries.Fault != nil {
+		d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
+	}
 	for _, target := range want.Targets {
 		d.target(target.Name, known.Targets[target.Name])
 	}

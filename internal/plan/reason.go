@@ -36,6 +36,7 @@ const (
 	ReasonUnverified ReasonCode = "not-verified"
 	ReasonRoutine    ReasonCode = "routine"
 	ReasonHook       ReasonCode = "hook-pending"
+	ReasonLeft       ReasonCode = "left-behind"
 	ReasonTooMany    ReasonCode = "kept-enough"
 	ReasonAnswered   ReasonCode = "answered"
 )

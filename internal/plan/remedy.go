@@ -26,6 +26,7 @@ func meanings() map[Code]meaning {
 		CodeWebroot:        {"", "Create the webroot folder and let Certkeep's user write there, or correct the path."},
 		CodeDNSUpdate:      {"", "Check the DNS server's address, the TSIG key, and that the key may change TXT records of the zone."},
 		CodeDNSPropagation: {"", "Not every authoritative server shows the record. Check notifies and transfers to the secondaries."},
+		CodeLeftBehind:     {Warning, "An answer to a challenge could not be taken away. It does no harm at first. Mend what keeps Certkeep from it; it tries again daily, and `certkeep apply NAME` at once."},
 		CodeCAA:            {"", "A CAA record forbids this CA. Add the CA's domain to the zone's CAA records (RFC 8659)."},
 		CodeTerms:          {"", "Read the CA's terms of service and agree: `accept_terms: true` in the config, or run the command on a terminal."},
 		CodeEAB:            {"", "The CA wants an external account. Get a key id and an HMAC key from it, and set `issuers.NAME.eab`."},

@@ -121,6 +121,7 @@ type process struct {
 	ended  chan error
 	ca     []*http.Server
 	served chan struct{} // closed when the web server ended
+	unzone func()        // ends the name server
 }
 
 // begin starts the process on whatever the last one left.
@@ -145,6 +146,9 @@ func (w *world) begin(t *testing.T, l *life) *process {
 		w.web.serve(listener)
 		close(p.served)
 	}()
+	names, err := p.wire.Listen(p.ctx, "tcp", zoneServer)
+	w.must(err)
+	p.unzone = w.zone.serve(names, l.calm)
 	w.mu.Lock()
 	w.current = p.wire
 	w.mu.Unlock()
@@ -282,6 +286,7 @@ func (p *process) finish() {
 		server.Close()
 	}
 	<-p.served
+	p.unzone()
 	p.close()
 	p.upset(time.Minute)
 	if p.life.how == endPower {

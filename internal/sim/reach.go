@@ -1,11 +1,7 @@
 package sim
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,32 +18,6 @@ func (w *world) caOptions(name string) fakeca.Options {
 		ReuseAuthz:  time.Duration(w.chance.of("reuse", name).IntN(2)) * 5 * day,
 		WindowAfter: 24 * time.Hour, Validate: w.validate,
 	}
-}
-
-// validate is how a CA looks at an answer to http-01.
-func (w *world) validate(ctx context.Context, typ, name, token, keyAuth string) error {
-	p := w.owner([]string{name})
-	if p == nil || p.lost.Load() > 0 {
-		return fmt.Errorf("no route to %s", name)
-	}
-	w.mu.Lock()
-	wire := w.current
-	w.mu.Unlock()
-	client := &http.Client{Transport: &http.Transport{DialContext: wire.DialContext, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+name+"/.well-known/acme-challenge/"+token, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && string(text) != keyAuth {
-		err = fmt.Errorf("%s: the answer is %q", typ, text)
-	}
-	return err
 }
 
 // owner is whose names these are.

@@ -9,6 +9,11 @@ func (j *judge) settled(p *process) {
 		j.breach("the state cannot be read: %v", err)
 		return
 	}
+	for _, name := range p.zone.left() {
+		if c := p.zone.owner(name); c == nil || c.wanted {
+			j.breach("a record is left in the zone: %s", name)
+		}
+	}
 	for _, c := range p.people {
 		k := world.Known.Certs[c.name]
 		switch {

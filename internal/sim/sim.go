@@ -75,6 +75,7 @@ type world struct {
 	gates  map[string]*gate
 	cas    map[string]*fakeca.CA
 	web    *web
+	zone   *zone
 	judge  *judge
 	flags  map[string]int // times in which a flag is set, that overlap
 
@@ -177,6 +178,7 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	w.web = &web{root: w.root, pairs: w.pairs}
 	w.web.restart()
+	w.zone = newZone(w)
 	w.judge = newJudge(w)
 	for _, name := range caNames() {
 		ca, err := fakeca.New(w.caOptions(name))

@@ -17,9 +17,10 @@ type cert struct {
 	profile  string
 	keyType  string
 	issuers  []string
-	spread   bool // two files in two folders; else a folder switched at once
-	service  bool // read by the web server, seen by a handshake
-	calm     bool // nothing that goes wrong concerns it
+	proof    string // the kind of challenge that proves its names
+	spread   bool   // two files in two folders; else a folder switched at once
+	service  bool   // read by the web server, seen by a handshake
+	calm     bool   // nothing that goes wrong concerns it
 	wanted   bool
 	lost     atomic.Int32 // reasons why the CA does not get to its names
 	life     time.Duration
@@ -51,6 +52,10 @@ func people(c chance, n int) []*cert {
 			calm: i%5 == 1 || i == 10,
 		}
 		p.names = []string{p.name}
+		p.proof = pick(dice, []string{"http-01", "http-01", "tls-alpn-01", "dns-01"})
+		if p.proof == "dns-01" {
+			p.names = append(p.names, "*."+p.name) // both are proven by records of one name
+		}
 		p.issuers = order(dice)
 		if p.calm {
 			p.issuers, p.service, p.spread = []string{calmCA}, false, false
@@ -102,14 +107,15 @@ func (w *world) config() string {
 node: sim
 accept_terms: true
 concurrency: 4
-listen: {http: ":80"}
+listen: {http: ":80", tls: ":443"}
+dns: {zone: {provider: rfc2136, server: "%[3]s", resolver: "%[3]s"}}
 keep: {archive: 30d, events: 64}
 services:
   web: {check: [/usr/bin/test, "!", -e, %[1]s/refuses], reload: [/bin/sh, -c, %[2]q]}
 hooks:
   installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
 issuers:
-`, w.root, reload)
+`, w.root, reload, zoneServer)
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"}\n", name, name)
 	}
@@ -118,7 +124,12 @@ issuers:
 		if !p.wanted {
 			continue
 		}
-		fmt.Fprintf(&b, "  %s:\n    names: [%s]\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, ", "), p.profile, p.keyType, strings.Join(p.issuers, ", "))
+		fmt.Fprintf(&b, "  %s:\n    names: ['%s']\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, "', '"), p.profile, p.keyType, strings.Join(p.issuers, ", "))
+		challenge := "{" + p.proof + ": {}}"
+		if p.proof == "dns-01" {
+			challenge = "{dns-01: {via: zone}}"
+		}
+		fmt.Fprintf(&b, "    challenges: [%s]\n", challenge)
 		if p.service {
 			b.WriteString("    services: [web]\n    verify: [{port: 443, address: 127.0.0.1}]\n")
 		}

@@ -111,7 +111,7 @@ func step(now time.Time, s plan.Step, follows bool) Step {
 // routine reports whether a step only looks, or tidies up.
 func routine(s plan.Step) bool {
 	switch s.Kind {
-	case plan.KindInspect, plan.KindAdvice, plan.KindPrune, plan.KindAnswer:
+	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer:
 		return true
 	case plan.KindVerify:
 		return s.Reason.Code == plan.ReasonRoutine

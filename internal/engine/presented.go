@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/challenge"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// taken are the answers that were taken away since the record was written the
+// last time: solvers do it side by side.
+type taken struct {
+	mu  sync.Mutex
+	all []plan.Presented
+}
+
+func (t *taken) add(p plan.Presented) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = append(t.all, p)
+}
+
+func (t *taken) list() []plan.Presented {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.all
+}
+
+// presented is a challenge as the record knows it.
+func presented(c challenge.Challenge) plan.Presented {
+	return plan.Presented{Type: c.Type, Name: c.Identifier.String(), Token: c.Token, KeyAuthorization: c.KeyAuthorization}
+}
+
+// challengeOf is the way back.
+func challengeOf(p plan.Presented) challenge.Challenge {
+	name, wildcard := strings.CutPrefix(p.Name, "*.")
+	_, err := netip.ParseAddr(name)
+	return challenge.Challenge{
+		Type: p.Type, Identifier: challenge.Identifier{Value: name, IP: err == nil, Wildcard: wildcard},
+		Token: p.Token, KeyAuthorization: p.KeyAuthorization,
+	}
+}
+
+// remember stores an answer that outlives the process before it is made. A
+// crash after it leaves a note of something that may not be there; taking it
+// away changes nothing then.
+func (w *worker) remember(ctx context.Context, s challenge.Solver, c challenge.Challenge) error {
+	if _, lasting := s.(challenge.Lasting); !lasting {
+		return nil
+	}
+	p := presented(c)
+	p.At = time.Now()
+	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		k.Name = w.want.Name
+		k.Present(p)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store what is about to be presented: %w", err)
+	}
+	return nil
+}
+
+// cleanUpTime bounds one attempt to take away what was left behind.
+const cleanUpTime = 2 * time.Minute
+
+// cleanUp takes away answers that a crash or a failure left.
+func (w *worker) cleanUp(ctx context.Context, _ plan.Step) *plan.Fault {
+	now := time.Now()
+	gone, err := w.takeAway(ctx, w.known.Presented)
+	if ctx.Err() != nil {
+		return nil // interrupted: it may be done again
+	}
+	var fault *plan.Fault
+	if err != nil {
+		fault = w.fault(plan.CodeLeftBehind, err.Error(), nil)
+	}
+	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
+		k.TakenAway(gone)
+		if fault != nil {
+			k.CleanUp = k.CleanUp.Begin(now, w.roll(now, "clean-up")).Failed(time.Now(), *fault, time.Time{})
+		}
+		return nil
+	})
+	if storeErr != nil {
+		return w.fault(plan.CodeDisk, "store what was taken away: "+storeErr.Error(), nil)
+	}
+	if fault != nil {
+		w.emit(ctx, store.Event{Kind: store.EventErrored, Words: fault.Words, Fault: fault})
+	}
+	return fault
+}
+
+// takeAway returns which answers are gone, or cannot be taken away by any rule
+// of the config as it is now. The error is the first of the others'.
+func (w *worker) takeAway(ctx context.Context, left []plan.Presented) (gone []plan.Presented, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	defer cancel()
+	failures := 0
+	for _, p := range left {
+		c := challengeOf(p)
+		known := false
+		var failed error
+		for _, s := range w.solvers(c.Identifier) {
+			if s.Type() == c.Type {
+				known = true
+				failed = errors.Join(failed, s.CleanUp(ctx, c))
+			}
+		}
+		switch {
+		case !known:
+			w.engine.Log.Warn("an answer to a challenge stays where it is: the config says no more how it was made", "certificate", w.want.Name, "type", p.Type, "name", p.Name)
+		case failed != nil:
+			if failures++; err == nil {
+				err = failed
+			}
+			continue
+		}
+		gone = append(gone, p)
+	}
+	if failures > 1 {
+		err = fmt.Errorf("%w (and %d more)", err, failures-1)
+	}
+	return gone, err
+}
