@@ -67,8 +67,8 @@ func (d *door) enter(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.listener, d.broken = listener, nil
-		go d.stand(listener)
+		d.listener, d.broken = &crowd{Listener: listener}, nil
+		go d.stand(d.listener)
 	}
 	d.users++
 	return nil

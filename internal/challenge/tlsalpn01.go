@@ -26,15 +26,13 @@ import (
 )
 
 const (
-	alpnProtocol     = "acme-tls/1" // RFC 8737 section 6.2
-	handshakeTime    = 10 * time.Second
-	parallelHandling = 64
+	alpnProtocol  = "acme-tls/1" // RFC 8737 section 6.2
+	handshakeTime = 10 * time.Second
 )
 
 // TLSALPN01 answers tls-alpn-01 by a listener of its own. Make one per address.
 type TLSALPN01 struct {
 	door door
-	slot chan struct{} // one per handshake under way
 
 	mu   sync.Mutex
 	shop map[string][]*proof // by server name; the newest is shown
@@ -51,7 +49,7 @@ type proof struct {
 
 // NewTLSALPN01 answers on what listen opens; nothing is opened yet.
 func NewTLSALPN01(listen Listen) *TLSALPN01 {
-	s := &TLSALPN01{shop: make(map[string][]*proof), slot: make(chan struct{}, parallelHandling)}
+	s := &TLSALPN01{shop: make(map[string][]*proof)}
 	s.door = door{listen: listen, serve: s.serve}
 	return s
 }
@@ -144,11 +142,7 @@ func (s *TLSALPN01) serve(listener net.Listener) error {
 		conn, err := listener.Accept()
 		switch {
 		case err == nil:
-			s.slot <- struct{}{}
-			go func() {
-				defer func() { <-s.slot }()
-				s.handle(conn)
-			}()
+			go s.handle(conn)
 		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED):
 			time.Sleep(50 * time.Millisecond) // it passes; until then accepting fails at once
 		default:
