@@ -8,12 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -193,55 +189,6 @@ func unitState(ctx context.Context, unit string) (known, active bool, err error)
 		}
 	}
 	return known, active, nil
-}
-
-// sendSignal signals the process in a pid file.
-func sendSignal(a service.Action) (sent bool, err error) {
-	number := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(a.Signal), "SIG"))
-	if number == 0 {
-		return false, fmt.Errorf("there is no signal %q", a.Signal)
-	}
-	pid, err := readPID(a.PIDFile)
-	if err != nil || pid == 0 {
-		return false, err
-	}
-	err = syscall.Kill(pid, number)
-	if errors.Is(err, syscall.ESRCH) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("send signal %s to process %d of %s: %w", a.Signal, pid, a.PIDFile, err)
-	}
-	return true, nil
-}
-
-// readPID reads a process id from the first line of a file; 0 where there is none.
-func readPID(path string) (int, error) {
-	data, _, err := read(path)
-	if missing(err) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("find process: %w", err)
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
-	if line == "" {
-		return 0, nil
-	}
-	pid, err := strconv.ParseUint(strings.TrimSpace(line), 10, 31)
-	if err != nil {
-		return 0, fmt.Errorf("find process: %s holds no process id", path)
-	}
-	return int(pid), nil
-}
-
-// alive reports whether a process exists, also one of somebody else.
-func alive(pid int) bool {
-	if pid <= 0 {
-		return false
-	}
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
 // firstInstalled returns the first way whose program is there.
