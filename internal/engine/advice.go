@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/issuer"
@@ -38,14 +39,18 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	now := time.Now()
 	dice := w.roll(now, "advice")
+	said := func(old plan.Advice) plan.Advice { return advised(old, pair.CertID, info, err, now, dice) }
 	storeErr := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		if k.Advice == nil {
 			k.Advice = map[string]plan.Advice{}
 		}
-		k.Advice[s.KeyType] = advised(k.Advice[s.KeyType], pair.CertID, info, err, now, dice)
+		k.Advice[s.KeyType] = said(k.Advice[s.KeyType])
 		return nil
 	})
 	if storeErr != nil {
+		// The CA said when it may be asked again: what this process cannot
+		// store it remembers; see keepTransient.
+		w.known.Advice = withAdvice(w.known.Advice, s.KeyType, said(w.known.Advice[s.KeyType]))
 		return w.fault(plan.CodeDisk, "store the renewal window: "+storeErr.Error(), nil)
 	}
 	if err != nil {
@@ -95,4 +100,14 @@ func advised(old plan.Advice, certID string, info *issuer.RenewalInfo, err error
 		next.AskAgain = now.Add(info.RetryAfter)
 	}
 	return next
+}
+
+// withAdvice is a copy of what is known of windows, with another one.
+func withAdvice(all map[string]plan.Advice, keyType string, told plan.Advice) map[string]plan.Advice {
+	all = maps.Clone(all)
+	if all == nil {
+		all = map[string]plan.Advice{}
+	}
+	all[keyType] = told
+	return all
 }

@@ -132,3 +132,17 @@ func TestObtainsAndInstalls(t *testing.T) {
 		t.Errorf("the second pass asked the CA %d times", asked)
 	}
 }
+
+// TestFirstIssueOfTwoKeyTypes wants all that is due done in one pass: also the
+// order that follows the first one of a certificate that was looked for at its
+// target before.
+func TestFirstIssueOfTwoKeyTypes(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {key_types: [ecdsa-p256, ecdsa-p384]}}\n")
+	f.apply()
+	version, _ := f.known("a.test").Version(f.known("a.test").Published)
+	if len(version.Pairs) != 2 {
+		t.Errorf("%d pairs after one pass, want 2", len(version.Pairs))
+	}
+	f.checkServed("a.test")
+}

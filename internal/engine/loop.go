@@ -80,6 +80,7 @@ type pass struct {
 	only     Only
 	once     bool
 	started  map[string]bool // certificates worked on in this pass, where once
+	again    map[string]bool // those of them that were let in a second time
 	running  map[string]bool
 	lanes    map[string]int // workers per CA ("" for those that ask none)
 	done     chan finished
@@ -107,12 +108,13 @@ type finished struct {
 	issuers  map[string]plan.KnownIssuer
 	outcomes []Outcome
 	stuck    bool // a step that was tried is still due
+	held     bool // an order was left to the plan of all certificates
 }
 
 func newPass(e *Engine, w plan.World, only Only) *pass {
 	p := &pass{
 		engine: e, world: w, only: only,
-		started: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
+		started: map[string]bool{}, again: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
 		done: make(chan finished), freed: make(chan string),
 	}
 	p.index()
@@ -225,7 +227,7 @@ func (p *pass) wait(ctx context.Context) {
 	select {
 	case <-ended:
 	case f := <-p.done:
-		p.take(f)
+		p.take(ctx, f)
 		if ctx.Err() == nil && time.Since(p.planned) >= replanEvery {
 			p.replan(ctx)
 		}
@@ -269,7 +271,7 @@ func (p *pass) timer() (<-chan time.Time, func()) {
 }
 
 // take merges what a worker learned into the world.
-func (p *pass) take(f finished) {
+func (p *pass) take(ctx context.Context, f finished) {
 	delete(p.running, f.cert)
 	switch {
 	case p.engine.wasForgotten(f.cert):
@@ -283,6 +285,11 @@ func (p *pass) take(f finished) {
 	}
 	p.outcomes = append(p.outcomes, f.outcomes...)
 	if p.once {
+		if f.held && !p.again[f.cert] && ctx.Err() == nil {
+			p.again[f.cert] = true
+			delete(p.started, f.cert)
+			p.replan(ctx)
+		}
 		return
 	}
 	p.outcomes = nil // a daemon's history is in the store
@@ -316,7 +323,15 @@ func (p *pass) reload(ctx context.Context) {
 	p.replan(ctx)
 }
 
-// keepTransient carries over what only a running process knows.
+// keepTransient carries over what only a running process knows, and what it
+// was told and could not store.
 func keepTransient(to, from *plan.KnownCert) {
 	to.Looked, to.Vacant, to.Inspected = from.Looked, from.Vacant, from.Inspected
+	for keyType, told := range from.Advice {
+		version, _ := to.Version(to.Published)
+		pair, _ := version.Pair(keyType)
+		if told.CertID == pair.CertID && told.Asked.After(to.Advice[keyType].Asked) {
+			to.Advice = withAdvice(to.Advice, keyType, told)
+		}
+	}
 }

@@ -26,6 +26,7 @@ type worker struct {
 	step     plan.Step // the one under way
 	adopted  bool      // the last adoption found something
 	altered  bool      // the last inspection did
+	held     bool      // an order is due and left to the plan of all certificates
 	outcomes []Outcome
 	gone     taken
 }
@@ -65,7 +66,7 @@ func (w *worker) run(ctx context.Context) finished {
 		w.work(ctx)
 	}
 	w.leaveLane()
-	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck()}
+	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck(), held: w.held}
 }
 
 // work does the steps.
@@ -125,11 +126,12 @@ func (w *worker) leaveLane() {
 // next is the first step that is due and was not tried by this worker.
 func (w *worker) next() (plan.Step, bool) {
 	now := time.Now()
+	w.held = false
 	for _, s := range w.plan(now) {
 		switch {
 		case !s.Due(now), w.tried[w.key(s)], !w.only.allows(s.Kind):
 		case s.Kind == plan.KindIssue && !s.Urgent && !s.Asked && !w.allowed[s.Kind]:
-			// Spread by the plan over all certificates: not this one's turn.
+			w.held = true // spread by the plan over all certificates: it may be this one's turn
 		default:
 			return s, true
 		}
