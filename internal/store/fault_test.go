@@ -247,8 +247,9 @@ func TestForgetFaults(t *testing.T) {
 				}
 			}
 		}
-		if !done {
-			if err := forget(t, s); err != nil { // as a person does then
+		// A person forgets it again, who knows it by its record.
+		if known(t, s).Certs["a"] != nil {
+			if err := forget(t, s); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -260,7 +261,7 @@ func TestForgetFaults(t *testing.T) {
 			t.Errorf("versions left: %q, %v", ids, err)
 		}
 		left, err := s.Keys(t.Context())
-		if err != nil || !slices.Contains(left, sharedPrint) || done && slices.Contains(left, ownPrint) {
+		if err != nil || !slices.Contains(left, sharedPrint) || slices.Contains(left, ownPrint) {
 			t.Errorf("keys left: %q, %v; own %s, shared %s", left, err, ownPrint, sharedPrint)
 		}
 	})

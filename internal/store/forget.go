@@ -16,9 +16,9 @@ import (
 // orders, versions, facts of targets on every node, and keys that no other
 // certificate refers to. Files that services read stay, and so does history.
 //
-// Pointers go first: the group, then what it pointed to. A crash in between
-// leaves versions or keys that nobody points to, never the reverse, and
-// forgetting again drops them.
+// Pointers go first, and the record that had them last: a crash in between
+// leaves keys and versions that nobody points to, never the reverse, and a
+// certificate that is still known, by which it can be forgotten again.
 func (s *Store) Forget(ctx context.Context, name string) error {
 	if err := s.writable(); err != nil {
 		return err
@@ -43,10 +43,13 @@ func (s *Store) forget(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.delete(ctx, groupKey(name)); err != nil {
+	if err := s.empty(ctx, name); err != nil {
 		return err
 	}
 	if err := s.forgetTargets(ctx, name); err != nil {
+		return err
+	}
+	if err := s.forgetKeys(ctx, used); err != nil {
 		return err
 	}
 	for _, id := range ids {
@@ -54,6 +57,24 @@ func (s *Store) forget(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	return s.delete(ctx, groupKey(name))
+}
+
+// empty lets a certificate's record point to nothing. One that cannot be read
+// is left for its removal.
+func (s *Store) empty(ctx context.Context, name string) error {
+	err := s.UpdateCert(ctx, name, func(k *plan.KnownCert) error {
+		*k = plan.KnownCert{Name: name}
+		return nil
+	})
+	if _, newer := errors.AsType[*NewerError](err); lost(err) || newer {
+		return nil
+	}
+	return err
+}
+
+// forgetKeys removes those of some keys that no certificate refers to.
+func (s *Store) forgetKeys(ctx context.Context, used []string) error {
 	if len(used) == 0 {
 		return nil
 	}
