@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
 )
 
 // worker sees one certificate through all of its steps that are due, one
@@ -24,6 +25,7 @@ type worker struct {
 	allowed  map[plan.Kind]bool // orders that the paced plan let through
 	tried    map[string]bool
 	step     plan.Step // the one under way
+	told     bool      // its failure is in history and log
 	adopted  bool      // the last adoption found something
 	altered  bool      // the last inspection did
 	held     bool      // an order is due and left to the plan of all certificates
@@ -80,8 +82,9 @@ func (w *worker) work(ctx context.Context) {
 			w.leaveLane()
 		}
 		w.tried[w.key(step)] = true
-		w.step = step
+		w.step, w.told = step, false
 		fault := w.do(ctx, step)
+		w.tellFault(ctx, step, fault)
 		w.outcomes = append(w.outcomes, Outcome{Step: step, Fault: fault})
 		w.engine.Watch(Progress{Time: time.Now(), Cert: w.want.Name, Step: &step, Fault: fault})
 		if fault == nil && w.unchanged(step) {
@@ -93,6 +96,17 @@ func (w *worker) work(ctx context.Context) {
 		}
 	}
 	w.trim(context.WithoutCancel(ctx))
+}
+
+// tellFault records a failure that the step did not record by itself: what
+// could not be stored, on a full disk, is shown nowhere else.
+func (w *worker) tellFault(ctx context.Context, s plan.Step, fault *plan.Fault) {
+	if fault == nil || w.told {
+		return
+	}
+	w.emit(context.WithoutCancel(ctx), store.Event{
+		Kind: store.EventErrored, KeyType: s.KeyType, Target: s.Target, Issuer: s.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: fault,
+	})
 }
 
 // stuck reports whether a step that was tried is due again already.
