@@ -149,6 +149,11 @@ func (d *Deployer) recover(path string) (Recovery, error) {
 		return r, d.putAside(path, err)
 	}
 	r.Version = j.Version
+	// Killed right after it was written, it may not be durable yet. What is
+	// switched now must not be without it.
+	if err := d.disk.SyncDir(filepath.Dir(path)); err != nil {
+		return r, fmt.Errorf("finish what a crash interrupted: %w", err)
+	}
 	var foreign []string
 	r.Forward = !j.Back && d.complete(j.Entries)
 	if r.Forward {

@@ -50,7 +50,9 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 	if storeErr != nil {
 		// The CA said when it may be asked again: what this process cannot
 		// store it remembers; see keepTransient.
-		w.known.Advice = withAdvice(w.known.Advice, s.KeyType, said(w.known.Advice[s.KeyType]))
+		told := said(w.known.Advice[s.KeyType])
+		told.Unstored = true
+		w.known.Advice = withAdvice(w.known.Advice, s.KeyType, told)
 		return w.fault(plan.CodeDisk, "store the renewal window: "+storeErr.Error(), nil)
 	}
 	if err != nil {

@@ -330,7 +330,7 @@ func keepTransient(to, from *plan.KnownCert) {
 	for keyType, told := range from.Advice {
 		version, _ := to.Version(to.Published)
 		pair, _ := version.Pair(keyType)
-		if told.CertID == pair.CertID && told.Asked.After(to.Advice[keyType].Asked) {
+		if told.Unstored && told.CertID == pair.CertID && told.Asked.After(to.Advice[keyType].Asked) {
 			to.Advice = withAdvice(to.Advice, keyType, told)
 		}
 	}

@@ -17,7 +17,8 @@ func TestAdviceSchedule(t *testing.T) {
 		{"as the CA said", func(*scene, *plan.Advice) {}, day(10.25)},
 		{"time has come", func(s *scene, _ *plan.Advice) { s.now = day(11) }, day(11)},
 		{"never asked", func(s *scene, _ *plan.Advice) { s.known.Advice = nil }, day(10)},
-		{"asked for the version before", func(_ *scene, a *plan.Advice) { a.CertID = "id-v0" }, day(10)},
+		// Going back and forth between versions must not undercut what the CA said of each.
+		{"asked for another version", func(_ *scene, a *plan.Advice) { a.CertID = "id-v0" }, day(10.25)},
 		{"a long Retry-After", func(_ *scene, a *plan.Advice) { a.AskAgain = day(40) }, day(11)},
 		{"a long Retry-After, seen later", func(s *scene, a *plan.Advice) { a.AskAgain, s.now = day(40), day(10.9) }, day(11)},
 		{"no Retry-After", func(_ *scene, a *plan.Advice) { a.AskAgain = time.Time{} }, day(10).Add(time.Minute)},

@@ -26,7 +26,9 @@ func (d *decision) advice() {
 		}
 		step := Step{Kind: KindAdvice, KeyType: pair.KeyType, Issuer: pair.Issuer, Version: d.current.ID}
 		step.Reason = Reason{ReasonRoutine, "the CA may move its renewal window"}
-		if a := d.advised(pair); a != nil {
+		// Where advice is of another certificate, an earlier version was gone
+		// back to, of which the CA said when to ask again, too: not later.
+		if a, ok := d.known.Advice[pair.KeyType]; ok {
 			step.At = a.askAgain(d.now)
 		}
 		step.At = later(step.At, d.world.Known.Issuers[pair.Issuer].WaitsUntil(d.now))

@@ -233,6 +233,7 @@ type Advice struct {
 	AskAgain time.Time `json:"ask_again,omitzero"` // the CA's Retry-After
 	Failures int       `json:"failures,omitempty"`
 	Missing  bool      `json:"missing,omitempty"` // the CA offers none
+	Unstored bool      `json:"-"`                 // it could not be stored; only this process knows it
 }
 
 // AskKind is what a person asks for.

@@ -148,7 +148,7 @@ func (f folder) unusable(err error) error {
 }
 
 // sweep removes the temporaries that a holder which died left beside the
-// files of this folder.
+// files of this folder, and makes durable what it left there.
 func (f folder) sweep() error {
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
@@ -161,6 +161,10 @@ func (f folder) sweep() error {
 		if err := f.disk.Remove(filepath.Join(f.path, entry.Name())); err != nil {
 			return f.unusable(err)
 		}
+	}
+	// It may have died between a change and its sync.
+	if err := f.disk.SyncDir(f.path); err != nil {
+		return f.unusable(err)
 	}
 	return nil
 }

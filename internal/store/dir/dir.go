@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -50,7 +49,8 @@ type Dir struct {
 	// folders are listed or removed. A listing that runs while a file is
 	// replaced could otherwise miss it: some file systems give the new file
 	// a place that the listing already passed.
-	names sync.RWMutex
+	names    sync.RWMutex
+	unsynced unsynced
 	// buffers are for reading into, a *[]byte each.
 	buffers sync.Pool
 }
@@ -127,13 +127,26 @@ func (d *Dir) Put(ctx context.Context, key string, value []byte, ifRevision back
 	}
 	d.names.RLock()
 	defer d.names.RUnlock()
-	if err := d.disk.Mkdir(d.folder(loc), durable.PrivateDir()); err != nil {
-		return "", fmt.Errorf("put %s: %w", key, err)
-	}
-	if err := durable.Write(d.disk, d.path(loc), value, durable.Private()); err != nil {
+	if err := d.write(loc, value); err != nil {
 		return "", fmt.Errorf("put %s: %w", key, err)
 	}
 	return d.revision(value), nil
+}
+
+// write makes a value durable, and before it all that readers could see of
+// earlier ones: whoever read them may be about to store what follows from them.
+func (d *Dir) write(loc location, value []byte) error {
+	if err := d.unsynced.settle(d.disk); err != nil {
+		return err
+	}
+	err := d.disk.Mkdir(d.folder(loc), durable.PrivateDir())
+	if err == nil {
+		err = durable.Write(d.disk, d.path(loc), value, durable.Private())
+	}
+	if err != nil {
+		d.unsynced.add(d.root, loc) // it may be seen all the same
+	}
+	return err
 }
 
 // Delete implements [backend.Backend].
@@ -157,6 +170,7 @@ func (d *Dir) Delete(ctx context.Context, key string, ifRevision backend.Revisio
 		return fmt.Errorf("delete %s: %w", key, backend.ErrConflict)
 	}
 	if err := d.remove(loc); err != nil {
+		d.unsynced.add(d.root, loc)
 		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	return nil
@@ -183,30 +197,6 @@ func (d *Dir) remove(loc location) error {
 		return nil
 	}
 	return err
-}
-
-// Sweep removes the temporaries that a writer which died left. Only whoever
-// holds the state calls it.
-func (d *Dir) Sweep(ctx context.Context) error {
-	d.names.Lock()
-	defer d.names.Unlock()
-	err := filepath.WalkDir(d.root, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil || !durable.IsTemp(entry.Name()) {
-			return err
-		}
-		err = d.disk.Remove(path)
-		if err == nil && entry.IsDir() {
-			err = fs.SkipDir
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove leftover temporaries: %w", err)
-	}
-	return nil
 }
 
 // location is a key as parts of a path below the root.
