@@ -43,6 +43,7 @@ func (w *world) schedule(dusk time.Time) []event {
 	each("revoke", 8, w.revoke)
 	each("forget", 2, w.forget)
 	each("tamper", 6, w.tamper)
+	each("restore", 8, w.restore)
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	return all
 }
@@ -159,6 +160,49 @@ func (w *world) forget(dice *rand.Rand, at time.Time) []event {
 			w.cas[name].ForgetOrders()
 		}
 	}}}
+}
+
+// restore is a person who goes back to an earlier version, and releases it
+// some days later. What an older certificate does to its readers is his choice.
+func (w *world) restore(dice *rand.Rand, at time.Time) []event {
+	p, long, began := w.troubled(dice), between(dice, time.Hour, 20*day), false
+	return []event{
+		{at, func(e *engine.Engine) {
+			if e == nil || !p.wanted {
+				return
+			}
+			known, err := w.known(e, p)
+			if err != nil || len(known.Versions) < 2 {
+				return
+			}
+			version := known.Versions[len(known.Versions)-2].ID
+			w.note("%s is restored to %s for %v", p.name, version, long)
+			began = true
+			p.held.Add(1)
+			w.judge.needed(p)
+			_ = e.Ask(context.Background(), plan.AskRestore, []string{p.name}, version) // the disk may refuse it: the person is told
+		}},
+		{at.Add(long), func(e *engine.Engine) {
+			if began && e != nil {
+				w.judge.needed(p)
+				_ = e.Ask(context.Background(), plan.AskRelease, []string{p.name}, "")
+			}
+		}},
+		{at.Add(long + 2*day), func(*engine.Engine) {
+			if began {
+				p.held.Add(-1)
+			}
+		}},
+	}
+}
+
+// known is what the engine knows of a certificate.
+func (w *world) known(e *engine.Engine, p *cert) (*plan.KnownCert, error) {
+	all, err := e.World(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return all.Known.Cert(p.name), nil
 }
 
 // tamper is somebody who changes an installed file.

@@ -121,7 +121,7 @@ func (j *judge) look(p *cert) {
 	if now.placeholder && before && !was.placeholder {
 		j.breach("%s: a certificate was replaced by a placeholder", p.name)
 	}
-	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.generation == was.generation {
+	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.generation == was.generation && p.held.Load() == 0 {
 		j.breach("%s: a certificate of %v was replaced by one of %v", p.name, was.notBefore, now.notBefore)
 	}
 }
@@ -219,7 +219,7 @@ func (j *judge) tick(up bool) {
 			j.excuse(p, now)
 			continue
 		}
-		if !up || !w.well(p) {
+		if !up || !w.well(p) || p.held.Load() > 0 {
 			j.excuse(p, now)
 		}
 		if now.Hour()%6 == 0 {

@@ -197,7 +197,7 @@ func (p *process) open(t *testing.T) {
 		Watch: w.watch,
 	})
 	w.must(p.engine.Configure(w.load()))
-	if err := p.engine.Recover(p.ctx); err != nil && !errors.Is(err, faultfs.ErrFault) {
+	if err := p.engine.Recover(p.ctx); err != nil && !errors.Is(err, faultfs.ErrFault) && p.ctx.Err() == nil {
 		w.judge.breach("recovery failed: %v", err)
 	}
 	go func() { p.ended <- p.engine.Run(p.ctx) }()

@@ -24,7 +24,8 @@ type cert struct {
 	wanted   bool
 	lost     atomic.Int32 // reasons why the CA does not get to its names
 	life     time.Duration
-	tampered atomic.Bool // somebody changed its files since the last installation
+	held     atomic.Int32 // holds of a version that a person restored, and the days after
+	tampered atomic.Bool  // somebody changed its files since the last installation
 }
 
 // profiles are what every CA offers, and how long such certificates live.
