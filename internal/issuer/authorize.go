@@ -255,21 +255,29 @@ func (r *issuance) tell(ctx context.Context, q *question) error {
 		_, err := c.InitiateChallenge(ctx, r.acct, acme.Challenge{URL: q.chosen.URL})
 		return err
 	})
-	if e, ok := errors.AsType[*Error](err); ok && e.Type == acme.ProblemTypeMalformed && r.knows(ctx, q) {
-		err = nil
+	if e, ok := errors.AsType[*Error](err); ok && e.Type == acme.ProblemTypeMalformed {
+		err = r.unlessKnown(ctx, q, e)
 	}
 	q.told = err == nil
 	return err
 }
 
-// knows reports whether the CA was told of the answer before: a request
-// whose answer was lost is sent again, and some CAs refuse the second one.
-func (r *issuance) knows(ctx context.Context, q *question) bool {
+// unlessKnown returns nil where the CA was told of the answer before: a
+// request whose answer was lost is sent again, and some CAs refuse the second
+// one. Where the CA does not say, that is the failure: it may have refused
+// nothing.
+func (r *issuance) unlessKnown(ctx context.Context, q *question, refusal *Error) error {
 	authz, err := r.authorization(ctx, q.url)
-	return err == nil && (authz.Status != acme.StatusPending ||
-		slices.ContainsFunc(authz.Challenges, func(c acme.Challenge) bool {
-			return c.URL == q.chosen.URL && c.Status != acme.StatusPending
-		}))
+	if err != nil {
+		return err
+	}
+	known := authz.Status != acme.StatusPending || slices.ContainsFunc(authz.Challenges, func(c acme.Challenge) bool {
+		return c.URL == q.chosen.URL && c.Status != acme.StatusPending
+	})
+	if known {
+		return nil
+	}
+	return refusal
 }
 
 // cleanUp takes away all answers. It has time of its own, since the job's
