@@ -16,28 +16,28 @@ import (
 // RegisterAccount returns the account at an issuer, registering one where
 // none is stored.
 func (e *Engine) RegisterAccount(ctx context.Context, id string) (store.Account, error) {
-	if _, _, err := e.authority(id); err != nil {
+	if _, _, err := e.authority(ctx, id); err != nil {
 		return store.Account{}, err
 	}
 	if _, err := e.account(ctx, e.current(), id); err != nil {
-		return store.Account{}, asFault(err)
+		return store.Account{}, e.heard(ctx, id, err)
 	}
 	return e.Store.Account(ctx, id)
 }
 
 // UpdateAccount brings the contact at the CA up to the config.
 func (e *Engine) UpdateAccount(ctx context.Context, id string) (store.Account, error) {
-	p, ca, err := e.authority(id)
+	p, ca, err := e.authority(ctx, id)
 	if err != nil {
 		return store.Account{}, err
 	}
 	account, err := e.account(ctx, p, id)
 	if err != nil {
-		return store.Account{}, asFault(err)
+		return store.Account{}, e.heard(ctx, id, err)
 	}
 	account, err = ca.Contact(ctx, account, contact(p.cfg.Email))
 	if err != nil {
-		return store.Account{}, asFault(err)
+		return store.Account{}, e.heard(ctx, id, err)
 	}
 	if err := e.saveAccount(context.WithoutCancel(ctx), id, account, nil); err != nil {
 		return store.Account{}, err
@@ -49,12 +49,12 @@ func (e *Engine) UpdateAccount(ctx context.Context, id string) (store.Account, e
 // key is stored before the CA hears of it; after a crash the CA is asked
 // which of the two counts.
 func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, error) {
-	p, ca, err := e.authority(id)
+	p, ca, err := e.authority(ctx, id)
 	if err != nil {
 		return store.Account{}, err
 	}
 	if _, err := e.account(ctx, p, id); err != nil {
-		return store.Account{}, asFault(err)
+		return store.Account{}, e.heard(ctx, id, err)
 	}
 	// Whoever asks for the account meanwhile would take the new key, which the
 	// CA does not know yet, for one that it refused.
@@ -83,7 +83,7 @@ func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, 
 		return store.Account{}, err
 	}
 	if _, err := ca.RollKey(ctx, account, next); err != nil {
-		return e.doubtKey(ctx, ca, id, asFault(err))
+		return e.doubtKey(ctx, ca, id, e.heard(ctx, id, err))
 	}
 	return e.takeKey(context.WithoutCancel(ctx), id, next)
 }
@@ -93,6 +93,9 @@ func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, 
 // signed when it counted no more. Where the CA cannot be asked the intention
 // stays, and is resolved before the account is used again.
 func (e *Engine) doubtKey(ctx context.Context, ca *issuer.CA, id string, failed error) (store.Account, error) {
+	if e.leftAlone(ctx, id) != nil {
+		return store.Account{}, failed
+	}
 	record, err := e.Store.Account(ctx, id)
 	if err != nil {
 		return store.Account{}, errors.Join(failed, err)
@@ -152,7 +155,7 @@ func (e *Engine) resolveIntention(ctx context.Context, ca *issuer.CA, record sto
 
 // ResetAccount archives the stored account and registers a new one.
 func (e *Engine) ResetAccount(ctx context.Context, id string) (store.Account, error) {
-	if _, _, err := e.authority(id); err != nil {
+	if _, _, err := e.authority(ctx, id); err != nil {
 		return store.Account{}, err
 	}
 	if err := e.Store.ArchiveAccount(ctx, id, "reset by a person"); err != nil {
@@ -164,13 +167,18 @@ func (e *Engine) ResetAccount(ctx context.Context, id string) (store.Account, er
 // DeactivateAccount ends the account at the CA (RFC 8555 section 7.3.6) and
 // archives it.
 func (e *Engine) DeactivateAccount(ctx context.Context, id string) error {
-	_, ca, err := e.authority(id)
+	_, ca, err := e.authority(ctx, id)
 	if err != nil {
 		return err
 	}
 	record, err := e.Store.Account(ctx, id)
 	if err != nil {
 		return fmt.Errorf("no account at %s is stored: %w", id, err)
+	}
+	// After a key change whose answer was lost the CA may know the new key
+	// alone: with the old one the account could not be ended any more.
+	if record, err = e.resolveIntention(ctx, ca, record); err != nil {
+		return e.heard(ctx, id, err)
 	}
 	account, err := accountOf(record)
 	if err != nil {
@@ -180,7 +188,7 @@ func (e *Engine) DeactivateAccount(ctx context.Context, id string) error {
 		return err
 	}
 	if err := ca.Deactivate(ctx, account); err != nil && !accountIsLost(err) {
-		return asFault(err)
+		return e.heard(ctx, id, err)
 	}
 	return e.Store.ArchiveAccount(context.WithoutCancel(ctx), id, "deactivated by a person")
 }
@@ -188,13 +196,13 @@ func (e *Engine) DeactivateAccount(ctx context.Context, id string) error {
 // ImportAccount takes over an account of another client by its key. The CA
 // has to know it.
 func (e *Engine) ImportAccount(ctx context.Context, id string, key crypto.Signer) (store.Account, error) {
-	p, ca, err := e.authority(id)
+	p, ca, err := e.authority(ctx, id)
 	if err != nil {
 		return store.Account{}, err
 	}
 	account, err := ca.FindAccount(ctx, key)
 	if err != nil {
-		return store.Account{}, asFault(err)
+		return store.Account{}, e.heard(ctx, id, err)
 	}
 	if err := e.Store.ArchiveAccount(ctx, id, "replaced by an imported one"); err != nil {
 		return store.Account{}, err
@@ -232,12 +240,16 @@ func (e *Engine) wasForgotten(name string) bool {
 	return was
 }
 
-// authority is the client of a configured issuer.
-func (e *Engine) authority(id string) (*parts, *issuer.CA, error) {
+// authority is the client of a configured issuer, unless that one asked to be
+// left alone.
+func (e *Engine) authority(ctx context.Context, id string) (*parts, *issuer.CA, error) {
 	p := e.current()
 	auth := p.issuers[id]
 	if auth == nil {
 		return nil, nil, fmt.Errorf("no issuer %q is configured", id)
+	}
+	if err := e.leftAlone(ctx, id); err != nil {
+		return nil, nil, err
 	}
 	ca, err := auth.client()
 	return p, ca, err

@@ -107,21 +107,7 @@ func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault)
 
 // pauseIssuer remembers a CA's wish to be left alone as a whole.
 func (w *worker) pauseIssuer(ctx context.Context, id string, err error) {
-	until, pause := issuerPause(err)
-	if !pause {
-		return
+	if after, paused := w.engine.pause(ctx, id, err); paused {
+		w.issuers[id] = after
 	}
-	now := time.Now()
-	fault, _ := faultOf(err)
-	var after plan.KnownIssuer
-	storeErr := w.engine.Store.UpdateIssuer(ctx, id, func(k *plan.KnownIssuer) error {
-		*k = k.Paused(now, until, fault)
-		after = *k
-		return nil
-	})
-	if storeErr != nil {
-		w.engine.Log.Error("cannot store the CA's wish to wait", "issuer", id, "error", storeErr)
-		return
-	}
-	w.issuers[id] = after
 }
