@@ -97,6 +97,9 @@ func badDirectories() []badDirectory {
 		{"redirected to plain HTTP", plan.CodeCAGarbage, "not HTTPS", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 		}},
+		{"redirected to a file", plan.CodeCAGarbage, "not HTTPS", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}},
 		{"cut off", plan.CodeNetwork, "EOF", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			fmt.Fprint(w, `{"newNonce":`)

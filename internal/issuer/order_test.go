@@ -76,6 +76,15 @@ func badOrders() []badOrder {
 		{"no certificate", plan.CodeCAGarbage, "the certificate's URL", func(f *fakeCA) {
 			f.json("/order/1", strings.Replace(fakeOrder("valid"), "https://ca.test/cert", "", 1))
 		}},
+		{"an authorisation that is a file", plan.CodeCAGarbage, "not HTTPS", func(f *fakeCA) {
+			f.page("/order", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", "https://ca.test/order/1")
+				writeJSON(w, http.StatusCreated, strings.Replace(fakeOrder("pending"), "https://ca.test/authz", "file:///etc/passwd", 1))
+			})
+		}},
+		{"a certificate of plain HTTP", plan.CodeCAGarbage, "not HTTPS", func(f *fakeCA) {
+			f.json("/order/1", strings.Replace(fakeOrder("valid"), "https://ca.test/cert", "http://ca.test/cert", 1))
+		}},
 		{"certificate never there", plan.CodeCAError, "HTTP status 404", func(f *fakeCA) {
 			f.json("/order/1", fakeOrder("valid"))
 			f.page("/cert", http.NotFound)
