@@ -221,10 +221,11 @@ func (a *app) describeOutcome(o outcome, named bool) string {
 	}
 	b.WriteString(table(rows))
 	for _, c := range o.Certificates {
-		if len(c.Problems) > 0 {
+		problems := append(notStored(c, o.Steps), c.Problems...)
+		if len(problems) > 0 {
 			b.WriteString("\n" + r.paint(bold, c.Name) + "\n")
 		}
-		for _, p := range c.Problems {
+		for _, p := range problems {
 			b.WriteString(r.problem(p))
 		}
 	}
@@ -245,6 +246,29 @@ func areOf(n int, what string) string {
 		return "1 " + what + " is"
 	}
 	return fmt.Sprintf("%d %ss are", n, what)
+}
+
+// notStored are the failures that no fact tells of: those of steps that could
+// not store them, as on a full disk, and were not made good for since.
+func notStored(c status.Certificate, steps []doneStep) []plan.Problem {
+	var problems []plan.Problem
+	for i, s := range steps {
+		if s.Certificate != c.Name || s.Fault == nil {
+			continue
+		}
+		told := func(p plan.Problem) bool { return strings.HasPrefix(p.Words, s.Fault.Words) }
+		mended := func(later doneStep) bool {
+			return later.Fault == nil && later.Certificate == s.Certificate && later.Kind == s.Kind && later.KeyType == s.KeyType && later.Target == s.Target
+		}
+		if slices.ContainsFunc(c.Problems, told) || slices.ContainsFunc(problems, told) || slices.ContainsFunc(steps[i+1:], mended) {
+			continue
+		}
+		problems = append(problems, plan.Problem{
+			Code: s.Fault.Code, Severity: plan.Warning, Cert: c.Name, Target: s.Target,
+			Words: s.Fault.Words, Detail: s.Fault.Detail, Remedy: s.Fault.Code.Remedy(), Since: s.Fault.At,
+		})
+	}
+	return problems
 }
 
 // doneTo sums up the steps that were carried out for a certificate. Looks

@@ -63,12 +63,18 @@ type victim struct {
 	dir     string
 }
 
-// newVictim makes one with two certificates: files in a folder, which are
-// switched by one rename, and files in two folders, which are not, with a
-// service and a hook. The answers to challenges are files of the web server.
+// newVictim makes one in a folder of its own.
 func newVictim(t *testing.T, program string, w *scene) *victim {
 	t.Helper()
-	v := &victim{T: t, program: program, ca: w.CA, dir: t.TempDir()}
+	return newVictimIn(t, program, w, t.TempDir())
+}
+
+// newVictimIn makes one with two certificates: files in a folder, which are
+// switched by one rename, and files in two folders, which are not, with a
+// service and a hook. The answers to challenges are files of the web server.
+func newVictimIn(t *testing.T, program string, w *scene, dir string) *victim {
+	t.Helper()
+	v := &victim{T: t, program: program, ca: w.CA, dir: dir}
 	config := fmt.Sprintf(`state: %[1]s/state
 accept_terms: true
 issuers: {test: {directory: %[2]q, roots_file: "%[1]s/roots.pem"}}
@@ -117,40 +123,47 @@ func (v *victim) run(args ...string) {
 	}
 }
 
-// traced runs the program, which is killed at its n-th change, or ends well.
-func (v *victim) traced(n int, args ...string) traced {
+// traced runs the program and tampers with it. It returns what it printed too.
+func (v *victim) traced(what tampering, args ...string) (traced, string) {
 	v.Helper()
 	out, err := os.Create(filepath.Join(v.TempDir(), "output"))
 	if err != nil {
 		v.Fatal(err)
 	}
 	defer out.Close()
-	r, err := trace(v.program, v.args(args...), out, n)
+	r, err := trace(v.program, v.args(args...), out, what)
 	if err != nil {
 		v.Fatal(err)
 	}
-	if !r.killed && r.status.ExitStatus() != 0 {
-		words, err := os.ReadFile(out.Name())
-		v.Fatalf("certkeep %s: exit status %d, %v\n%s", strings.Join(args, " "), r.status.ExitStatus(), err, words)
+	words, err := os.ReadFile(out.Name())
+	if err != nil {
+		v.Fatal(err)
 	}
-	return r
+	return r, string(words)
 }
 
-// goOn runs the program again, and checks what has to be true whenever it was
+// killed runs the program, which is killed at its n-th change, or ends well.
+func (v *victim) killed(n int, args ...string) bool {
+	v.Helper()
+	r, words := v.traced(tampering{at: n}, args...)
+	if !r.killed && r.status.ExitStatus() != 0 {
+		v.Fatalf("certkeep %s: exit status %d\n%s", strings.Join(args, " "), r.status.ExitStatus(), words)
+	}
+	return r.killed
+}
+
+// goOn runs the program again, for the certificates that a person names where
+// a failure is to be forgiven, and checks what has to be true whenever it was
 // killed: at most need orders were finalised since the requests were counted,
 // files fit together, service and hook have heard of them, nothing is left
 // behind, and a further run changes no byte and asks the CA nothing.
-func (v *victim) goOn(need int) {
+func (v *victim) goOn(need int, names ...string) {
 	v.Helper()
-	v.run("apply")
+	v.run(append([]string{"apply"}, names...)...)
 	if n := len(finalizedAt(v.ca)); n > need {
 		v.Errorf("%d orders were finalised for %d needs", n, need)
 	}
-	for _, pair := range [][2]string{{"ssl/a/fullchain.pem", "ssl/a/privkey.pem"}, {"public/b.pem", "private/b.pem"}, {"read", "read"}} {
-		if _, err := tls.LoadX509KeyPair(v.at(pair[0]), v.at(pair[1])); err != nil {
-			v.Error(err)
-		}
-	}
+	v.fits([2]string{"read", "read"})
 	if read, public := v.read("read"), v.read("public/b.pem"); !strings.HasSuffix(read, public) {
 		v.Error("the service has read another certificate than the one that is installed")
 	}
@@ -167,6 +180,16 @@ func (v *victim) goOn(need int) {
 	}
 	if n := v.ca.Count() - asked; n > 0 {
 		v.Errorf("a further run asked the CA %d times", n)
+	}
+}
+
+// fits checks that the installed files fit together, and those of further pairs.
+func (v *victim) fits(further ...[2]string) {
+	v.Helper()
+	for _, pair := range append(further, [2]string{"ssl/a/fullchain.pem", "ssl/a/privkey.pem"}, [2]string{"public/b.pem", "private/b.pem"}) {
+		if _, err := tls.LoadX509KeyPair(v.at(pair[0]), v.at(pair[1])); err != nil {
+			v.Error(err)
+		}
 	}
 }
 
@@ -233,9 +256,8 @@ func TestKilledAtAnySystemCall(t *testing.T) {
 							args = []string{"renew", "a", "b"}
 						}
 						w.ResetRequests()
-						r := v.traced(n, args...)
+						killed = v.killed(n, args...)
 						v.goOn(2)
-						killed = r.killed
 					}) && killed
 					if !killed && n == first {
 						t.Errorf("%s: not killed even at change %d", life, n)

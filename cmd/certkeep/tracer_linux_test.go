@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,17 +24,27 @@ func changes() map[uint64]bool {
 	}
 }
 
-// traced is a program that ran under the tracer.
-type traced struct {
-	calls  int  // that change something
-	killed bool // at one of them
-	status syscall.WaitStatus
+// tampering is what the tracer does to a program at one of its changes.
+type tampering struct {
+	at int // which one, counted from 1; 0 for none
+	// refusal is the error by which a change is refused instead of being
+	// made, 0 for one that does not count. Where it is nil every change
+	// counts, and the program is killed with SIGKILL when it is about to make it.
+	refusal func(systemCall) syscall.Errno
+	stays   bool // all later ones that count are refused too
 }
 
-// trace runs a program and kills it with SIGKILL when it is about to make its
-// n-th change; 0 lets it live. What it prints goes to out. Programs that it
-// starts are left alone.
-func trace(program string, args []string, out *os.File, n int) (traced, error) {
+// traced is a program that ran under the tracer.
+type traced struct {
+	calls    int    // that count
+	killed   bool   // at one of them
+	tampered string // what was refused, or what the program was killed at
+	status   syscall.WaitStatus
+}
+
+// trace runs a program and tampers with it. What it prints goes to out.
+// Programs that it starts are left alone.
+func trace(program string, args []string, out *os.File, what tampering) (traced, error) {
 	type result struct {
 		traced
 		err error
@@ -45,79 +54,111 @@ func trace(program string, args []string, out *os.File, n int) (traced, error) {
 		// The kernel knows the thread that started a process as its tracer.
 		// It is not unlocked, and so ends with the goroutine.
 		runtime.LockOSThread()
-		t, err := traceHere(program, args, out, n)
-		ended <- result{t, err}
+		tr := tracer{tampering: what, changes: changes(), refused: map[int]syscall.Errno{}}
+		err := tr.run(program, args, out)
+		ended <- result{tr.seen, err}
 	}()
 	r := <-ended
 	return r.traced, r.err
 }
 
-func traceHere(program string, args []string, out *os.File, n int) (traced, error) {
-	var t traced
+// tracer traces one program.
+type tracer struct {
+	tampering
+	pid     int
+	changes map[uint64]bool
+	threads map[int]bool
+	refused map[int]syscall.Errno // by thread: what its call, which is not made, returns
+	seen    traced
+}
+
+// run starts the program and follows it until it has ended.
+func (tr *tracer) run(program string, args []string, out *os.File) error {
 	pid, err := syscall.ForkExec(program, append([]string{program}, args...), &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if err != nil {
-		return t, fmt.Errorf("start %s traced: %w", program, err)
+		return fmt.Errorf("start %s traced: %w", program, err)
 	}
-	if _, err := unix.Wait4(pid, (*unix.WaitStatus)(&t.status), unix.WALL, nil); err != nil {
-		return t, fmt.Errorf("wait for the start of %s: %w", program, err)
+	tr.pid, tr.threads = pid, map[int]bool{pid: true}
+	status := (*unix.WaitStatus)(&tr.seen.status)
+	if _, err := unix.Wait4(pid, status, unix.WALL, nil); err != nil {
+		return fmt.Errorf("wait for the start of %s: %w", program, err)
 	}
 	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_EXITKILL
 	if err := unix.PtraceSetOptions(pid, options); err != nil {
-		return t, fmt.Errorf("trace %s: %w", program, err)
+		return fmt.Errorf("trace %s: %w", program, err)
 	}
-	counted, threads := changes(), map[int]bool{pid: true}
 	for tid, signal := pid, 0; ; {
 		// ESRCH: the thread was ended meanwhile, as all are by SIGKILL.
 		if err := unix.PtraceSyscall(tid, signal); err != nil && err != unix.ESRCH {
-			return t, fmt.Errorf("let %s go on: %w", program, err)
+			return fmt.Errorf("let %s go on: %w", program, err)
 		}
 		for {
 			// Its threads are its process group. Other children, of this thread
 			// too, belong to other tests.
-			tid, err = unix.Wait4(-pid, (*unix.WaitStatus)(&t.status), unix.WALL, nil)
+			tid, err = unix.Wait4(-pid, status, unix.WALL, nil)
 			if err != nil && err != unix.EINTR {
-				return t, fmt.Errorf("wait for %s: %w", program, err)
+				return fmt.Errorf("wait for %s: %w", program, err)
 			}
-			if err == nil && t.status.Stopped() {
+			if err == nil && tr.seen.status.Stopped() {
 				break
 			}
 			if err == nil && tid == pid {
-				return t, nil // it has ended
+				return nil // it has ended
 			}
 		}
-		signal = 0
-		switch stop := t.status.StopSignal(); {
-		case stop == unix.SIGTRAP|0x80:
-			if number, entering := systemCall(tid); entering && counted[number] {
-				if t.calls++; t.calls == n {
-					t.killed = true
-					_ = unix.Kill(pid, unix.SIGKILL) // it is there: it waits for us
-				}
-			}
-		case stop == unix.SIGSTOP && !threads[tid]: // a new thread introduces itself
-			threads[tid] = true
-		case stop != unix.SIGTRAP:
-			signal = int(stop)
+		if signal, err = tr.stopped(tid); err != nil {
+			return err
 		}
 	}
 }
 
-// systemCall returns the number of the call that a stopped thread is about to
-// make; none where it comes back from one.
-func systemCall(tid int) (number uint64, entering bool) {
-	const getInfo, isEntry = 0x420e, 1 // PTRACE_GET_SYSCALL_INFO and its answer, ptrace(2)
-	var info struct {
-		op     uint8
-		_      [3]uint8
-		arch   uint32
-		ip, sp uint64
-		number uint64
-		_      [64]uint8
+// stopped handles a stop of a thread and returns the signal to go on with.
+func (tr *tracer) stopped(tid int) (int, error) {
+	switch stop := tr.seen.status.StopSignal(); {
+	case stop == unix.SIGTRAP|0x80:
+		return 0, tr.atCall(tid)
+	case stop == unix.SIGSTOP && !tr.threads[tid]: // a new thread introduces itself
+		tr.threads[tid] = true
+		return 0, nil
+	case stop != unix.SIGTRAP:
+		return int(stop), nil
 	}
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getInfo, uintptr(tid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
-	return info.number, errno == 0 && info.op == isEntry
+	return 0, nil
+}
+
+// atCall tampers with a thread that is about to make a call, or comes back
+// from one.
+func (tr *tracer) atCall(tid int) error {
+	if errno, ok := tr.refused[tid]; ok {
+		delete(tr.refused, tid)
+		return answer(tid, errno)
+	}
+	call, entering := callOf(tr.pid, tid)
+	if !entering || !tr.changes[call.number] {
+		return nil
+	}
+	var errno syscall.Errno
+	if tr.refusal != nil {
+		if errno = tr.refusal(call); errno == 0 {
+			return nil
+		}
+	}
+	tr.seen.calls++
+	if tr.at == 0 || tr.seen.calls < tr.at || tr.seen.calls > tr.at && !tr.stays {
+		return nil
+	}
+	if tr.seen.calls == tr.at {
+		tr.seen.tampered = call.String()
+	}
+	if tr.refusal == nil {
+		tr.seen.killed = true
+		_ = unix.Kill(tr.pid, unix.SIGKILL) // it is there: it waits for us
+		return nil
+	}
+	tr.refused[tid] = errno
+	return suppress(tid)
 }
 
 // needTracing skips the test where the kernel, or a container, forbids it.
@@ -128,7 +169,7 @@ func needTracing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	if r, err := trace("/bin/true", nil, out, 0); err != nil || !r.status.Exited() || r.calls == 0 {
+	if r, err := trace("/bin/true", nil, out, tampering{}); err != nil || !r.status.Exited() || r.calls == 0 {
 		t.Skipf("processes cannot be traced here: %v, %+v", err, r)
 	}
 }

@@ -27,7 +27,7 @@ type Disk interface {
 	// Create makes a new file with data and gives it a's owner and mode. It
 	// never replaces a file and never follows a symlink: a name that exists
 	// is fs.ErrExist. After an error nothing is left of it, unless the
-	// process or the machine died, or the error came from removing it.
+	// process or the machine died, or it could not be removed.
 	Create(path string, data []byte, a Attr) error
 	// Rename is one rename, which replaces newPath in one instant.
 	Rename(oldPath, newPath string) error

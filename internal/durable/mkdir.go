@@ -81,7 +81,7 @@ func newDir(path string, a Attr) error {
 	if err == nil {
 		return nil
 	}
-	err = errors.Join(err, OS{}.Remove(temp))
+	_ = OS{}.Remove(temp) // see clean
 	// Another goroutine or process made it meanwhile: as good.
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		return nil

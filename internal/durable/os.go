@@ -43,9 +43,9 @@ func create(path string, data []byte, a Attr, sync bool) error {
 		err = closing
 	}
 	if err != nil {
-		return errors.Join(err, OS{}.Remove(path)) // O_EXCL: it is ours
+		_ = OS{}.Remove(path) // O_EXCL: it is ours; see clean
 	}
-	return nil
+	return err
 }
 
 // fill writes data, owner and mode, in this order, and syncs them.
