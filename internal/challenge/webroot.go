@@ -148,7 +148,7 @@ func (w *Webroot) writeOnce(path, text string) error {
 func (w *Webroot) mkdir(path string) error {
 	folder := filepath.Dir(path)
 	for _, folder := range []string{filepath.Dir(folder), folder} {
-		_, err := os.Stat(folder)
+		err := ownLink(folder)
 		if err == nil {
 			continue
 		}
@@ -159,6 +159,29 @@ func (w *Webroot) mkdir(path string) error {
 			return err
 		}
 		w.folders[folder] = true
+	}
+	return nil
+}
+
+// errLink: whoever may write a webroot could lead us, who may be root, into a
+// folder where a new file does harm.
+var errLink = errors.New("a symlink that belongs neither to us nor to the owner of what it leads to")
+
+// ownLink reports whether a folder is there. A symlink to one counts where
+// root or we made it, or the owner of the folder that it leads to.
+func ownLink(folder string) error {
+	target, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	link, err := os.Lstat(folder)
+	if err != nil || link.Mode()&fs.ModeSymlink == 0 {
+		return err
+	}
+	from, ok := link.Sys().(*syscall.Stat_t)
+	to, known := target.Sys().(*syscall.Stat_t)
+	if ok && known && from.Uid != 0 && int(from.Uid) != os.Geteuid() && from.Uid != to.Uid {
+		return &fs.PathError{Op: "open", Path: folder, Err: errLink}
 	}
 	return nil
 }

@@ -173,6 +173,32 @@ func TestWebrootLeavesForeignFilesAlone(t *testing.T) {
 	}
 }
 
+// TestWebrootPlantedLink: a web application that owns its webroot leads into
+// somebody else's folder. Into its own it may.
+func TestWebrootPlantedLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: gives files to another user")
+	}
+	const nobody = 65534
+	for _, link := range []string{".well-known", ".well-known/acme-challenge"} {
+		root, victim := t.TempDir(), t.TempDir()
+		path := filepath.Join(root, link)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(victim, path), os.Lchown(path, nobody, -1)); err != nil {
+			t.Fatal(err)
+		}
+		w := newWebroot(t, root)
+		if err := w.Present(t.Context(), httpChallenge("token")); !errors.Is(err, errLink) || below(t, victim) != "" {
+			t.Errorf("%s: %v; there is %q", link, err, below(t, victim))
+		}
+		if err := os.Chown(victim, nobody, -1); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Present(t.Context(), httpChallenge("token")); err != nil || below(t, victim) == "" {
+			t.Errorf("%s: into their own folder: %v", link, err)
+		}
+	}
+}
+
 func TestWebrootUnusable(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o600); err != nil {

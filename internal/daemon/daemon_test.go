@@ -175,20 +175,25 @@ func TestWaitsForACommand(t *testing.T) {
 // A file that is no socket is somebody's, and is not deleted.
 func TestForeignSocketFileStays(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	if err := s.hold().Close(); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(s.state, "control.sock")
-	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, s.config)
-	if code := p.waitEnd(); code != 1 || !strings.Contains(p.logged(), "not a socket; move it away") {
-		t.Errorf("exit code %d: %s", code, p.logged())
-	}
-	if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
-		t.Errorf("the file is %q, %v", text, err)
+	for name, put := range map[string]func(file, path string) error{"a file": os.Rename, "a symlink": os.Symlink} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			if err := s.hold().Close(); err != nil {
+				t.Fatal(err)
+			}
+			file, path := filepath.Join(s.dir, "mine"), filepath.Join(s.state, "control.sock")
+			if err := errors.Join(os.WriteFile(file, []byte("mine"), 0o600), put(file, path)); err != nil {
+				t.Fatal(err)
+			}
+			p := start(t, s.config)
+			if code := p.waitEnd(); code != 1 || !strings.Contains(p.logged(), "not a socket; move it away") {
+				t.Errorf("exit code %d: %s", code, p.logged())
+			}
+			if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
+				t.Errorf("the file is %q, %v", text, err)
+			}
+		})
 	}
 }
 

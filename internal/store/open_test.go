@@ -298,3 +298,20 @@ func TestOpenFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestPlantedLock: a symlink in the place of the lock is not followed.
+func TestPlantedLock(t *testing.T) {
+	path := t.TempDir()
+	victim := filepath.Join(t.TempDir(), "victim")
+	err := errors.Join(os.Chmod(path, 0o700), os.WriteFile(victim, []byte("precious"), 0o600), os.Symlink(victim, filepath.Join(path, "lock")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := store.Open(t.Context(), path, durable.OS{}, "n", store.Holder); err == nil {
+		t.Error("opened")
+		_ = s.Close()
+	}
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("the victim holds %q, %v", text, err)
+	}
+}
