@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -122,14 +123,17 @@ func (l *logs) write(ctx context.Context, r slog.Record, with []func(slog.Handle
 	if err := handler.Handle(ctx, r); err != nil {
 		return err
 	}
+	line := l.line.Bytes()
+	if l.config.Format == config.LogJSON {
+		line = visible(line)
+	}
 	if l.config.File != "" {
-		if err := (durable.OS{}).Append(l.config.File, l.line.Bytes()); err == nil {
+		if err := (durable.OS{}).Append(l.config.File, line); err == nil {
 			return nil
 		}
 		// A log file that cannot be written must not swallow what it was
 		// to be told.
 	}
-	line := l.line.Bytes()
 	if l.journal {
 		line = append([]byte(priority(r.Level)), line...)
 	}
@@ -227,7 +231,7 @@ func (h *humanHandler) Handle(_ context.Context, r slog.Record) error {
 	case r.Level >= slog.LevelWarn:
 		b.WriteString(h.paint(yellow, "warning: "))
 	}
-	b.WriteString(cut(r.Message, 10_000))
+	b.WriteString(cut(strings.ReplaceAll(r.Message, "\n", " "), 10_000))
 	for _, a := range h.attrs {
 		h.attr(&b, "", a)
 	}

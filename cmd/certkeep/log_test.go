@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/store"
@@ -57,6 +58,26 @@ func TestLogFormats(t *testing.T) {
 			log.Warn("something happened", "words", "two words")
 			if got := read(); !strings.Contains(got, c.want) || strings.Count(got, "\n") != 1 {
 				t.Errorf("got %q, want …%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestLogRecordsAreLines: whatever a record says, it is one line of visible
+// characters in every format, so that nobody writes a line of the log but us.
+func TestLogRecordsAreLines(t *testing.T) {
+	t.Parallel()
+	const poison = "a\x1b[2J\r\n\u009b31mlevel=ERROR\u202e\u2028"
+	for _, format := range []string{config.LogAuto, config.LogLogfmt, config.LogJSON, config.LogHuman} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			u, read := stderrFile(t)
+			l := newServiceLog(u, none, false, false)
+			l.configure(config.Log{Level: "info", Format: format})
+			l.logger().With("carried", poison).Warn(poison, "words", poison, "error", errors.New(poison))
+			got := strings.TrimSuffix(read(), "\n")
+			if strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Count(got, "level=ERROR") != 4 {
+				t.Errorf("got %q", got)
 			}
 		})
 	}

@@ -31,7 +31,7 @@ exit 1
 // a program.
 func TestSecretsStayInside(t *testing.T) {
 	ca := acmetest.Start(t, acmetest.Options{EAB: map[string]string{"kid-1": secretHMAC}})
-	s := newStage(t, ca, map[string]string{
+	s := newStage(t, buildProgram(t), ca, map[string]string{
 		"certkeep.yaml": `
 state: $DIR/state
 accept_terms: true

@@ -23,9 +23,9 @@ type stage struct {
 
 // newStage makes one with files; $DIR, $DIRECTORY and $HTTP in them are filled in.
 // Names that begin with "bin/" are programs.
-func newStage(t *testing.T, ca *acmetest.CA, files map[string]string) *stage {
+func newStage(t *testing.T, program string, ca *acmetest.CA, files map[string]string) *stage {
 	t.Helper()
-	s := &stage{T: t, program: buildProgram(t), dir: t.TempDir()}
+	s := &stage{T: t, program: program, dir: t.TempDir()}
 	fill := strings.NewReplacer("$DIRECTORY", fmt.Sprintf("%q", ca.DirectoryURL()), "$DIR", s.dir, "$HTTP", fmt.Sprintf("127.0.0.1:%d", ca.HTTPPort()))
 	errs := []error{
 		os.Chmod(s.dir, 0o700), os.Mkdir(s.at("bin"), 0o700),

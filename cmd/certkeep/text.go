@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -38,12 +42,35 @@ func cut(s string, width int) string {
 	return string([]rune(s)[:width-1]) + "…"
 }
 
-// printable keeps the words of a CA or a service from steering the terminal.
+// printable keeps the words of others from steering the terminal: its escape
+// sequences, and marks that turn the direction of writing.
 func printable(r rune) rune {
-	if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 {
+	if r != '\n' && !unicode.IsPrint(r) {
 		return '?'
 	}
 	return r
+}
+
+// visible escapes in a text of JSON what encoding/json leaves as it is, and a
+// terminal may take for more than text. It stands in strings only, so the
+// meaning stays.
+func visible(text []byte) []byte {
+	if !bytes.ContainsFunc(text, func(r rune) bool { return printable(r) != r }) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case printable(r) == r:
+			b = utf8.AppendRune(b, r)
+		case r < 0x10000:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b
 }
 
 // wrap breaks a text at blanks so that no line is wider than width, as far as

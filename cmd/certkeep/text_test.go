@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -51,6 +53,25 @@ func TestCut(t *testing.T) {
 	}{{"example", 7, "example"}, {"example", 6, "examp…"}, {"äöü", 3, "äöü"}, {"äöü", 2, "ä…"}, {"x", 0, ""}} {
 		if got := cut(c.text, c.width); got != c.want {
 			t.Errorf("cut(%q, %d) = %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+}
+
+// TestVisible: JSON means the same afterwards, and shows what it holds.
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"plain ä\n", "\u009b31m\u202eexe.gnp\u200b\x7f", "\U000e0041\U0001f600"} {
+		raw, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		shown := visible(raw)
+		if err := json.Unmarshal(shown, &got); err != nil || got != text {
+			t.Errorf("visible(%q) = %q, which means %q, %v", raw, shown, got, err)
+		}
+		if strings.ContainsFunc(string(shown), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("visible(%q) = %q", raw, shown)
 		}
 	}
 }

@@ -58,9 +58,10 @@ func (u *ui) end(err error) int {
 		return t.code
 	}
 	paint := u.painter(u.stderr)
-	u.note("%s %s", paint(red, "certkeep:"), t.lines[0])
-	for _, line := range t.lines[1:] {
-		u.note("  %s", line)
+	label := paint(red, "certkeep:")
+	for line := range strings.SplitSeq(strings.Map(printable, strings.Join(t.lines, "\n")), "\n") {
+		u.note("%s %s", label, line)
+		label = " "
 	}
 	if t.remedy != "" {
 		u.note("  %s", t.remedy)
@@ -82,7 +83,7 @@ func (u *ui) printJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("encode the result: %w", err)
 	}
-	u.write(u.stdout, string(text)+"\n")
+	u.write(u.stdout, string(visible(text))+"\n")
 	return nil
 }
 
