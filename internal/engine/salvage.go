@@ -64,7 +64,7 @@ func (e *Engine) housekeeping(ctx context.Context, keys bool) {
 	if !keys {
 		return
 	}
-	unused, err := e.Store.UnusedKeys(ctx, now.Add(-unusedKeyAge))
+	unused, err := e.Store.UnusedKeys(ctx, now, unusedKeyAge)
 	if err != nil {
 		e.Log.Warn("cannot look for keys that nobody uses", "error", err)
 		return

@@ -134,9 +134,10 @@ func (s *Store) References(ctx context.Context) (map[string][]string, error) {
 }
 
 // UnusedKeys lists the keys that no certificate's record refers to and that
-// were stored before an instant: a key is stored before the order that will
-// refer to it, so a young one may be about to be used.
-func (s *Store) UnusedKeys(ctx context.Context, before time.Time) ([]string, error) {
+// were not stored within an age of now: a key is stored before the order that
+// will refer to it, so a young one may be about to be used. One that was stored
+// far in the future was stored under a wrong clock.
+func (s *Store) UnusedKeys(ctx context.Context, now time.Time, age time.Duration) ([]string, error) {
 	used, err := s.References(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find unused keys: %w", err)
@@ -152,7 +153,7 @@ func (s *Store) UnusedKeys(ctx context.Context, before time.Time) ([]string, err
 		if err == nil {
 			err = decode(entry.Key, entry.Value, &r)
 		}
-		if err != nil || !r.Created.Before(before) {
+		if err != nil || now.Sub(r.Created).Abs() < age {
 			return nil // what is damaged is for a person to look at
 		}
 		mu.Lock()
