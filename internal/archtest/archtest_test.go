@@ -24,7 +24,7 @@ type rule struct {
 
 // rules lists every rule. A rule without a bad source is refused.
 func rules() []rule {
-	return slices.Concat(layerRules(), purityRules(), stateRules(), effectRules(), shapeRules(), moduleRules(), documentRules())
+	return slices.Concat(layerRules(), purityRules(), stateRules(), effectRules(), shapeRules(), moduleRules(), documentRules(), securityRules())
 }
 
 func TestRules(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // guides are the documents that describe the tree as it is now. Decisions are
 // not among them: they keep what was true when they were taken.
 func guides() []string {
-	return []string{"ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"}
+	return []string{"ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", threats}
 }
 
 func documentRules() []rule {
