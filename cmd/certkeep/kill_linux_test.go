@@ -193,6 +193,15 @@ func (v *victim) fits(further ...[2]string) {
 	}
 }
 
+// fitsInFolder checks what no reader may ever see in a folder that is
+// switched by one rename.
+func (v *victim) fitsInFolder() {
+	v.Helper()
+	if _, err := tls.LoadX509KeyPair(v.at("ssl/a/fullchain.pem"), v.at("ssl/a/privkey.pem")); err != nil {
+		v.Error(err)
+	}
+}
+
 // read is the text of a file in the victim's folder.
 func (v *victim) read(name string) string {
 	v.Helper()

@@ -31,32 +31,7 @@ func TestKilledDaemonGoesOn(t *testing.T) {
 			t.Parallel()
 			ca := newScene(t)
 			v := newVictim(t, program, ca)
-			reached := make(chan struct{}, 10)
-			ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				if acmetest.KindOf(r) != test.kind {
-					next.ServeHTTP(w, r)
-					return
-				}
-				next.ServeHTTP(httptest.NewRecorder(), r)
-				reached <- struct{}{}
-				<-r.Context().Done() // whoever asked is gone
-			})
-			daemon := exec.Command(program, v.args("run")...)
-			if err := daemon.Start(); err != nil {
-				t.Fatal(err)
-			}
-			for range test.held {
-				select {
-				case <-reached:
-				case <-time.After(20 * time.Second):
-					t.Error("the daemon did not come so far")
-				}
-			}
-			if err := daemon.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = daemon.Wait() // it was killed
-			ca.Intercept(nil)
+			v.daemonKilledAt(ca, test.kind, test.held)
 			v.goOn(2)
 			if n := ca.Count(acmetest.NewOrder); n != test.orders {
 				t.Errorf("%d orders were opened, want %d", n, test.orders)
@@ -66,4 +41,36 @@ func TestKilledDaemonGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// daemonKilledAt starts the daemon and kills it when the CA has done what so
+// many requests of a kind asked for, and has answered none of them.
+func (v *victim) daemonKilledAt(ca *scene, kind acmetest.Kind, held int) {
+	v.Helper()
+	reached := make(chan struct{}, 10)
+	ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if acmetest.KindOf(r) != kind {
+			next.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(httptest.NewRecorder(), r)
+		reached <- struct{}{}
+		<-r.Context().Done() // whoever asked is gone
+	})
+	daemon := exec.Command(v.program, v.args("run")...)
+	if err := daemon.Start(); err != nil {
+		v.Fatal(err)
+	}
+	for range held {
+		select {
+		case <-reached:
+		case <-time.After(20 * time.Second):
+			v.Error("the daemon did not come so far")
+		}
+	}
+	if err := daemon.Process.Kill(); err != nil {
+		v.Fatal(err)
+	}
+	_ = daemon.Wait() // it was killed
+	ca.Intercept(nil)
 }

@@ -68,6 +68,14 @@ func (v *victim) saysWhatFailed(status syscall.WaitStatus, words string, codes .
 	}
 }
 
+// needAnswers skips the test where system calls cannot be refused.
+func needAnswers(t *testing.T) {
+	t.Helper()
+	if !canAnswer {
+		t.Skip("system calls cannot be answered on this processor")
+	}
+}
+
 // TestWriteRefusedAtAnySystemCall has the kernel refuse the real program one
 // change of files after the other, at a first issue and at a renewal: that
 // one alone, or every later one that needs room on the disk too. When a person
@@ -75,9 +83,7 @@ func (v *victim) saysWhatFailed(status syscall.WaitStatus, words string, codes .
 // is tried.
 func TestWriteRefusedAtAnySystemCall(t *testing.T) {
 	needTracing(t)
-	if !canAnswer {
-		t.Skip("system calls cannot be answered on this processor")
-	}
+	needAnswers(t)
 	program := buildProgram(t)
 	every := 26
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {

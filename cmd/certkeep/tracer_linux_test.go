@@ -31,6 +31,7 @@ type tampering struct {
 	// made, 0 for one that does not count. Where it is nil every change
 	// counts, and the program is killed with SIGKILL when it is about to make it.
 	refusal func(systemCall) syscall.Errno
+	kill    bool // at the one that would be refused
 	stays   bool // all later ones that count are refused too
 }
 
@@ -152,7 +153,7 @@ func (tr *tracer) atCall(tid int) error {
 	if tr.seen.calls == tr.at {
 		tr.seen.tampered = call.String()
 	}
-	if tr.refusal == nil {
+	if tr.refusal == nil || tr.kill {
 		tr.seen.killed = true
 		_ = unix.Kill(tr.pid, unix.SIGKILL) // it is there: it waits for us
 		return nil

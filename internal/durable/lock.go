@@ -62,16 +62,21 @@ func flock(f *os.File) error {
 }
 
 // Mark replaces the note. It is written in place, since a rename would put
-// an unlocked file there; a crash may leave any part of it.
+// an unlocked file there. A crash, or an error, may leave any part of it with
+// the end of the old one; where one of both is not empty it leaves something.
+// A note that says something is durable, so that a machine that loses power
+// leaves it too; an empty one is not, and the old one may come back.
 func (l *Lock) Mark(note []byte) error {
-	if err := l.f.Truncate(0); err != nil {
+	if _, err := l.f.WriteAt(note, 0); err != nil {
+		return err
+	}
+	if err := l.f.Truncate(int64(len(note))); err != nil {
 		return err
 	}
 	if len(note) == 0 {
 		return nil
 	}
-	_, err := l.f.WriteAt(note, 0)
-	return err
+	return l.f.Sync()
 }
 
 // Unlock empties the note, which says that all ended well, and lets go.

@@ -64,7 +64,8 @@ func (f folder) hold() (lock *durable.Lock, unclean bool, err error) {
 		err = lock.Mark(append(text, '\n'))
 	}
 	if err != nil {
-		return nil, false, errors.Join(f.unusable(err), lock.Unlock())
+		// The note that the last holder left, if it died, stays.
+		return nil, false, errors.Join(f.unusable(err), lock.Abandon())
 	}
 	return lock, len(last) > 0, nil
 }
