@@ -81,6 +81,7 @@ type pass struct {
 	once     bool
 	started  map[string]bool // certificates worked on in this pass, where once
 	again    map[string]bool // those of them that were let in a second time
+	owed     map[string]bool // certificates that wait for the next plan of all
 	running  map[string]bool
 	lanes    map[string]int // workers per CA ("" for those that ask none)
 	done     chan finished
@@ -114,7 +115,7 @@ type finished struct {
 func newPass(e *Engine, w plan.World, only Only) *pass {
 	p := &pass{
 		engine: e, world: w, only: only,
-		started: map[string]bool{}, again: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
+		started: map[string]bool{}, again: map[string]bool{}, owed: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
 		done: make(chan finished), freed: make(chan string),
 	}
 	p.index()
@@ -141,7 +142,7 @@ func (p *pass) run(ctx context.Context) error {
 			p.start(ctx)
 		}
 		p.settle(ctx)
-		if len(p.running) == 0 && (ctx.Err() != nil || p.once && len(p.queue) == 0) {
+		if len(p.running) == 0 && (ctx.Err() != nil || p.once && len(p.queue)+len(p.owed) == 0) {
 			return context.Cause(ctx)
 		}
 		p.wait(ctx)
@@ -153,6 +154,7 @@ func (p *pass) replan(ctx context.Context) {
 	now := time.Now()
 	steps := plan.Make(now, p.world)
 	p.planned, p.next, p.queue = now, plan.Next(now, steps), nil
+	clear(p.owed)
 	steps = p.inspectAll(ctx, now, steps)
 	place := map[string]int{}
 	for _, s := range steps {
@@ -227,7 +229,7 @@ func (p *pass) wait(ctx context.Context) {
 	select {
 	case <-ended:
 	case f := <-p.done:
-		p.take(ctx, f)
+		p.take(f)
 		if ctx.Err() == nil && time.Since(p.planned) >= replanEvery {
 			p.replan(ctx)
 		}
@@ -271,7 +273,7 @@ func (p *pass) timer() (<-chan time.Time, func()) {
 }
 
 // take merges what a worker learned into the world.
-func (p *pass) take(ctx context.Context, f finished) {
+func (p *pass) take(f finished) {
 	delete(p.running, f.cert)
 	switch {
 	case p.engine.wasForgotten(f.cert):
@@ -284,11 +286,14 @@ func (p *pass) take(ctx context.Context, f finished) {
 		p.world.Known.Issuers[id] = k
 	}
 	p.outcomes = append(p.outcomes, f.outcomes...)
+	if f.held && !p.again[f.cert] {
+		p.owed[f.cert] = true
+		p.next = sooner(p.next, p.planned.Add(replanEvery))
+	}
 	if p.once {
-		if f.held && !p.again[f.cert] && ctx.Err() == nil {
+		if p.owed[f.cert] {
 			p.again[f.cert] = true
 			delete(p.started, f.cert)
-			p.replan(ctx)
 		}
 		return
 	}

@@ -48,6 +48,11 @@ func (p *pass) settle(ctx context.Context) {
 				return false
 			}
 		}
+		for name := range p.owed {
+			if ctx.Err() == nil && concerns(name) {
+				return false
+			}
+		}
 		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(steps[0].Cert) }) {
 			return false
 		}
