@@ -6,4 +6,6 @@ package sim
 const (
 	seeds     = 20
 	mutations = 100 // all
+	every     = 149 // of the faults in a whole life one is tried
+	stride    = 3   // in tests of a single chapter
 )

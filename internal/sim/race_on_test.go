@@ -7,4 +7,6 @@ package sim
 const (
 	seeds     = 3
 	mutations = 1
+	every     = 331 // of the faults in a whole life one is tried
+	stride    = 17  // in tests of a single chapter
 )
