@@ -96,6 +96,42 @@ func FuzzProblem(f *testing.F) {
 	})
 }
 
+// FuzzDirectory reads what a CA says of itself: its URLs are HTTPS, its words
+// are fit to be shown, links are few.
+func FuzzDirectory(f *testing.F) {
+	const urls = `"newNonce":"https://ca.test/n","newAccount":"https://ca.test/a","newOrder":"https://ca.test/o"`
+	const terms = `<https://ca.test/terms>;rel="terms-of-service"`
+	f.Add(`{`+urls+`,"renewalInfo":"https://ca.test/r/","meta":{"termsOfService":"https://ca.test/t","externalAccountRequired":true}}`, terms)
+	f.Add(`{`+urls+`,"meta":{"website":"\u001b[2J","caaIdentities":["a\nb"],"profiles":{"a":"\u202eb","c\u0000":"d"}}}`, strings.Repeat(terms+",", 50))
+	f.Add(`{`+urls+`,"keyChange":"http://ca.test/","revokeCert":"file:///etc/passwd"}`, "")
+	f.Add(`{"newNonce":"//ca.test","newAccount":"https:///","newOrder":"https://[::1"}`, "<")
+	f.Add(`<html>`, `<>;rel=alternate,<`)
+	ca := &CA{cfg: Config{ID: "ca", Directory: "https://ca.test/dir"}, http: &http.Client{}}
+	f.Fuzz(func(t *testing.T, body, link string) {
+		if n := len(links(&answer{header: http.Header{"Link": {link}}}, "terms-of-service")); n > maxAlternates {
+			t.Errorf("%d links", n)
+		}
+		dir, err := ca.readDirectory([]byte(body))
+		if err != nil {
+			return
+		}
+		for _, u := range []string{dir.NewNonce, dir.NewAccount, dir.NewOrder, dir.RevokeCert, dir.KeyChange, dir.RenewalInfo} {
+			if u != "" && !strings.HasPrefix(strings.ToLower(u), "https://") {
+				t.Errorf("URL %q", u)
+			}
+		}
+		words := append([]string{dir.meta.Terms, dir.meta.Website}, dir.meta.CAA...)
+		for name, description := range dir.meta.Profiles {
+			words = append(words, name, description)
+		}
+		for _, s := range words {
+			if s != clean(s, maxWords) {
+				t.Errorf("%q is not fit to be shown", s)
+			}
+		}
+	})
+}
+
 // TestMeanings is the table of what a CA's refusals mean here.
 func TestMeanings(t *testing.T) {
 	for urn, want := range map[string]plan.Code{
