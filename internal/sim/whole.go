@@ -52,10 +52,36 @@ const harmPower = "power cut"
 // roomAfter is how long a disk stays full.
 const roomAfter = 3 * time.Hour
 
+// Change is a change of the disk. An idle one lets nobody see anything new: a
+// sync, or a folder that is there already.
+type Change struct {
+	Verb faultfs.Verb
+	Idle bool
+}
+
+// differs reports whether a way to go wrong is another than all others at this
+// change. Only what has content can be torn, a full disk is noticed by what
+// needs room, and to be killed before an idle change is to be killed before
+// the next one, unless the power goes too.
+func (c Change) differs(how string) bool {
+	content := c.Verb == faultfs.Create || c.Verb == faultfs.Append
+	switch how {
+	case faultfs.Torn.String():
+		return content
+	case faultfs.Full.String():
+		return content || c.Verb == faultfs.Symlink || c.Verb == faultfs.Mkdir && !c.Idle
+	case faultfs.Killed.String(), faultfs.AnswerLost.String():
+		return !c.Idle
+	case harmPower:
+		return !c.Idle || c.Verb == faultfs.SyncDir
+	}
+	return true
+}
+
 // Whole is what a whole life came to.
 type Whole struct {
 	Requests int            // to the CA, before the last chapter
-	Changes  []faultfs.Verb // of the disk, before the last chapter
+	Changes  []Change       // of the disk, before the last chapter
 	Hit      string         // what went wrong
 	Chapter  string         // in which it went wrong
 	Breaches []string       // what broke an invariant
@@ -84,7 +110,7 @@ type whole struct {
 	session  *session
 	full     time.Time // until then the disk has no room
 	calm     bool      // the last chapter: nothing goes wrong any more
-	ops      []faultfs.Verb
+	ops      []Change
 	requests int
 	harmed   time.Time      // when it went wrong
 	begins   map[string]int // changes of the disk before each chapter
@@ -220,7 +246,12 @@ func (s *session) wrong(verb faultfs.Verb, path string) (faultfs.Fault, bool) {
 	if b.calm {
 		return 0, false
 	}
-	if b.ops = append(b.ops, verb); len(b.ops) != b.harm.Change {
+	idle := verb == faultfs.SyncDir
+	if verb == faultfs.Mkdir {
+		_, err := os.Lstat(path)
+		idle = err == nil
+	}
+	if b.ops = append(b.ops, Change{verb, idle}); len(b.ops) != b.harm.Change {
 		return 0, false
 	}
 	b.hit, b.where, b.harmed = fmt.Sprintf("%s %s", verb, strings.TrimPrefix(path, b.root)), b.chapter, time.Now()

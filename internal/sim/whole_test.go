@@ -39,8 +39,8 @@ func TestWholeLife(t *testing.T) {
 			}
 		}
 		for i, how := range slices.Sorted(maps.Keys(changeHarms())) {
-			for n, verb := range well.Changes {
-				if differs(how, verb) {
+			for n, change := range well.Changes {
+				if change.differs(how) {
 					try("change", i, n+1, Harm{Change: n + 1, How: how})
 				}
 			}
@@ -99,20 +99,6 @@ func liveWell(t *testing.T, daemon bool) Whole {
 		t.FailNow()
 	}
 	return well
-}
-
-// differs reports whether a way to go wrong is another than the rest at a
-// change: only what has content can be torn, and a full disk is noticed by
-// what needs room.
-func differs(how string, verb faultfs.Verb) bool {
-	content := verb == faultfs.Create || verb == faultfs.Append
-	switch how {
-	case faultfs.Torn.String():
-		return content
-	case faultfs.Full.String():
-		return content || verb == faultfs.Symlink || verb == faultfs.Mkdir
-	}
-	return true
 }
 
 // compare lives through another life and compares how it ends. It reports
