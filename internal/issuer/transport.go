@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // The bounds of what a CA may send, in bytes.
@@ -175,7 +177,7 @@ func (t *transport) read(resp *http.Response, limit int64) (*answer, error) {
 		status:     resp.StatusCode,
 		header:     resp.Header.Clone(),
 		body:       body,
-		retryAfter: retryAfter(resp.Header, time.Now()),
+		retryAfter: network.RetryAfter(resp.Header, time.Now()),
 	}
 	if int64(len(body)) > limit {
 		// The status of an error says enough; the rest of its words does not matter.

@@ -11,47 +11,6 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	for _, test := range []struct {
-		value, date string
-		want        time.Duration
-	}{
-		{"", "", 0},
-		{"0", "", 0},
-		{"120", "", 2 * time.Minute},
-		{" 120 ", "", 2 * time.Minute},
-		{"99999999", "", maxRetryAfter},
-		{"99999999999999999999999999", "", maxRetryAfter},
-		{"-5", "", 0},
-		{"1.5", "", 0},
-		{"soon", "", 0},
-		{"Fri, 20 Nov 2026 12:05:00 GMT", "", 5 * time.Minute},
-		{"Fri, 20 Nov 2026 11:05:00 GMT", "", 0},
-		{"Fri, 20 Nov 2026 12:05:00 GMT", "Fri, 20 Nov 2026 12:04:00 GMT", time.Minute},
-		{"Fri, 20 Nov 2126 12:05:00 GMT", "", maxRetryAfter},
-		{"Friday, 20-Nov-26 12:05:00 GMT", "", 5 * time.Minute}, // RFC 850, which RFC 9110 still allows
-	} {
-		h := http.Header{"Retry-After": {test.value}, "Date": {test.date}}
-		if got := retryAfter(h, now); got != test.want {
-			t.Errorf("Retry-After %q at %q: %s, want %s", test.value, test.date, got, test.want)
-		}
-	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("120", "")
-	f.Add("Fri, 20 Nov 2026 12:05:00 GMT", "Fri, 20 Nov 2026 12:04:00 GMT")
-	f.Add("99999999999999999999", "x")
-	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, value, date string) {
-		got := retryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, now)
-		if got < 0 || got > maxRetryAfter {
-			t.Errorf("Retry-After %q at %q: %s", value, date, got)
-		}
-	})
-}
-
 func TestClean(t *testing.T) {
 	for _, test := range []struct {
 		in    string

@@ -1,4 +1,4 @@
-package issuer
+package network
 
 import (
 	"net/http"
@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what a CA may ask for: longer than that, it would end
+// MaxRetryAfter bounds what a server may ask for: longer than that, it would end
 // certificates by a slip of its operator's hand.
-const maxRetryAfter = 30 * 24 * time.Hour
+const MaxRetryAfter = 30 * 24 * time.Hour
 
-// retryAfter reads a Retry-After header (RFC 9110 section 10.2.3): seconds,
+// RetryAfter reads a Retry-After header (RFC 9110 section 10.2.3): seconds,
 // or a date, which is compared with the answer's own Date so that our clock
 // does not matter. Zero means that there is none, or none that can be read.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {
 		return 0
 	}
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(maxRetryAfter/time.Second) {
-			return maxRetryAfter // more digits than a number holds, or too long
+		if err != nil || seconds > int64(MaxRetryAfter/time.Second) {
+			return MaxRetryAfter // more digits than a number holds, or too long
 		}
 		return time.Duration(seconds) * time.Second
 	}
@@ -33,7 +33,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	return min(max(until.Sub(now), 0), maxRetryAfter)
+	return min(max(until.Sub(now), 0), MaxRetryAfter)
 }
 
 // isDigits reports whether s is made of ASCII digits alone.
