@@ -21,7 +21,7 @@ type disk struct {
 
 	mu   sync.Mutex // guards what follows, and makes changes one by one
 	dead bool
-	full bool // from a change that went wrong until clear
+	full time.Time // until then there is no room; zero: there is
 }
 
 // do lets a change go well or wrong.
@@ -31,17 +31,23 @@ func (d *disk) do(verb faultfs.Verb, path string, change func() error) error {
 	if d.dead {
 		return faultfs.ErrKilled
 	}
+	if !d.full.IsZero() && !time.Now().Before(d.full) {
+		d.full = time.Time{}
+		d.under.Disarm()
+	}
 	if how, happens := d.wrong(verb, path); happens {
 		d.under.Arm(1, how)
 		d.dead = how == faultfs.Killed || how == faultfs.Torn
-		d.full = how == faultfs.Full
+		if how == faultfs.Full {
+			d.full = time.Now().Add(roomAfter)
+		}
 	}
 	err := change()
 	if d.dead {
 		d.killed()
 		return err
 	}
-	if !d.full && (err == nil || !errors.Is(err, faultfs.ErrFault)) {
+	if d.full.IsZero() && (err == nil || !errors.Is(err, faultfs.ErrFault)) {
 		d.under.Disarm()
 	}
 	d.changed(verb, path)
@@ -55,20 +61,15 @@ func (d *disk) end() {
 	d.dead = true
 }
 
-// fill leaves no room on the disk.
-func (d *disk) fill() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.full = true
-	d.under.Arm(1, faultfs.Full)
-}
+// roomAfter is how long a disk stays full.
+const roomAfter = 3 * time.Hour
 
-// clear makes room on a full disk.
-func (d *disk) clear() {
+// fill leaves no room on the disk until an instant.
+func (d *disk) fill(until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.full = false
-	d.under.Disarm()
+	d.full = until
+	d.under.Arm(1, faultfs.Full)
 }
 
 // mischief decides by the seed which changes of the disk go wrong in a life.

@@ -49,9 +49,6 @@ func changeHarms() map[string]faultfs.Fault {
 
 const harmPower = "power cut"
 
-// roomAfter is how long a disk stays full.
-const roomAfter = 3 * time.Hour
-
 // Change is a change of the disk. An idle one lets nobody see anything new: a
 // sync, or a folder that is there already.
 type Change struct {
@@ -212,7 +209,7 @@ func (b *whole) begin(t *testing.T) *session {
 	// faultfs knows what was synced.
 	s.disk = &disk{under: faultfs.New(durable.NoSync{}), wrong: s.wrong, changed: b.judge.changed, killed: s.die}
 	if time.Now().Before(b.full) {
-		s.disk.fill()
+		s.disk.fill(b.full)
 	}
 	return s
 }
@@ -259,7 +256,6 @@ func (s *session) wrong(verb faultfs.Verb, path string) (faultfs.Fault, bool) {
 	s.power = b.harm.How == harmPower
 	if b.harm.How == faultfs.Full.String() {
 		b.full = time.Now().Add(roomAfter)
-		time.AfterFunc(roomAfter, func() { b.session.disk.clear() })
 	}
 	return changeHarms()[b.harm.How], true
 }
