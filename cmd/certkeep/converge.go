@@ -113,7 +113,7 @@ func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Sto
 	}
 	if w.ask != "" {
 		if err := e.Ask(ctx, w.ask, w.all(cfg), w.version); err != nil {
-			return plan.World{}, false, fmt.Errorf("store what was asked for: %w", err)
+			return plan.World{}, false, err
 		}
 	}
 	report, err := e.Apply(ctx, w.names, w.only)

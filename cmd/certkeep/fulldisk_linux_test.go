@@ -104,3 +104,36 @@ func (v *victim) readIfThere(name string) string {
 	}
 	return string(text)
 }
+
+// TestWriteOnFullDiskOfDaemon fills the disk of the state under a daemon that
+// is asked to renew. It goes on running, says what is wrong to whoever asks
+// and in its log, and does its work when there is room again.
+func TestWriteOnFullDiskOfDaemon(t *testing.T) {
+	mountTmpfs(t, t.TempDir(), 64) // or it is skipped
+	program := buildProgram(t)
+	for _, pages := range []int64{0, 3, 6, 9} {
+		t.Run(fmt.Sprintf("%d pages free", pages), func(t *testing.T) {
+			t.Parallel()
+			w := newScene(t)
+			v := onTmpfs(t, program, w, "state")
+			daemon := v.startDaemon()
+			v.run("apply")
+			w.ResetRequests()
+			release := fill(t, v.at("state"), pages*int64(os.Getpagesize()))
+			status, words := v.ends("renew", "a", "b")
+			v.saysWhatFailed(status, words, exitFailed)
+			v.fits()
+			v.ends("status") // whatever it says, it is no reason to end
+			release()
+			v.run("apply", "a", "b")
+			if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			daemon.ends(t, 0)
+			if log := daemon.words.String(); pages > 0 && !systemsWords.MatchString(log) {
+				t.Errorf("its log does not tell of the full disk:\n%s", log)
+			}
+			v.goOn(2)
+		})
+	}
+}

@@ -53,6 +53,9 @@ func there(path string) bool {
 // systemsWords are what people read of ENOSPC and EIO.
 var systemsWords = regexp.MustCompile(`no space left on device|input/output error|disk is full`)
 
+// remedies say what to do about it.
+var remedies = regexp.MustCompile(`(?i)free (some )?space|see its words for what to mend|Check that the folder exists|Create the webroot folder`)
+
 // saysWhatFailed checks how a run ended whose disk failed it: with a code of
 // the contract, and words that name the trouble.
 func (v *victim) saysWhatFailed(status syscall.WaitStatus, words string, codes ...int) {
@@ -63,8 +66,8 @@ func (v *victim) saysWhatFailed(status syscall.WaitStatus, words string, codes .
 	if strings.Contains(words, "panic") || strings.Contains(words, "goroutine ") {
 		v.Errorf("it panicked:\n%s", words)
 	}
-	if status.ExitStatus() != 0 && !systemsWords.MatchString(words) {
-		v.Errorf("it does not say what failed:\n%s", words)
+	if status.ExitStatus() != 0 && (!systemsWords.MatchString(words) || !remedies.MatchString(words)) {
+		v.Errorf("it does not say what failed, or what to do:\n%s", words)
 	}
 }
 

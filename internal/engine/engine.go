@@ -121,21 +121,33 @@ func (e *Engine) current() *parts {
 }
 
 // Ask stores a person's wish for certificates and wakes the engine. It
-// returns once the wish survives a crash.
+// returns once the wish survives a crash. Its error is a *FaultError; the wish
+// for other certificates may be stored then.
 func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, version string) error {
 	ask := plan.Ask{At: time.Now(), Version: version}
-	var errs []error
+	var failed []error
 	for _, name := range names {
-		errs = append(errs, e.Store.UpdateCert(ctx, name, func(k *plan.KnownCert) error {
+		err := e.Store.UpdateCert(ctx, name, func(k *plan.KnownCert) error {
 			if k.Asks == nil {
 				k.Asks = map[plan.AskKind]plan.Ask{}
 			}
 			k.Asks[kind] = ask
 			return nil
-		}))
+		})
+		if err != nil {
+			failed = append(failed, err)
+		}
 	}
 	e.Wake()
-	return errors.Join(errs...)
+	if len(failed) == 0 {
+		return nil
+	}
+	fault, _ := faultOf(failed[0])
+	fault.Words = "store what was asked for: " + fault.Words
+	for _, err := range failed[1:min(len(failed), 5)] {
+		fault.Detail = append(fault.Detail, err.Error())
+	}
+	return &FaultError{Fault: fault, Err: errors.Join(failed...)}
 }
 
 // World is what plan looks at, read from the store.

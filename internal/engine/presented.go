@@ -63,7 +63,9 @@ func (w *worker) remember(ctx context.Context, s challenge.Solver, c challenge.C
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("store what is about to be presented: %w", err)
+		fault, _ := faultOf(err) // of the disk, not of the challenge
+		fault.Words = "store what is about to be presented: " + fault.Words
+		return &FaultError{Fault: fault, Err: err}
 	}
 	return nil
 }
