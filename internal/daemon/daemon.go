@@ -78,7 +78,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d.Relog(cfg.Log)
-	if d.store, err = d.hold(ctx, cfg); err != nil {
+	d.store, err = d.hold(ctx, cfg)
+	if err != nil && ctx.Err() != nil {
+		d.log.Info("ended while it waited for the state", "because", context.Cause(ctx).Error())
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	err = d.serve(ctx, cfg)
@@ -140,6 +145,9 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 func (d *daemon) loop(ctx context.Context, ended chan error) error {
 	beat, stopBeat := d.notify.heartbeat()
 	defer stopBeat()
+	look := time.NewTicker(clockEvery)
+	defer look.Stop()
+	clock := newClockWatch()
 	for {
 		select {
 		case <-ctx.Done():
@@ -152,6 +160,11 @@ func (d *daemon) loop(ctx context.Context, ended chan error) error {
 			done <- d.reload()
 		case <-beat:
 			d.notify.alive()
+		case <-look.C:
+			if by := clock.stepped(); by != 0 {
+				d.log.Info("the clock was set, or the machine has slept; looking at everything now", "by", by.Round(time.Second).String())
+				d.engine.Wake()
+			}
 		case s := <-d.Signals:
 			if s == syscall.SIGHUP {
 				_ = d.reload() // logged, and a Problem
