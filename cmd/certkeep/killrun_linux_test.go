@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -43,9 +42,10 @@ func TestKilledDaemonGoesOn(t *testing.T) {
 	}
 }
 
-// daemonKilledAt starts the daemon and kills it when the CA has done what so
-// many requests of a kind asked for, and has answered none of them.
-func (v *victim) daemonKilledAt(ca *scene, kind acmetest.Kind, held int) {
+// daemonKilledAt starts the daemon, has a command ask it for something, and
+// kills it when the CA has done what so many requests of a kind asked for, and
+// has answered none of them.
+func (v *victim) daemonKilledAt(ca *scene, kind acmetest.Kind, held int, command ...string) {
 	v.Helper()
 	reached := make(chan struct{}, 10)
 	ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -57,9 +57,9 @@ func (v *victim) daemonKilledAt(ca *scene, kind acmetest.Kind, held int) {
 		reached <- struct{}{}
 		<-r.Context().Done() // whoever asked is gone
 	})
-	daemon := exec.Command(v.program, v.args("run")...)
-	if err := daemon.Start(); err != nil {
-		v.Fatal(err)
+	daemon := v.startDaemon()
+	if len(command) > 0 {
+		v.start(command) // it is told that the daemon went away
 	}
 	for range held {
 		select {
@@ -71,6 +71,6 @@ func (v *victim) daemonKilledAt(ca *scene, kind acmetest.Kind, held int) {
 	if err := daemon.Process.Kill(); err != nil {
 		v.Fatal(err)
 	}
-	_ = daemon.Wait() // it was killed
+	<-daemon.ended
 	ca.Intercept(nil)
 }

@@ -124,16 +124,30 @@ func (v *victim) goOnAfterPowerCut() {
 func TestPowerCutUnderDaemon(t *testing.T) {
 	newImage(t, t.TempDir()) // or it is skipped
 	program := buildProgram(t)
-	for _, kind := range []acmetest.Kind{acmetest.NewAccount, acmetest.NewOrder, acmetest.Challenge, acmetest.Finalize, acmetest.Certificate} {
-		t.Run(string(kind), func(t *testing.T) {
+	for _, test := range []struct {
+		kind    acmetest.Kind
+		held    int      // requests: of each certificate, or for the account of both
+		command []string // what the daemon is asked for once all is well; else it issues
+	}{
+		{acmetest.NewAccount, 1, nil},
+		{acmetest.NewOrder, 2, nil},
+		{acmetest.Challenge, 2, nil},
+		{acmetest.Finalize, 2, nil},
+		{acmetest.Certificate, 2, nil},
+		{acmetest.NewOrder, 2, []string{"renew", "a", "b"}},
+		{acmetest.Finalize, 2, []string{"renew", "a", "b"}},
+		{acmetest.Certificate, 2, []string{"renew", "a", "b"}},
+	} {
+		t.Run(strings.Join(append([]string{string(test.kind)}, test.command...), " "), func(t *testing.T) {
 			t.Parallel()
 			w := newScene(t)
 			v, disk := onImage(t, program, w, t.TempDir())
-			held := 2
-			if kind == acmetest.NewAccount {
-				held = 1 // of both certificates
+			if test.command != nil {
+				v.run("apply")
+				syncAll(t, v.dir)
+				w.ResetRequests()
 			}
-			v.daemonKilledAt(w, kind, held)
+			v.daemonKilledAt(w, test.kind, test.held, test.command...)
 			v.losesPower(disk)
 			if v.read("state/lock") == "" {
 				t.Error("the next holder cannot see that the last one died")
