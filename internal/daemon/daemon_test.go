@@ -172,6 +172,20 @@ func TestWaitsForACommand(t *testing.T) {
 	p.waitReady()
 }
 
+// A daemon that waits may be told to end: that is no failure.
+func TestEndsWhileItWaits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	held := s.hold()
+	defer held.Close()
+	p := start(t, s.config)
+	p.waitLog("waiting for the state", 1)
+	p.signal(syscall.SIGTERM)
+	if code := p.waitEnd(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM: %s", code, p.logged())
+	}
+}
+
 // A file that is no socket is somebody's, and is not deleted.
 func TestForeignSocketFileStays(t *testing.T) {
 	t.Parallel()
