@@ -7,6 +7,9 @@
 //
 // Run is the function to call. While it lives, and at its end, it holds the
 // invariants of judge.go against what it sees; what breaks one is in Result.
+//
+// LiveWhole lives through one life from registration to the end, in which one
+// request to the CA, or one change of the disk, goes wrong in one way.
 package sim
 
 import (
