@@ -227,8 +227,9 @@ func (ca *CA) signed(ctx context.Context, a Account, op string, f func(context.C
 	return rec, err
 }
 
-// doubtsAccount reports whether a refusal may be one of the account.
+// doubtsAccount reports whether a refusal may be one of the account. A key that
+// the account had once gives a bad signature, which CAs call malformed.
 func doubtsAccount(e *Error) bool {
-	return e.Type == acme.ProblemTypeUnauthorized ||
+	return e.Type == acme.ProblemTypeUnauthorized || e.Type == acme.ProblemTypeMalformed ||
 		(e.Type == "" && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden))
 }
