@@ -31,6 +31,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/plan":    1,
 		"internal/keys":    1,
 		"internal/chain":   1,
+		"internal/dane":    1,
 		"internal/durable": 1,
 		"internal/network": 1,
 		"internal/command": 1,
