@@ -55,7 +55,7 @@ func TestWriteOnFullDisk(t *testing.T) {
 					full = t.Run(fmt.Sprintf("%d pages free", pages), func(t *testing.T) {
 						full = onTmpfs(t, program, w, folder).livesOnFullDisk(folder, life, int64(pages*os.Getpagesize()))
 					}) && full
-					if !full && pages == 0 {
+					if !full && pages == 0 && !t.Failed() {
 						t.Error("no disk was full")
 					}
 				}

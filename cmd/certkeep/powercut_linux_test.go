@@ -60,7 +60,7 @@ func TestPowerCutAtAnySystemCall(t *testing.T) {
 	newImage(t, t.TempDir()) // or it is skipped
 	program := buildProgram(t)
 	const lanes = 2
-	every := 29 * lanes
+	every := 43 * lanes
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = lanes
 	}
@@ -75,7 +75,7 @@ func TestPowerCutAtAnySystemCall(t *testing.T) {
 						v, disk := onImage(t, program, w, t.TempDir())
 						killed = v.livesThroughPowerCut(life, disk, n)
 					}) && killed
-					if !killed && n == first {
+					if !killed && n == first && !t.Failed() {
 						t.Errorf("the power was not cut even at change %d", n)
 					}
 				}

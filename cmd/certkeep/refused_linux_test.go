@@ -107,7 +107,7 @@ func TestWriteRefusedAtAnySystemCall(t *testing.T) {
 						v := newVictim(t, program, w)
 						refused = v.livesThroughRefusal(life, tampering{at: n, stays: stays})
 					}) && refused
-					if !refused && n == first {
+					if !refused && n == first && !t.Failed() {
 						t.Errorf("nothing was refused, even at change %d", n)
 					}
 				}
