@@ -22,6 +22,8 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/dns":       3,
 		"internal/deploy":    3,
 		"internal/verify":    3,
+		"internal/ocsp":      3,
+		"internal/ct":        3,
 
 		"internal/config":        2,
 		"internal/store":         2,
@@ -36,6 +38,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/network": 1,
 		"internal/command": 1,
 		"internal/service": 1,
+		"internal/hpkp":    1,
 
 		"internal/store/plainjson": 1, // knows JSON, and nothing of the store
 	}[dir]

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -83,15 +84,19 @@ func (w *Web) Ask(req *http.Request, limit int64) (Reply, error) {
 	client := http.Client{Transport: w.transport, CheckRedirect: checkRedirect}
 	resp, err := client.Do(out)
 	if err != nil {
+		// The caller names the address, in fewer words than the client does.
+		if inner, ok := errors.AsType[*url.Error](err); ok {
+			err = inner.Err
+		}
 		return Reply{}, lateOr(ctx, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return Reply{}, fmt.Errorf("read the answer of %s: %w", req.URL, lateOr(ctx, err))
+		return Reply{}, fmt.Errorf("read the answer: %w", lateOr(ctx, err))
 	}
 	if int64(len(body)) > limit {
-		return Reply{}, fmt.Errorf("%w: %s sent more than %d KiB", ErrTooLong, req.URL, limit>>10)
+		return Reply{}, fmt.Errorf("%w: more than %d bytes", ErrTooLong, limit)
 	}
 	return Reply{
 		Status:     resp.StatusCode,
