@@ -1,9 +1,10 @@
 // Package keys makes, reads and names private keys.
 //
 // Generate makes a key of a Type, Marshal and Parse turn it into PEM and
-// back, and Fingerprint gives the name under which it is stored and compared
-// everywhere: the SHA-256 of its public half. No error of this package ever
-// carries key material.
+// back, MarshalEncrypted and ParseWith do so under a passphrase, and
+// Fingerprint gives the name under which it is stored and compared everywhere:
+// the SHA-256 of its public half. No error of this package ever carries key
+// material or a passphrase.
 package keys
 
 import (

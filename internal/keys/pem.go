@@ -13,7 +13,11 @@ import (
 // maxPEM bounds what Parse looks at: an RSA key of 16,384 bits takes 13 KiB.
 const maxPEM = 64 << 10
 
-// EncryptedError says that a private key is protected by a passphrase.
+// encryptedBlock is the type of PEM blocks with an EncryptedPrivateKeyInfo.
+const encryptedBlock = "ENCRYPTED PRIVATE KEY"
+
+// EncryptedError says that a private key is protected by a passphrase, and
+// that none was given.
 type EncryptedError struct {
 	Kind string // the PEM block's type
 }
@@ -27,7 +31,14 @@ func (e *EncryptedError) Error() string {
 // Parse reads the first private key in PEM: PKCS#8, PKCS#1 (RSA) or SEC 1
 // (EC). Other blocks before it, such as EC PARAMETERS or certificates, are
 // passed over. A key under a passphrase gives an *EncryptedError.
-func Parse(text []byte) (crypto.Signer, error) {
+func Parse(text []byte) (crypto.Signer, error) { return ParseWith(text, nil) }
+
+// ParseWith reads like Parse, and opens a key that is protected by passphrase:
+// encrypted PKCS#8 (RFC 5958 section 3) with AES, 3DES or Blowfish behind
+// PBKDF2 or scrypt, and OpenSSL's traditional form. A key in the clear needs no
+// passphrase; the one given is not looked at. An empty passphrase is none. One
+// that does not fit gives a *PassphraseError.
+func ParseWith(text, passphrase []byte) (crypto.Signer, error) {
 	if len(text) > maxPEM {
 		return nil, fmt.Errorf("read private key: %d bytes are too many for a key (at most %d)", len(text), maxPEM)
 	}
@@ -37,13 +48,16 @@ func Parse(text []byte) (crypto.Signer, error) {
 		if block, rest = pem.Decode(rest); block == nil {
 			return nil, noKey(text, passed)
 		}
+		traditional := strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") // RFC 1421
 		switch {
-		case block.Type == "ENCRYPTED PRIVATE KEY":
-			return nil, &EncryptedError{Kind: block.Type}
 		case !strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			passed = append(passed, block.Type)
-		case strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 1421, old OpenSSL
+		case (traditional || block.Type == encryptedBlock) && len(passphrase) == 0:
 			return nil, &EncryptedError{Kind: block.Type}
+		case block.Type == encryptedBlock:
+			return parseEncrypted(block.Bytes, passphrase)
+		case traditional:
+			return parseTraditional(block, passphrase)
 		default:
 			return parseDER(block.Type, block.Bytes)
 		}
