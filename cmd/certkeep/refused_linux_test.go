@@ -88,7 +88,7 @@ func TestWriteRefusedAtAnySystemCall(t *testing.T) {
 	needTracing(t)
 	needAnswers(t)
 	program := buildProgram(t)
-	every := 26
+	every := 37
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = 1
 	}
