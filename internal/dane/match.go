@@ -97,12 +97,6 @@ func (s Set) Missing(p Presented) []Params {
 	return missing
 }
 
-// LooksAtExpiry reports whether every validator that uses one of the records
-// refuses a chain that has ended: then to serve it protects nobody.
-func (s Set) LooksAtExpiry() bool {
-	return !slices.ContainsFunc(s, func(r Record) bool { return r.Usable() && !r.Usage.LooksAtExpiry() })
-}
-
 // What Check may find.
 var (
 	ErrUnusable = errors.New("there is no TLSA record that a client could use")
