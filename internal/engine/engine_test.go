@@ -100,6 +100,20 @@ func (f *fixture) known(name string) *plan.KnownCert {
 	return k
 }
 
+// happened counts events of a kind in a certificate's history.
+func (f *fixture) happened(name string, kind store.EventKind) (n int) {
+	f.Helper()
+	for event, err := range f.store.History(f.Context(), name) {
+		if err != nil {
+			f.Fatal(err)
+		}
+		if event.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
 func TestObtainsAndInstalls(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
 	f.configure(`certificates:
@@ -143,6 +157,16 @@ func TestFirstIssueOfTwoKeyTypes(t *testing.T) {
 	version, _ := f.known("a.test").Version(f.known("a.test").Published)
 	if len(version.Pairs) != 2 {
 		t.Errorf("%d pairs after one pass, want 2", len(version.Pairs))
+	}
+	if n := f.happened("a.test", store.EventInstalled); n != 1 {
+		t.Errorf("installed %d times, want the pairs together", n)
+	}
+	if err := f.Ask(t.Context(), plan.AskRenew, []string{"a.test"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	if n := f.happened("a.test", store.EventInstalled); n != 2 {
+		t.Errorf("installed %d times after a renewal of both, want 2", n)
 	}
 	f.checkServed("a.test")
 }

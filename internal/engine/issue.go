@@ -233,15 +233,18 @@ func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made
 	return w.publishNew(ctx, s, order, record)
 }
 
-// publishNew makes a new version the one that targets are to serve. One write
-// does it, and clears the order and the attempts that led there.
+// publishNew makes a new version the one that targets are to serve, or has it
+// wait for its other key types. One write does it, and clears the order and the
+// attempts that led there.
 func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, record store.VersionRecord) error {
 	now, asked := time.Now(), s.Asked
 	pair, _ := record.Version.Pair(s.KeyType)
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.Name = w.want.Name
 		k.Versions = append(k.Versions, record.Version)
-		k.Published, k.Held = record.Version.ID, false
+		if k.Ready = record.Version.ID; !s.Gather {
+			k.Published, k.Ready, k.Held = record.Version.ID, "", false
+		}
 		k.DropOrders(s.KeyType)
 		k.Succeeded(s.KeyType, now, order.Issuer)
 		k.TakenAway(w.gone.list())

@@ -57,8 +57,9 @@ func misfit(c chain.Chain, want plan.WantedCert) string {
 	return strings.Join(differs, "; ")
 }
 
-// versionWith is a new version: pair, beside the pairs of the published one
-// that are still wanted. Those keep serving until their own renewal.
+// versionWith is a new version: pair, beside the pairs that are still wanted of
+// the one that waits for it, or else of the published one. Those keep serving
+// until their own renewal.
 func (w *worker) versionWith(ctx context.Context, pair plan.Pair, chainPEM string, now time.Time) store.VersionRecord {
 	record := store.VersionRecord{
 		Certificate: w.want.Name,
@@ -66,11 +67,15 @@ func (w *worker) versionWith(ctx context.Context, pair plan.Pair, chainPEM strin
 		Chains:      map[string]string{pair.KeyType: chainPEM},
 	}
 	var old store.VersionRecord
-	if published, ok := w.known.Version(w.known.Published); ok && published.Broken == "" {
-		if r, err := w.engine.Store.Version(ctx, w.want.Name, published.ID); err == nil {
+	base, ok := w.known.Version(w.known.Ready)
+	if !ok || base.Broken != "" {
+		base, ok = w.known.Version(w.known.Published)
+	}
+	if ok && base.Broken == "" {
+		if r, err := w.engine.Store.Version(ctx, w.want.Name, base.ID); err == nil {
 			old = r
 		} else {
-			w.engine.Log.Warn("the published version cannot be read; its other key types are issued again", "certificate", w.want.Name, "error", err)
+			w.engine.Log.Warn("a stored version cannot be read; its other key types are issued again", "certificate", w.want.Name, "version", base.ID, "error", err)
 		}
 	}
 	for _, keyType := range w.want.KeyTypes {
@@ -97,7 +102,7 @@ func (w *worker) publish(ctx context.Context, s plan.Step) *plan.Fault {
 			delete(k.Asks, plan.AskRestore)
 			return nil
 		}
-		k.Published, k.Held = s.Version, restored
+		k.Published, k.Ready, k.Held = s.Version, "", restored
 		if restored {
 			k.HeldAt = time.Now()
 			delete(k.Asks, plan.AskRestore)

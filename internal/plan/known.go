@@ -34,6 +34,7 @@ type KnownIssuer struct {
 type KnownCert struct {
 	Name      string            `json:"name"`
 	Published string            `json:"published,omitempty"` // id of the version that targets are to serve
+	Ready     string            `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
 	Held      bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
 	HeldAt    time.Time         `json:"held_at,omitzero"`    // when it was restored
 	Versions  []Version         `json:"versions,omitempty"`  // newest last

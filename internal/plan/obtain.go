@@ -29,13 +29,15 @@ func (d *decision) obtain() {
 	if d.has && d.letsGo() && d.publishNewer() {
 		return
 	}
+	base := d.base()
 	for _, keyType := range d.want.KeyTypes {
-		at, reason := d.due(d.current, keyType)
+		at, reason := d.due(base, keyType)
 		if changed(reason.Code) && d.publishHeld(reason) {
 			return
 		}
 		d.order(keyType, at, reason)
 	}
+	d.gather(base)
 }
 
 // publishHeld publishes the newest stored version other than the current one
@@ -107,7 +109,7 @@ func (d *decision) due(v Version, keyType string) (time.Time, Reason) {
 	if reason, differs := d.differs(pair); differs && !held {
 		return atOnce, reason
 	}
-	if v.ID == d.known.Published {
+	if v.ID == d.known.Published || v.ID == d.known.Ready {
 		if at, asked := d.renewAsked(pair.Made); asked {
 			return at, Reason{ReasonAsked, "renewal was asked for"}
 		}

@@ -48,7 +48,8 @@ type Step struct {
 	Drop    []string  `json:"drop,omitempty"` // versions to prune, or asks that are answered
 	At      time.Time `json:"at"`             // due when not after now
 	Reason  Reason    `json:"reason"`
-	Asked   bool      `json:"asked,omitempty"` // a person asked for it
+	Asked   bool      `json:"asked,omitempty"`  // a person asked for it
+	Gather  bool      `json:"gather,omitempty"` // what an issue brings waits for other key types
 	Urgent  bool      `json:"urgent,omitempty"`
 	Until   time.Time `json:"until,omitzero"` // when what is served now ends; zero where nothing valid is served
 }

@@ -1,0 +1,37 @@
+package plan
+
+// base is the version that a new pair is put beside: the one that waits for
+// its other key types, else the published one.
+func (d *decision) base() Version {
+	if v, ok := d.ready(); ok {
+		return v
+	}
+	return d.current
+}
+
+// ready is the version that waits to be published.
+func (d *decision) ready() (Version, bool) {
+	v, ok := d.known.Version(d.known.Ready)
+	return v, ok && v.Broken == "" && v.ID != d.known.Published
+}
+
+// gather has pairs of several key types that are due together published
+// together: each but the last waits for the others. Where one of them fails,
+// or has to wait, the others are published without it: a certificate of one
+// type must not end for want of another.
+func (d *decision) gather(base Version) {
+	last := -1
+	own := d.own()
+	for i, s := range own {
+		if (s.Kind != KindIssue && s.Kind != KindResume) || !s.Due(d.now) {
+			continue
+		}
+		if last >= 0 {
+			own[last].Gather = true
+		}
+		last = i
+	}
+	if last < 0 && base.ID != "" && base.ID != d.known.Published {
+		d.add(Step{Kind: KindPublish, Version: base.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "what could be obtained is there"}})
+	}
+}
