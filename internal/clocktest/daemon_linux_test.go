@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -46,17 +47,17 @@ type keeper struct {
 }
 
 // keep starts a daemon and waits until it has both certificates. The CA is
-// reached at directory, by the roots in PEM.
-func keep(t *testing.T, program string, clock *clocktest.Clock, ca *acmetest.CA, directory string, roots []byte) *keeper {
+// reached at directory, by the roots in PEM, and looks into the folder root.
+func keep(t *testing.T, program string, clock *clocktest.Clock, ca *acmetest.CA, root, directory string, roots []byte) *keeper {
 	t.Helper()
 	k := &keeper{T: t, program: program, dir: t.TempDir(), clock: clock, ca: ca}
 	config := fmt.Sprintf(`state: %[1]s/state
 accept_terms: true
-listen: {http: "127.0.0.1:%[2]d"}
+challenges: [{http-01: {webroot: %[2]q}}]
 issuers: {test: {directory: %[3]q, roots_file: "%[1]s/roots.pem"}}
 defaults: {issuer: [test], path: "%[1]s/ssl", renew: {ari: false}}
 certificates: {a: {names: [a.test]}, b: {names: [b.test]}}
-`, k.dir, ca.HTTPPort(), directory)
+`, k.dir, root, directory)
 	err := errors.Join(
 		os.Chmod(k.dir, 0o700), // whatever the umask is
 		os.WriteFile(k.at("certkeep.yaml"), []byte(config), 0o600),
@@ -205,6 +206,21 @@ func (k *keeper) processor() time.Duration {
 		k.Fatal(err)
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond // the kernel counts in hundredths
+}
+
+// webServer shows a folder at a port for as long as the test runs: a port that
+// is held now and then might be taken by somebody else.
+func webServer(t *testing.T) (port int, root string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = t.TempDir()
+	server := &http.Server{Handler: http.FileServer(http.Dir(root))}
+	go server.Serve(listener)
+	t.Cleanup(func() { _ = server.Close() })
+	return listener.Addr().(*net.TCPAddr).Port, root
 }
 
 // front is an HTTPS server before a CA whose own certificate is valid for many

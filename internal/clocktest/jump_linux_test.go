@@ -47,8 +47,9 @@ func TestWallClockJumps(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			ca := acmetest.Start(t, acmetest.Options{})
-			k := keep(t, program, clocktest.New(t), ca, ca.DirectoryURL(), ca.RootPEM())
+			port, root := webServer(t)
+			ca := acmetest.Start(t, acmetest.Options{HTTPPort: port})
+			k := keep(t, program, clocktest.New(t), ca, root, ca.DirectoryURL(), ca.RootPEM())
 			ca.ResetRequests()
 			installed, lines, used := k.installed(), strings.Count(k.logged(), "\n"), k.processor()
 
@@ -101,8 +102,9 @@ func TestWallClockJumpsInTheMiddleOfOrders(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s, %s", test.kind, test.offset), func(t *testing.T) {
 			t.Parallel()
-			ca := acmetest.Start(t, acmetest.Options{})
-			k := keep(t, program, clocktest.New(t), ca, ca.DirectoryURL(), ca.RootPEM())
+			port, root := webServer(t)
+			ca := acmetest.Start(t, acmetest.Options{HTTPPort: port})
+			k := keep(t, program, clocktest.New(t), ca, root, ca.DirectoryURL(), ca.RootPEM())
 			ca.ResetRequests()
 			reached, jumped := make(chan struct{}, 10), make(chan struct{})
 			ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -151,9 +153,10 @@ func buildProgram(t *testing.T, dir string) string {
 func TestTimePassesAtOnce(t *testing.T) {
 	dir, clock := t.TempDir(), clocktest.New(t)
 	program := buildProgram(t, dir)
-	ca := startMoving(t, dir, clock)
+	port, root := webServer(t)
+	ca := startMoving(t, dir, clock, port)
 	directory, roots := front(t, ca)
-	k := keep(t, program, clock, ca, directory, roots)
+	k := keep(t, program, clock, ca, root, directory, roots)
 	used := k.processor()
 	for i := 1; i <= 2; i++ {
 		passed := time.Duration(i) * 70 * day
@@ -189,7 +192,7 @@ func TestTimePassesAtOnce(t *testing.T) {
 }
 
 // startMoving starts a CA that goes by a clock.
-func startMoving(t *testing.T, dir string, clock *clocktest.Clock) *acmetest.CA {
+func startMoving(t *testing.T, dir string, clock *clocktest.Clock, port int) *acmetest.CA {
 	t.Helper()
 	tools := os.Getenv("CERTKEEP_TOOLS")
 	if tools == "" {
@@ -211,5 +214,5 @@ func startMoving(t *testing.T, dir string, clock *clocktest.Clock) *acmetest.CA 
 		t.Fatal(err)
 	}
 	t.Setenv("CERTKEEP_TOOLS", dir)
-	return acmetest.Start(t, acmetest.Options{})
+	return acmetest.Start(t, acmetest.Options{HTTPPort: port})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,14 +32,15 @@ func TestBadNetwork(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			port, root := webServer(t)
 			before := runtime.NumGoroutine()
-			f := newFixture(t, acmetest.Options{})
+			f := newFixture(t, acmetest.Options{HTTPPort: port})
 			chaos, err := f.ca.Disturb(seed)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer chaos.Close()
-			names := f.throughChaos(chaos)
+			names := f.throughChaos(chaos, root)
 			f.untilKept(names, 1)
 			account := f.account("far")
 			f.ask(plan.AskRenew, names...)
@@ -69,11 +71,27 @@ func TestBadNetwork(t *testing.T) {
 	}
 }
 
-// throughChaos configures certificates that are reached through a bad network.
-func (f *fixture) throughChaos(chaos *acmetest.Chaos) []string {
+// webServer shows a folder at a port for as long as the test runs. It takes so
+// long that somebody else might take a port that is held now and then.
+func webServer(t *testing.T) (port int, root string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = t.TempDir()
+	server := &http.Server{Handler: http.FileServer(http.Dir(root))}
+	go server.Serve(listener)
+	t.Cleanup(func() { _ = server.Close() })
+	return listener.Addr().(*net.TCPAddr).Port, root
+}
+
+// throughChaos configures certificates that are reached through a bad network,
+// and proven by a web server's folder.
+func (f *fixture) throughChaos(chaos *acmetest.Chaos, root string) []string {
 	f.issuers = fmt.Sprintf("far: {directory: %q, roots_file: %s}", chaos.DirectoryURL(), f.roots)
 	var names []string
-	config := "certificates:\n"
+	config := fmt.Sprintf("challenges: [{http-01: {webroot: %q}}]\ncertificates:\n", root)
 	for i := range inChaos {
 		name := fmt.Sprintf("n%d.test", i)
 		names = append(names, name)
