@@ -113,6 +113,41 @@ func (s *Server) query(ctx context.Context, name string, kind uint16) (*dns.Msg,
 	return r, err
 }
 
+// Set returns the records of a type that the server has at name, as a zone
+// file would have them behind the name: TTL, class, type and value, sorted.
+func (s *Server) Set(t testing.TB, name, kind string) []string {
+	t.Helper()
+	r, err := s.query(t.Context(), name, dns.StringToType[kind])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []string
+	for _, rr := range r.Answer {
+		if strings.EqualFold(rr.Header().Name, dns.Fqdn(name)) {
+			_, rest, _ := strings.Cut(rr.String(), "\t")
+			records = append(records, strings.ReplaceAll(rest, "\t", " "))
+		}
+	}
+	slices.Sort(records)
+	return records
+}
+
+// Serial returns the serial number of a zone: it grows with each change.
+func (s *Server) Serial(t testing.TB, zone string) uint32 {
+	t.Helper()
+	r, err := s.query(t.Context(), zone, dns.TypeSOA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rr := range r.Answer {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return soa.Serial
+		}
+	}
+	t.Fatalf("%s has no SOA record", zone)
+	return 0
+}
+
 // TXT returns the texts that the server has at name, sorted.
 func (s *Server) TXT(t testing.TB, name string) []string {
 	t.Helper()

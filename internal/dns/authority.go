@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -24,15 +25,19 @@ func (n Nameserver) String() string {
 	return fmt.Sprintf("%s (%s)", n.Name, n.Address)
 }
 
-// Lack is a server that does not show a record.
+// Lack is a server that does not show a record or set.
 type Lack struct {
 	Server Nameserver
-	Err    error // why it could not be asked; nil: it answered, without the record
+	Err    error    // why it could not be asked; nil: it answered otherwise
+	Shows  []string // the set that it has instead
 }
 
 func (l Lack) String() string {
-	if l.Err != nil {
+	switch {
+	case l.Err != nil:
 		return fmt.Sprintf("%s cannot be asked (%v)", l.Server, l.Err)
+	case len(l.Shows) > 0:
+		return fmt.Sprintf("%s has another set (%.200q)", l.Server, strings.Join(l.Shows, ", "))
 	}
 	return fmt.Sprintf("%s does not have it", l.Server)
 }
@@ -97,26 +102,36 @@ func (r Resolver) Authorities(ctx context.Context, name string) ([]Nameserver, e
 // a route (mostly IPv6) does not count while another address of the same
 // server shows the record.
 func (r Resolver) Lacking(ctx context.Context, servers []Nameserver, record Record) []Lack {
-	errs := make([]error, len(servers))
+	return survey(servers, func(address string) (bool, []string, error) {
+		shown, err := r.shows(ctx, address, record)
+		return shown, nil, err
+	})
+}
+
+// survey asks all servers at the same time. ask reports whether one shows what
+// it should, what it shows instead, and why it could not be asked.
+func survey(servers []Nameserver, ask func(address string) (bool, []string, error)) []Lack {
+	lacks := make([]Lack, len(servers))
 	shown := make([]bool, len(servers))
 	var group sync.WaitGroup
 	for i, server := range servers {
-		group.Go(func() { shown[i], errs[i] = r.shows(ctx, server.Address, record) })
+		lacks[i].Server = server
+		group.Go(func() { shown[i], lacks[i].Shows, lacks[i].Err = ask(server.Address) })
 	}
 	group.Wait()
-	return judge(servers, shown, errs)
+	return judge(lacks, shown)
 }
 
-// judge is Lacking once every server was asked.
-func judge(servers []Nameserver, shown []bool, errs []error) []Lack {
+// judge is survey once every server was asked.
+func judge(asked []Lack, shown []bool) []Lack {
 	good := make(map[string]bool) // by server name
-	for i, server := range servers {
-		good[server.Name] = good[server.Name] || shown[i]
+	for i, l := range asked {
+		good[l.Server.Name] = good[l.Server.Name] || shown[i]
 	}
 	var lacking []Lack
-	for i, server := range servers {
-		if !shown[i] && !(noRoute(errs[i]) && good[server.Name]) {
-			lacking = append(lacking, Lack{Server: server, Err: errs[i]})
+	for i, l := range asked {
+		if !shown[i] && !(noRoute(l.Err) && good[l.Server.Name]) {
+			lacking = append(lacking, l)
 		}
 	}
 	return lacking

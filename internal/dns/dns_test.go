@@ -51,6 +51,25 @@ func TestRecordOfAnotherType(t *testing.T) {
 	}
 }
 
+// Hex digits are the same in either case, and blanks between them are nothing.
+func TestRecordInAnotherSpelling(t *testing.T) {
+	shown, err := Record{Name: "_25._tcp.mx.example.com", Type: "TLSA", Value: "3 1 1 " + strings.Repeat("ab", 32)}.resource()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]bool{
+		"3 1 1 " + strings.Repeat("AB", 32):                                  true,
+		"3 1 1 " + strings.Repeat("ab", 16) + " " + strings.Repeat("aB", 16): true,
+		"3 1 1 " + strings.Repeat("AC", 32):                                  false,
+		"3 1 2 " + strings.Repeat("AB", 32):                                  false,
+	} {
+		r := Record{Name: "_25._TCP.mx.example.com", Type: "TLSA", Value: value}
+		if found, err := r.in([]dns.RR{shown}); err != nil || found != want {
+			t.Errorf("%s: found %v, %v", value, found, err)
+		}
+	}
+}
+
 func TestRecordRefused(t *testing.T) {
 	bad := []Record{
 		{Name: "", Type: "TXT"},

@@ -182,6 +182,25 @@ func FuzzAnswers(f *testing.F) {
 			return err
 		})
 		try(1, func(r Resolver) error {
+			server := Nameserver{Address: "192.0.2.1"}
+			set, err := r.Look(t.Context(), server, name, "TXT")
+			for _, value := range set.Values {
+				if found, err := (Record{Name: name, Type: "TXT", Value: value}).resource(); err != nil {
+					t.Errorf("%q cannot be written again: %v, %v", value, found, err)
+				}
+			}
+			return err
+		})
+		try(1, func(r Resolver) error {
+			lacking := r.Differing(t.Context(), []Nameserver{{Address: "192.0.2.1"}}, Set{Name: name, Type: "TLSA"})
+			for _, l := range lacking {
+				if strings.ContainsFunc(l.String(), unicode.IsControl) {
+					t.Errorf("it says %q", l.String())
+				}
+			}
+			return nil
+		})
+		try(1, func(r Resolver) error {
 			m := new(dns.Msg).SetUpdate("example.com.")
 			answer, err := r.exchange(t.Context(), "192.0.2.1", m, key)
 			if err == nil {

@@ -161,7 +161,8 @@ func TestLackingForWantOfARoute(t *testing.T) {
 		{[]bool{false, false}, []error{nil, noWay}, 2},
 		{[]bool{false, false}, []error{noWay, noWay}, 2},
 	} {
-		if got := judge(servers, tt.shown, tt.errs); len(got) != tt.want {
+		asked := []Lack{{Server: servers[0], Err: tt.errs[0]}, {Server: servers[1], Err: tt.errs[1]}}
+		if got := judge(asked, tt.shown); len(got) != tt.want {
 			t.Errorf("%v, %v: got %v", tt.shown, tt.errs, got)
 		}
 	}

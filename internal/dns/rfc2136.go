@@ -57,11 +57,16 @@ func NewRFC2136(c RFC2136Config) (*RFC2136, error) {
 // Add implements Writer.
 func (u *RFC2136) Add(ctx context.Context, r Record) error {
 	return u.change(ctx, "add", r, func(m *dns.Msg, rr dns.RR) {
-		// Without this condition an addition beside a CNAME would be ignored
-		// with a smile (RFC 2136 section 3.4.2.2).
-		m.RRsetNotUsed([]dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: rr.Header().Name, Rrtype: dns.TypeCNAME}}})
+		noAlias(m, rr.Header().Name)
 		m.Insert([]dns.RR{rr})
 	})
+}
+
+// noAlias has the server refuse the update where name owns a CNAME: without
+// this condition it would ignore the addition with a smile (RFC 2136 section
+// 3.4.2.2).
+func noAlias(m *dns.Msg, name string) {
+	m.RRsetNotUsed([]dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME}}})
 }
 
 // Remove implements Writer.
@@ -85,15 +90,28 @@ func (u *RFC2136) change(ctx context.Context, verb string, r Record, fill func(*
 	m := new(dns.Msg)
 	m.SetUpdate(zone)
 	fill(m, rr)
+	err = u.ask(ctx, servers, func(server string) error {
+		_, err := u.resolver.exchange(ctx, server, m, u.key)
+		return err
+	})
+	if err != nil {
+		return &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err, Hint: u.hint(err, zone)}
+	}
+	return nil
+}
+
+// ask asks the addresses of one server in turn, until one gives an answer.
+func (u *RFC2136) ask(ctx context.Context, servers []string, question func(server string) error) error {
+	var err error
 	for _, server := range servers {
-		if _, err = u.resolver.exchange(ctx, server, m, u.key); err == nil {
+		if err = question(server); err == nil {
 			return nil
 		}
 		if _, refused := errors.AsType[*Refusal](err); refused || ctx.Err() != nil {
 			break // another address of the same server knows no better
 		}
 	}
-	return &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err, Hint: u.hint(err, zone)}
+	return err
 }
 
 // locate returns the zone to update and the addresses of the server to ask.

@@ -39,19 +39,23 @@ func (e *Refusal) Error() string {
 }
 
 // exchange asks one server: by UDP, then by TCP where the answer was cut off
-// or none came. An answer to a signed message is proven to be signed by the
+// or none came, or at once where the message is too long for UDP. An answer to a signed message is proven to be signed by the
 // same key; one that says no is returned as a *Refusal, NXDOMAIN excepted.
 func (r Resolver) exchange(ctx context.Context, server string, m *dns.Msg, key *TSIG) (*dns.Msg, error) {
 	server = withPort(server)
 	var answer *dns.Msg
 	var err error
-	for range udpTries {
+	tries := udpTries
+	if m.Len() > udpSize {
+		tries = 0
+	}
+	for range tries {
 		answer, err = r.once(ctx, "udp", server, m, key)
 		if _, slow := errors.AsType[net.Error](err); err == nil || !slow || ctx.Err() != nil {
 			break
 		}
 	}
-	if ctx.Err() == nil && (err != nil || answer.Truncated) {
+	if ctx.Err() == nil && (tries == 0 || err != nil || answer.Truncated) {
 		answer, err = r.once(ctx, "tcp", server, m, key)
 	}
 	if ctx.Err() != nil && err != nil {
