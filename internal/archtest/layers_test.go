@@ -30,15 +30,17 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/store/backend": 2,
 		"internal/store/dir":     2,
 
-		"internal/plan":    1,
-		"internal/keys":    1,
-		"internal/chain":   1,
-		"internal/dane":    1,
-		"internal/durable": 1,
-		"internal/network": 1,
-		"internal/command": 1,
-		"internal/service": 1,
-		"internal/hpkp":    1,
+		"internal/plan":     1,
+		"internal/keys":     1,
+		"internal/chain":    1,
+		"internal/dane":     1,
+		"internal/durable":  1,
+		"internal/network":  1,
+		"internal/command":  1,
+		"internal/service":  1,
+		"internal/keystore": 1,
+		"internal/params":   1,
+		"internal/hpkp":     1,
 
 		"internal/store/plainjson": 1, // knows JSON, and nothing of the store
 	}[dir]
