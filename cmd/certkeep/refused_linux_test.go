@@ -54,7 +54,7 @@ func there(path string) bool {
 var systemsWords = regexp.MustCompile(`no space left on device|input/output error|disk is full`)
 
 // remedies say what to do about it.
-var remedies = regexp.MustCompile(`(?i)free (some )?space|see its words for what to mend|Check that the folder exists|Create the webroot folder`)
+var remedies = regexp.MustCompile(`(?i)free (some )?space|see its words for what to mend|Check that the folder exists|Create the webroot folder|all is stored, and the next run tidies up`)
 
 // saysWhatFailed checks how a run ended whose disk failed it: with a code of
 // the contract, and words that name the trouble.

@@ -112,7 +112,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	if err := s.lock.Unlock(); err != nil {
-		return fmt.Errorf("let go of the state in %s: %w", s.path, err)
+		return fmt.Errorf("let go of the state in %s: %w; all is stored, and the next run tidies up", s.path, err)
 	}
 	return nil
 }
