@@ -48,7 +48,7 @@ func (e *PassphraseError) Error() string {
 
 // MarshalEncrypted writes a key as encrypted PKCS#8 PEM (RFC 5958 section 3)
 // under a passphrase, which must not be empty: AES-256 in CBC mode, and a
-// derivation that takes some tenths of a second.
+// derivation that takes a tenth of a second of a core, or a little more.
 //
 // The same key, passphrase and way give the same bytes, so that an installed
 // file can be compared. Salt and IV are drawn from the private key by HKDF
