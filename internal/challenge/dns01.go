@@ -114,7 +114,7 @@ func (s *DNS01) record(ctx context.Context, c Challenge) (dns.Record, error) {
 			return dns.Record{}, err
 		}
 	}
-	return dns.Record{Name: name, Type: "TXT", Value: c.DNSValue(), TTL: s.config.TTL}, nil
+	return dns.Record{Name: name, Type: "TXT", Value: c.DNSValue(), TTL: s.config.TTL, Subject: c.Identifier.String()}, nil
 }
 
 // Wait implements Waiter: until every authoritative server shows the record.

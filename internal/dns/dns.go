@@ -1,8 +1,10 @@
 // Package dns writes and checks DNS records, without any provider's API: by
-// dynamic update (RFC 2136) or by a program of the administrator.
+// dynamic update (RFC 2136), by a program of the administrator, or by files
+// from which such a program makes zones.
 //
-// NewRFC2136 and NewProgram make a Writer; a Resolver finds aliases, zones and
-// authoritative servers, and says which of them lack a record. Whoever writes
+// NewRFC2136, NewProgram and NewZoneFile make a Writer, the first two of them a
+// Replacer of whole sets; a Resolver finds aliases, zones and authoritative
+// servers, and says which of them lack a record or set. Whoever writes
 // a record asks Resolver.Alias first: a server accepts an addition to a name
 // that owns a CNAME and silently ignores it (RFC 2136 section 3.4.2.2).
 //
@@ -32,6 +34,9 @@ type Record struct {
 	Type  string        // "TXT", "TLSA", …
 	Value string        // a TXT record's text as it is; otherwise presentation form
 	TTL   time.Duration // zero is DefaultTTL
+	// Subject is the name that a challenge's record proves, with "*." where
+	// it is a wildcard's. Only ZoneFile needs it: Name does not tell them apart.
+	Subject string
 }
 
 // Writer changes records. Both methods may be repeated: adding what is there

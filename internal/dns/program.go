@@ -61,13 +61,9 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 		return fail(err, "")
 	}
 	name := rr.Header().Name
-	zone := longest(p.zones, name)
-	if zone == "" {
-		found, err := p.resolver.Zone(ctx, name)
-		if err != nil {
-			return fail(err, "list the zone in zones")
-		}
-		zone = found.Name
+	zone, err := p.resolver.zoneAmong(ctx, p.zones, name)
+	if err != nil {
+		return fail(err, "list the zone in zones")
 	}
 	change := struct {
 		Action string `json:"action"`

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/miekg/dns"
 
@@ -22,6 +23,10 @@ type inZone struct {
 
 // errTwice: the second set would take away what the first one added.
 var errTwice = errors.New("the same records are given twice")
+
+// errStrange: what stands in DNS goes into the environment of a program, which
+// may read it line by line.
+var errStrange = errors.New("a foreign record has control characters in it; remove it by hand")
 
 // Replace implements Replacer: one signed update for each zone, which the
 // server makes as a whole or not at all (RFC 2136 section 3.7). A TTL that
@@ -183,6 +188,9 @@ func (p *Program) difference(ctx context.Context, s Set) (missing, extra []strin
 			}
 		}
 		for _, value := range found.Values {
+			if strings.ContainsFunc(value, unicode.IsControl) && !slices.Contains(wanted, value) {
+				return nil, nil, fmt.Errorf("%.100q at %s: %w", value, plain(s.Name), errStrange)
+			}
 			if !slices.Contains(wanted, value) && !slices.Contains(extra, value) {
 				extra = append(extra, value)
 			}

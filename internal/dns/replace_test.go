@@ -11,6 +11,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/bindtest"
 	"github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/dane"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -63,6 +64,31 @@ func TestReplace(t *testing.T) {
 		if got := s.TXT(t, a); !slices.Equal(got, []string{"stays"}) {
 			t.Errorf("%s: another type lost %q", step.name, got)
 		}
+	}
+}
+
+// What package dane writes comes back as the same set, whatever its length.
+func TestReplaceTLSA(t *testing.T) {
+	s := bindtest.Start(t, bindtest.Zone{Name: "example.test"})
+	want, err := dane.ParseSet([]string{
+		"3 1 1 " + hex("01"), "3 1 2 " + hex("01") + hex("02"), "2 0 0 " + strings.Repeat("0123", 3000), "255 7 9 00",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := tlsaSet("_25._tcp.mail.example.test", want.Texts()...)
+	if _, err := writer(t, s, nil).Replace(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := Resolver{}.Look(t.Context(), Nameserver{Address: s.Address}, set.Name, "TLSA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := dane.ParseSet(shown.Values); err != nil || !got.Equal(want) {
+		t.Errorf("got %q, %v", shown.Values, err)
+	}
+	if differing := (Resolver{}).Differing(t.Context(), []Nameserver{{Address: s.Address}}, set); len(differing) != 0 {
+		t.Errorf("got %v", differing)
 	}
 }
 
@@ -144,17 +170,18 @@ func TestProgramReplaces(t *testing.T) {
 }
 
 func TestProgramReplaceFails(t *testing.T) {
-	s := bindtest.Start(t, bindtest.Zone{Name: "example.test"})
+	s := bindtest.Start(t, bindtest.Zone{Name: "example.test", Records: "strange IN TXT \"a\\010b\"\n"})
 	p, err := NewProgram(ProgramConfig{Command: command.Command{Shell: "exit 3"}, Zones: []string{"example.test"}, Resolver: Resolver{Nameservers: []string{s.Address}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, set := range map[string]Set{
 		"program": tlsaSet("_25._tcp.a.example.test", "3 1 1 "+hex("01")), "record": tlsaSet("_25._tcp.a.example.test", "3 1 x"),
+		"strange value":   {Name: "strange.example.test", Type: "TXT", Values: []string{"a"}},
 		"no server knows": tlsaSet("_25._tcp.a.example.org"), "name": tlsaSet("a b"),
 	} {
 		changed, err := p.Replace(t.Context(), set)
-		if failure, ok := errors.AsType[*Error](err); !ok || failure.Code != plan.CodeDNSUpdate || len(changed) != 0 {
+		if failure, ok := errors.AsType[*Error](err); !ok || failure.Code != plan.CodeDNSUpdate || len(changed) != 0 || errors.Is(err, errStrange) != (name == "strange value") {
 			t.Errorf("%s: changed %v, %v", name, changed, err)
 		}
 	}

@@ -176,6 +176,16 @@ func (r Resolver) Zone(ctx context.Context, name string) (Zone, error) {
 	return findZone(name, func(name string) (*dns.Msg, error) { return r.ask(ctx, name, dns.TypeSOA) })
 }
 
+// zoneAmong returns the longest of the zones that name lies in, or else the one
+// that DNS says.
+func (r Resolver) zoneAmong(ctx context.Context, zones []string, name string) (string, error) {
+	if zone := longest(zones, name); zone != "" {
+		return zone, nil
+	}
+	found, err := r.Zone(ctx, name)
+	return found.Name, err
+}
+
 // findZone walks up from name to the first SOA. Mostly the first answer holds
 // it: for a name that is not the top of a zone, the SOA comes in the authority
 // section (RFC 2308 section 3).
