@@ -85,7 +85,7 @@ const DefaultTarget = "default"
 // Endpoint is a port where the certificate has to be seen.
 type Endpoint struct {
 	Port     int
-	StartTLS string   // "" when TLS begins at once, else smtp, imap, pop3 or postgres
+	StartTLS string   // "" when TLS begins at once, else the protocol in which it is asked for
 	Hosts    []string // asked for by SNI; empty means the certificate's names
 	Address  string   // "" is this node, "dns" what DNS says, else an IP address or host
 }

@@ -84,6 +84,7 @@ certificates:
   default: {names: [a.example]}
   several: {names: [b.example], services: [postfix, dovecot, nginx, apache, web]}
   own: {names: [c.example], verify: [25, 143, 110, 587, 993, {port: 5432}, {port: 25, starttls: false, hosts: [X.example], address: dns}]}
+  others: {names: [f.example], verify: [21, 389, 4190, 5222, 5269, 2000, {port: 5000, starttls: xmpp}]}
   off: {names: [d.example], verify: false}
   mute: {names: [e.example], services: [mute]}
 `)
@@ -94,6 +95,9 @@ certificates:
 		"own": {
 			port(25, "smtp"), port(143, "imap"), port(110, "pop3"), port(587, "smtp"), port(993, ""), port(5432, "postgres"),
 			{Port: 25, Hosts: []string{"x.example"}, Address: AddressDNS},
+		},
+		"others": {
+			port(21, "ftp"), port(389, "ldap"), port(4190, "sieve"), port(5222, "xmpp"), port(5269, "xmpp-server"), port(2000, ""), port(5000, "xmpp"),
 		},
 		"off":  {},
 		"mute": {},

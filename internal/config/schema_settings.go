@@ -139,8 +139,9 @@ func endpoint() shape[Endpoint] {
 	long := object("endpoint", "A port where the certificate has to be seen.", []key[Endpoint]{
 		field("port", whole("a port", 1, 65535), func(e *Endpoint) *int { return &e.Port }, about{doc: "TCP port. Required.", example: "25"}),
 		field("starttls", either("a protocol or false", "smtp",
-			oneOf("protocol", "smtp", "imap", "pop3", "postgres"), off("", func(string) bool { return true })), func(e *Endpoint) *string { return &e.StartTLS }, about{
-			doc: "Protocol in which TLS is asked for: `smtp`, `imap`, `pop3` or `postgres`; `false` where it begins at once.", standard: "by the port: 25 and 587 smtp, 143 imap, 110 pop3, 5432 postgres", example: "smtp",
+			oneOf("protocol", "smtp", "imap", "pop3", "sieve", "ftp", "xmpp", "xmpp-server", "ldap", "postgres"), off("", func(string) bool { return true })), func(e *Endpoint) *string { return &e.StartTLS }, about{
+			doc:      "Protocol in which TLS is asked for: `smtp`, `imap`, `pop3`, `sieve`, `ftp`, `xmpp`, `xmpp-server`, `ldap` or `postgres`; `false` where it begins at once. In the two of XMPP each of the `hosts` is a domain that the server serves.",
+			standard: "by the port: 25 and 587 smtp, 143 imap, 110 pop3, 4190 sieve, 21 ftp, 5222 xmpp, 5269 xmpp-server, 389 ldap, 5432 postgres", example: "smtp",
 		}),
 		field("hosts", filled(distinct(listOf(hostName(), "a list of names", "[mail.example.com]"))), func(e *Endpoint) *[]string { return &e.Hosts }, about{
 			doc: "Names that are asked for (SNI).", standard: "the certificate's", example: "[mail.example.com]", off: true,
@@ -163,12 +164,22 @@ func endpoint() shape[Endpoint] {
 // starttlsOf is how TLS begins on well-known ports.
 func starttlsOf(port int) string {
 	switch port {
+	case 21:
+		return "ftp"
 	case 25, 587:
 		return "smtp"
 	case 110:
 		return "pop3"
 	case 143:
 		return "imap"
+	case 389:
+		return "ldap"
+	case 4190:
+		return "sieve"
+	case 5222:
+		return "xmpp"
+	case 5269:
+		return "xmpp-server"
 	case 5432:
 		return "postgres"
 	}

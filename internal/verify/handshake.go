@@ -77,7 +77,7 @@ func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
 		}
 	}
 	defer context.AfterFunc(ctx, func() { conn.Close() })() // ends a read when ctx is canceled
-	if err := startTLS(conn, e.StartTLS); err != nil {
+	if err := startTLS(conn, e.StartTLS, e.ServerName); err != nil {
 		seen.err = fmt.Errorf("ask for TLS: %w", err)
 		return seen
 	}

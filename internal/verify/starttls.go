@@ -18,14 +18,20 @@ const (
 
 // The ways to ask for TLS.
 const (
-	smtp     = "smtp"     // RFC 3207
-	imap     = "imap"     // RFC 3501 section 6.2.1
-	pop3     = "pop3"     // RFC 2595 section 4
-	postgres = "postgres" // PostgreSQL's SSLRequest
+	smtp       = "smtp"        // RFC 3207
+	imap       = "imap"        // RFC 3501 section 6.2.1
+	pop3       = "pop3"        // RFC 2595 section 4
+	sieve      = "sieve"       // RFC 5804 section 2.2
+	ftp        = "ftp"         // RFC 4217 section 4
+	xmpp       = "xmpp"        // RFC 6120 section 5, as a client
+	xmppServer = "xmpp-server" // the same, as another server
+	ldap       = "ldap"        // RFC 4511 section 4.14
+	postgres   = "postgres"    // PostgreSQL's SSLRequest
 )
 
-// startTLS speaks a protocol up to the point where TLS begins.
-func startTLS(conn net.Conn, protocol string) error {
+// startTLS speaks a protocol up to the point where TLS begins. In some of them
+// the name that is asked for is said in plain text already.
+func startTLS(conn net.Conn, protocol, name string) error {
 	d := &dialogue{conn: conn, in: bufio.NewReaderSize(conn, maxLine)}
 	switch protocol {
 	case "":
@@ -36,6 +42,16 @@ func startTLS(conn net.Conn, protocol string) error {
 		d.imap()
 	case pop3:
 		d.pop3()
+	case sieve:
+		d.sieve()
+	case ftp:
+		d.ftp()
+	case xmpp:
+		d.xmpp("jabber:client", name)
+	case xmppServer:
+		d.xmpp("jabber:server", name)
+	case ldap:
+		d.ldap()
 	case postgres:
 		d.postgres()
 	default:
@@ -51,7 +67,10 @@ func startTLS(conn net.Conn, protocol string) error {
 // goodbye ends the protocol, so that servers do not log a lost connection. An
 // error does not matter any more.
 func goodbye(w io.Writer, protocol string) {
-	farewell := map[string]string{smtp: "QUIT\r\n", imap: "b LOGOUT\r\n", pop3: "QUIT\r\n", postgres: "X\x00\x00\x00\x04"}[protocol]
+	farewell := map[string]string{
+		smtp: "QUIT\r\n", imap: "b LOGOUT\r\n", pop3: "QUIT\r\n", sieve: "LOGOUT\r\n", ftp: "QUIT\r\n",
+		ldap: ldapUnbind, postgres: "X\x00\x00\x00\x04",
+	}[protocol]
 	if farewell != "" {
 		_, _ = io.WriteString(w, farewell)
 	}
@@ -95,80 +114,5 @@ func (d *dialogue) hear(prefix string) {
 func (d *dialogue) fail(line string) {
 	if d.err == nil {
 		d.err = fmt.Errorf("%w: %s", errAnswer, command.Escape(line))
-	}
-}
-
-// reply reads an answer of SMTP, RFC 5321 section 4.2.1, and returns the texts
-// of its lines.
-func (d *dialogue) reply(code string) []string {
-	var texts []string
-	for range maxLines {
-		line := d.line()
-		if d.err != nil {
-			return nil
-		}
-		text, ok := strings.CutPrefix(line, code)
-		if !ok {
-			d.fail(line)
-			return nil
-		}
-		texts = append(texts, strings.TrimLeft(text, "- "))
-		if !strings.HasPrefix(text, "-") {
-			return texts
-		}
-	}
-	d.fail("an answer without end")
-	return nil
-}
-
-func (d *dialogue) smtp() {
-	d.reply("220")
-	d.say("EHLO localhost\r\n")
-	offered := false
-	for _, extension := range d.reply("250") {
-		offered = offered || strings.EqualFold(extension, "STARTTLS")
-	}
-	if d.err == nil && !offered {
-		d.err = fmt.Errorf("%w: the server does not offer STARTTLS", errAnswer)
-	}
-	d.say("STARTTLS\r\n")
-	d.reply("220")
-}
-
-func (d *dialogue) imap() {
-	d.hear("* OK")
-	d.say("a STARTTLS\r\n")
-	for range maxLines {
-		line := d.line()
-		if d.err != nil || strings.HasPrefix(line, "a OK") {
-			return
-		}
-		if !strings.HasPrefix(line, "* ") { // untagged news may come at any time
-			d.fail(line)
-			return
-		}
-	}
-	d.fail("an answer without end")
-}
-
-func (d *dialogue) pop3() {
-	d.hear("+OK")
-	d.say("STLS\r\n")
-	d.hear("+OK")
-}
-
-func (d *dialogue) postgres() {
-	d.say("\x00\x00\x00\x08\x04\xd2\x16\x2f")
-	if d.err != nil {
-		return
-	}
-	answer, err := d.in.ReadByte()
-	switch {
-	case err != nil:
-		d.err = fmt.Errorf("read an answer: %w", err)
-	case answer == 'N':
-		d.err = fmt.Errorf("%w: the server has TLS turned off", errAnswer)
-	case answer != 'S':
-		d.fail(string(rune(answer)))
 	}
 }
