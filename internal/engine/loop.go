@@ -39,6 +39,9 @@ func (e *Engine) Apply(ctx context.Context, names []string, only Only) (Report, 
 	p := newPass(e, world, only)
 	p.once = true
 	err = p.run(ctx)
+	if slices.ContainsFunc(p.outcomes, Outcome.issued) {
+		e.housekeeping(ctx, true) // seldom enough to read all keys
+	}
 	return Report{Done: p.outcomes, World: p.world, Failed: p.failed()}, err
 }
 

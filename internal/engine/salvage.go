@@ -55,7 +55,8 @@ func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
 
 // housekeeping drops what is kept no longer: replaced files, and keys that a
 // crash left without an order. It runs once a day in a process that goes on,
-// and where little is lost by it at the start of any.
+// after a single pass that issued something, and without the keys, which all
+// have to be read for it, at the start of any.
 func (e *Engine) housekeeping(ctx context.Context, keys bool) {
 	p, now := e.current(), time.Now()
 	if err := p.deployer.PruneArchive(now, p.cfg.Keep.Archive); err != nil {
@@ -95,4 +96,9 @@ func (w *worker) trim(ctx context.Context) {
 	if err := w.engine.Store.TrimHistory(ctx, w.want.Name, w.parts.cfg.Keep.Events); err != nil {
 		w.engine.Log.Warn("cannot trim the history", "certificate", w.want.Name, "error", err)
 	}
+}
+
+// issued reports whether an order came to a certificate.
+func (o Outcome) issued() bool {
+	return o.Fault == nil && (o.Step.Kind == plan.KindIssue || o.Step.Kind == plan.KindResume)
 }
