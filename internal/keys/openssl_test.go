@@ -148,9 +148,11 @@ func TestParseWithReadsOpenSSL(t *testing.T) {
 			}
 			sameKey(t, key, test.key)
 
-			_, err = keys.ParseWith(text, nil)
-			if _, ok := errors.AsType[*keys.EncryptedError](err); !ok {
-				t.Errorf("without a passphrase: %v", err)
+			for _, none := range [][]byte{nil, {}} {
+				_, err := keys.ParseWith(text, none)
+				if _, ok := errors.AsType[*keys.EncryptedError](err); !ok {
+					t.Errorf("without a passphrase: %v", err)
+				}
 			}
 			for _, wrong := range []string{"x", passphrase + "\n", strings.ToUpper(passphrase)} {
 				_, err := keys.ParseWith(text, []byte(wrong))
