@@ -183,3 +183,34 @@ func TestDNS01TakesBackWhatMayBeThere(t *testing.T) {
 		}
 	}
 }
+
+// noted is a writer that notes what it was given.
+type noted struct{ records []dns.Record }
+
+func (n *noted) Add(_ context.Context, r dns.Record) error {
+	n.records = append(n.records, r)
+	return nil
+}
+
+func (n *noted) Remove(_ context.Context, r dns.Record) error { return n.Add(context.Background(), r) }
+
+// A name and its wildcard have one name in DNS; the record says which it is.
+func TestDNS01SaysWhoseProofItIs(t *testing.T) {
+	s := bindtest.Start(t, bindtest.Zone{Name: "example.test"})
+	for subject, wildcard := range map[string]bool{"example.test": false, "*.example.test": true} {
+		n := &noted{}
+		d := NewDNS01(DNS01Config{Writer: n, Resolver: dns.Resolver{Servers: []string{s.Address}}})
+		c := dnsChallenge("example.test", wildcard, "one")
+		if err := errors.Join(d.Present(t.Context(), c), d.CleanUp(t.Context(), c)); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range n.records {
+			if r.Name != "_acme-challenge.example.test" || r.Subject != subject {
+				t.Errorf("%s: got %+v", subject, r)
+			}
+		}
+		if len(n.records) != 2 {
+			t.Errorf("%s: %d records", subject, len(n.records))
+		}
+	}
+}

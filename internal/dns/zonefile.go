@@ -181,6 +181,9 @@ func (z *ZoneFile) state(zone string) *zoneState {
 // again has the command run.
 func (z *ZoneFile) rewrite(zone string, alter func(held map[string]string) error) error {
 	path := strings.ReplaceAll(z.config.Path, "{zone}", zone)
+	if err := z.tidy(path); err != nil {
+		return err
+	}
 	held, before, err := readZoneFile(path)
 	if err != nil {
 		return err
@@ -208,6 +211,23 @@ func (z *ZoneFile) rewrite(zone string, alter func(held map[string]string) error
 		return err
 	}
 	return durable.Write(z.config.Disk, path, after, z.config.Attr)
+}
+
+// tidy removes what a kill in the middle of durable.Write left beside the file.
+func (z *ZoneFile) tidy(path string) error {
+	folder, base := filepath.Split(path)
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); durable.IsTemp(name) && strings.HasPrefix(name, "."+base+".tmp-") {
+			if err := z.config.Disk.Remove(folder + name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // readZoneFile returns what the file holds, and its text; nil where there is

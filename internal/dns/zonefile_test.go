@@ -14,6 +14,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/faultfs"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -159,6 +160,41 @@ func TestZoneFileOneProofAtATime(t *testing.T) {
 		}
 		if err := errors.Join(b.Remove(t.Context(), proof("example.com", "one")), b.Add(t.Context(), proof("example.com", "two"))); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Whatever change of the disk goes wrong, the file is whole, the error is told,
+// and doing it again mends all.
+func TestZoneFileFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, fault := range faultfs.Faults() {
+			for n := 1; ; n++ {
+				disk := faultfs.New(durable.NoSync{})
+				b := newBindtool(t, func(c *ZoneFileConfig) { c.Disk = disk })
+				disk.Arm(n, fault)
+				one, two := proof("example.com", "one"), proof("*.example.com", "two")
+				err := errors.Join(b.Add(t.Context(), one), b.Add(t.Context(), two), b.Remove(t.Context(), one), b.Remove(t.Context(), two))
+				tripped := disk.Tripped()
+				if tripped && err == nil {
+					t.Errorf("%v at change %d: no error", fault, n)
+				}
+				if _, _, err := readZoneFile(b.dir + "/example.com"); err != nil {
+					t.Errorf("%v at change %d: %v", fault, n, err)
+				}
+				disk.Disarm()
+				b.told(t)
+				again := newBindtool(t, func(c *ZoneFileConfig) { c.Path = b.config.Path }).ZoneFile
+				if err := errors.Join(again.Remove(t.Context(), one), again.Remove(t.Context(), two)); err != nil {
+					t.Errorf("%v at change %d: again: %v", fault, n, err)
+				}
+				if left, err := os.ReadDir(b.dir); len(left) > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%v at change %d: left %v, %v", fault, n, left, err)
+				}
+				if !tripped {
+					break
+				}
+			}
 		}
 	})
 }
