@@ -108,8 +108,11 @@ func answer(t testing.TB, s ct.SCT) []byte {
 
 // serve opens the log under an address.
 func (l *testLog) serve(t *testing.T, root *x509.Certificate) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /2026/ct/v1/add-chain", func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.RequestURI != "/2026/ct/v1/add-chain" {
+			http.NotFound(w, r)
+			return
+		}
 		var body struct{ Chain [][]byte }
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || len(body.Chain) == 0 {
 			http.Error(w, "no chain", http.StatusBadRequest)
@@ -132,8 +135,7 @@ func (l *testLog) serve(t *testing.T, root *x509.Certificate) {
 			return
 		}
 		w.Write(answer(t, l.receipt(t, chain[0], earlier())))
-	})
-	server := httptest.NewServer(mux)
+	}))
 	t.Cleanup(server.Close)
 	l.URL = server.URL + "/2026/"
 }

@@ -3,6 +3,7 @@ package ocsp_test
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"math/big"
 	"testing"
@@ -60,6 +61,8 @@ func TestCheckRevokedAndUnknown(t *testing.T) {
 func TestCheckSigners(t *testing.T) {
 	ca, stranger := newCA(t, nil, "ca"), newCA(t, nil, "ca")
 	leaf := newLeaf(t, ca, 5)
+	renamed := *ca.cert // the CA's key under another name
+	renamed.RawSubject = newCA(t, nil, "other").cert.RawSubject
 	for name, signer := range map[string]pair{
 		"a stranger of the same name": stranger,
 		"a certificate for a server":  newSigner(t, ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }),
@@ -70,7 +73,11 @@ func TestCheckSigners(t *testing.T) {
 		"a responder of tomorrow": newSigner(t, ca, func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 		}),
-		"a responder of a stranger": newSigner(t, stranger, nil),
+		"a responder of a stranger":   newSigner(t, stranger, nil),
+		"a responder of another name": newSigner(t, pair{&renamed, ca.key}, nil),
+		"a responder with conditions": newSigner(t, ca, func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}}
+		}),
 	} {
 		template := fine(leaf)
 		if _, err := ocsp.Check(sign(t, ca, signer, template), leaf, ca.cert, time.Now()); !errors.Is(err, ocsp.ErrInvalid) {
@@ -83,6 +90,22 @@ func TestCheckSigners(t *testing.T) {
 		template.Certificate = ca.cert // who signed it is another one than is shown
 		if _, err := ocsp.Check(sign(t, ca, signer, template), leaf, ca.cert, time.Now()); !errors.Is(err, ocsp.ErrInvalid) {
 			t.Errorf("%s, with the CA's certificate: %v", name, err)
+		}
+	}
+}
+
+// TestCheckWeakSignature: SHA-1 can be made to fit something else.
+func TestCheckWeakSignature(t *testing.T) {
+	ca := newCA(t, nil, "ca")
+	leaf, signer := newLeaf(t, ca, 5), newSigner(t, ca, nil)
+	for name, by := range map[string]pair{"the CA": ca, "a responder": signer} {
+		template := fine(leaf)
+		template.SignatureAlgorithm = x509.ECDSAWithSHA1
+		if by.cert != ca.cert {
+			template.Certificate = by.cert
+		}
+		if _, err := ocsp.Check(sign(t, ca, by, template), leaf, ca.cert, time.Now()); !errors.Is(err, ocsp.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
