@@ -13,6 +13,10 @@ import (
 // given.
 var ErrNoResponder = errors.New("the certificate names no OCSP responder")
 
+// ErrIssuer says that the certificate of whoever issued the leaf is not there:
+// the names in a question are made of it.
+var ErrIssuer = errors.New("the certificate of the issuer is not known")
+
 // ErrClock says that the times of a statement do not fit our clock, and that
 // the responder's clock is another one.
 var ErrClock = errors.New("this machine's clock differs from the responder's")

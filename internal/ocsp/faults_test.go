@@ -3,6 +3,7 @@ package ocsp_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -124,6 +125,11 @@ func TestFetchBlame(t *testing.T) {
 	}
 	if _, err := newClient(t, nil).Fetch(t.Context(), ocsp.Question{Leaf: leaf, Issuer: ca.cert}); !errors.Is(err, ocsp.ErrNoResponder) {
 		t.Errorf("nobody named: %v", err)
+	}
+	for name, issuer := range map[string]*x509.Certificate{"no issuer": nil, "another issuer": newCA(t, nil, "other").cert} {
+		if _, err := newClient(t, nil).Fetch(t.Context(), ocsp.Question{Leaf: leaf, Issuer: issuer, URLs: []string{closed.URL}}); !errors.Is(err, ocsp.ErrIssuer) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -60,16 +60,19 @@ type Answer struct {
 }
 
 // Fetch asks the responders of a certificate in turn, until one says good or
-// revoked. Where none does, and one says unknown, that is the answer. The
-// error is an *Error, ErrNoResponder, or that of ctx. What was kept is never
-// exchanged for something older.
+// revoked. Where none does, and one says unknown, that is the answer. What was
+// kept is never exchanged for something older. The error is an *Error,
+// ErrNoResponder, ErrIssuer, or that of ctx.
 func (c *Client) Fetch(ctx context.Context, q Question) (Answer, error) {
 	urls := q.URLs
 	if len(urls) == 0 {
 		urls = Responders(q.Leaf)
 	}
-	if len(urls) == 0 {
+	switch {
+	case len(urls) == 0:
 		return Answer{}, ErrNoResponder
+	case q.Issuer == nil || !bytes.Equal(q.Leaf.RawIssuer, q.Issuer.RawSubject):
+		return Answer{}, ErrIssuer
 	}
 	// The names in the question are hashed with SHA-1: RFC 5019 section 2.1.1
 	// demands it, and responders that sign in advance know no other. It hides
