@@ -2,7 +2,8 @@
 // in temporary folders, and ends them with the test.
 //
 // Find looks for a program, Start runs one, Process.Ready waits until it
-// answers; Nginx does all of it.
+// answers; Nginx, Postfix, Dovecot and the others do all of it. Where a server
+// does not run as root, Ordinary is whom it runs as.
 package servertest
 
 import (
@@ -121,6 +122,20 @@ func (p *Process) end(stop syscall.Signal) {
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
 		<-p.ended
+	}
+}
+
+// Stop ends the server before the test ends.
+func (p *Process) Stop(stop syscall.Signal) { p.end(stop) }
+
+// Refuses waits until the server has ended by itself, as one that does not take
+// its configuration does.
+func (p *Process) Refuses(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		t.Fatalf("%s goes on\n%s", p.cmd.Path, p.Output())
 	}
 }
 
