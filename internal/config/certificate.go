@@ -66,6 +66,12 @@ const (
 	PartCertificate Part = "certificate" // the leaf alone
 	PartChain       Part = "chain"       // all but the leaf
 	PartFullchain   Part = "fullchain"   // the leaf, then the chain
+
+	PartPKCS12         Part = "pkcs12"          // key and fullchain under a password
+	PartPKCS12Legacy   Part = "pkcs12-legacy"   // the same for old programs
+	PartJKS            Part = "jks"             // the same for old Java
+	PartDERKey         Part = "der-key"         // private key
+	PartDERCertificate Part = "der-certificate" // the leaf alone
 )
 
 // File is one file that is written for a certificate.
@@ -77,6 +83,8 @@ type File struct {
 	Mode    fs.FileMode
 	Target  string    // files of one target are switched together
 	KeyType keys.Type // whose pair it holds
+
+	Password SecretRef // of a key store
 }
 
 // DefaultTarget is the name of a target that was given none.

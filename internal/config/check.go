@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	programs "github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/keystore"
 	"github.com/certkeep/certkeep/internal/service"
 )
 
@@ -49,11 +50,28 @@ func (c *Config) Check() Errors {
 		if cert.CSR != nil {
 			k.readable("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
 		}
+		for _, f := range cert.Files {
+			k.password("certificates."+cert.Name+".files", f)
+		}
 	}
 	slices.SortStableFunc(k.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return slices.Compact(k.found)
+}
+
+// password looks whether a key store can have its password.
+func (k *checker) password(what string, f File) {
+	if f.Password.IsZero() || len(f.Content) != 1 {
+		return
+	}
+	text, err := f.Password.Read()
+	if err == nil {
+		err = keystore.CheckPassword(keystore.Format(f.Content[0]), string(text))
+	}
+	if err != nil {
+		k.add(what, err.Error())
+	}
 }
 
 type checker struct {

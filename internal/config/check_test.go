@@ -38,6 +38,7 @@ hooks:
   errored: {command: {shell: DIR/bad}}
 certificates:
   www: {csr: {file: DIR/missing, key_file: DIR/missing}}
+  java: {names: [j.example], files: [{path: /a.jks, content: jks, password_env: CONFIG_TEST_SECRET}, {path: /b.p12, content: pkcs12, password_file: DIR/missing}]}
 `, "DIR", dir)
 	_, _, err := LoadBytes("c.yaml", []byte(yaml))
 	if err != nil {
@@ -53,7 +54,9 @@ c.yaml:10:10: dns.prog: bad may be written by everybody; chmod go-w bad
 c.yaml:13:9: services.bad: open may be written by everybody; chmod go-w DIR/open
 c.yaml:13:9: services.bad: group may be written by its group; chmod go-w group
 c.yaml:16:12: hooks.issued: bad may be written by everybody; chmod go-w bad
-c.yaml:19:15: certificates.www.csr: read missing: no such file or directory`
+c.yaml:19:15: certificates.www.csr: read missing: no such file or directory
+c.yaml:20:37: certificates.java.files: password for a jks file: it is shorter than 6 characters, which Java's keytool does not take
+c.yaml:20:37: certificates.java.files: read missing: no such file or directory`
 	got = strings.ReplaceAll(got, dir, "DIR")
 	want = strings.ReplaceAll(want, "DIR/open", "open")
 	if got != want {

@@ -25,6 +25,9 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 	d.count(len(t.Files))
 	for _, f := range t.Files {
 		d.put(f.Path, f.Owner, f.Group, strconv.FormatUint(uint64(f.Mode), 8), string(f.KeyType))
+		if !f.Password.IsZero() {
+			d.put(f.Password.String())
+		}
 		d.count(len(f.Content))
 		for _, part := range f.Content {
 			d.put(string(part))

@@ -91,7 +91,6 @@ func TestLaterKeysAreUnknown(t *testing.T) {
 		"certificates: {a.example.com: {key: shared}}", "certificates: {a.example.com: {mode: manual}}",
 		"certificates: {a.example.com: {account: x}}", "certificates: {a.example.com: {tlsa: []}}",
 		"certificates: {a.example.com: {ocsp: {file: /x}}}", "certificates: {a.example.com: {static: {}}}",
-		"certificates: {a.example.com: {files: [{path: /x, content: key, password_file: /y}]}}",
 	} {
 		_, _, err := LoadBytes("c.yaml", []byte(yaml))
 		all, _ := errors.AsType[Errors](err)

@@ -31,6 +31,9 @@ func finishFiles(r *reader, n *node, c *Certificate) {
 	complete := given.kind == list && len(c.Files) == len(given.items)
 	files := make([]File, 0, len(c.Files))
 	for i, f := range c.Files {
+		if !f.Password.IsZero() {
+			r.mark("certificates."+c.Name+".files", given)
+		}
 		at := given.at
 		if complete {
 			at = given.items[i].at
@@ -96,6 +99,26 @@ func checkFile(r *reader, at place, c *Certificate, f File) {
 	}
 	if !slices.Contains(c.KeyTypes, f.KeyType) {
 		r.out.add(at, fmt.Sprintf("%s is to hold the %s certificate, which is not among the key_types", f.Path, f.KeyType), hintAmong(string(f.KeyType), keyTypeNames(c.KeyTypes)))
+	}
+}
+
+// checkBinary looks at a file that is no PEM.
+func checkBinary(r *reader, n *node, f *File) {
+	given := 0
+	for _, k := range []string{"password_file", "password_env", "password_credential"} {
+		if n.has(k) {
+			given++
+		}
+	}
+	i := slices.IndexFunc(f.Content, Part.binary)
+	if i >= 0 && len(f.Content) > 1 {
+		r.out.add(n.placeOf("content"), fmt.Sprintf("%s is a file by itself", f.Content[i]), "list another file for the other parts")
+	}
+	switch store := i >= 0 && f.Content[i].keystore(); {
+	case store && given != 1:
+		r.out.add(n.at, fmt.Sprintf("%s takes exactly one of password_file, password_env and password_credential, not %d", f.Content[i], given), "")
+	case !store && given > 0:
+		r.out.add(n.at, "a password is for pkcs12, pkcs12-legacy and jks", "leave it out")
 	}
 }
 

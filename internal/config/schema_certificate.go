@@ -177,7 +177,16 @@ func file() shape[File] {
 		}),
 		field("content", either("a part or a list of parts", "fullchain",
 			single(parts), filled(listOf(parts, "a list of parts", "[key, fullchain]"))), func(f *File) *[]Part { return &f.Content }, about{
-			doc: "What, in this order: `key`, `certificate` (the leaf alone), `chain` (all but the leaf), `fullchain` (both). Required.", example: "[key, fullchain]",
+			doc: "What, in this order: `key`, `certificate` (the leaf alone), `chain` (all but the leaf), `fullchain` (both). Or one by itself: `pkcs12` or `jks` (all of it, under a password), `pkcs12-legacy` (for programs that know old encryption only), `der-key`, `der-certificate`. Required.", example: "[key, fullchain]",
+		}),
+		field("password_file", checked("an absolute path", "/etc/certkeep/app.password", checkSecretFile), func(f *File) *string { return &f.Password.File }, about{
+			doc: "File that holds the password of a key store. A changed password counts from the next installation on.", example: "/etc/certkeep/app.password", off: true,
+		}),
+		field("password_env", checked("the name of an environment variable", "APP_PASSWORD", checkEnv), func(f *File) *string { return &f.Password.Env }, about{
+			doc: "Environment variable that holds it.", example: "APP_PASSWORD", off: true,
+		}),
+		field("password_credential", identifier("credential", "app"), func(f *File) *string { return &f.Password.Credential }, about{
+			doc: "systemd credential (LoadCredential=) that holds it.", example: "app-password", off: true,
 		}),
 		field("owner", userName(), func(f *File) *string { return &f.Owner }, about{doc: "Owner.", standard: "the certificate's", example: "root", off: true}),
 		field("group", userName(), func(f *File) *string { return &f.Group }, about{doc: "Group.", standard: "the certificate's", example: "ssl-cert", off: true}),
@@ -196,6 +205,7 @@ func file() shape[File] {
 				r.out.add(n.at, fmt.Sprintf("a file has no %s", k), "for example {path: /etc/postfix/tls.pem, content: [key, fullchain]}")
 			}
 		}
+		checkBinary(r, n, f)
 	})
 }
 

@@ -70,6 +70,9 @@ certificates:
     files:
       - {path: "/a/{key_type}.pem", content: [key, certificate, chain], mode: "400", owner: o, group: g, target: t}
       - {path: /b.pem, content: fullchain, key_type: rsa-3072}
+      - {path: /c.p12, content: pkcs12, password_file: /etc/pw}
+      - {path: /d.p12, content: [pkcs12-legacy], password_env: PW}
+      - {path: /e.jks, content: jks, password_credential: pw}
   nowhere: {names: [d.example.net], files: []}
 `
 

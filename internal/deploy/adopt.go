@@ -21,17 +21,21 @@ type findings struct {
 	keys  []crypto.Signer
 	certs []*x509.Certificate
 	odd   []string // what could not be read, for people
-	taken bool     // some of it is somebody's all the same: locked, or not for our eyes
+	// closed are the paths of files that are no PEM. They are not opened: what
+	// is in them, and how long that takes, is for others to say.
+	closed []string
+	taken  bool // some of it is somebody's all the same: locked, closed, or not for our eyes
 }
 
 // gather reads all files of a target.
 func gather(t Target) (findings, error) {
-	paths, err := t.Paths()
+	s, err := t.shape(t.KeyTypes)
 	if err != nil {
 		return findings{}, err
 	}
 	var f findings
-	for _, path := range paths {
+	for _, slot := range s.slots {
+		path := slot.name
 		data, _, err := read(path)
 		if missing(err) {
 			continue
@@ -39,6 +43,10 @@ func gather(t Target) (findings, error) {
 		f.files++
 		if err != nil {
 			f.odd, f.taken = append(f.odd, err.Error()), true
+			continue
+		}
+		if slot.binary() {
+			f.closed, f.taken = append(f.closed, path), true
 			continue
 		}
 		f.add(path, data)
@@ -98,6 +106,8 @@ func Found(t Target, names []string, now time.Time) (c Content, ok bool, why str
 		return c, true, ""
 	case f.files == 0:
 		return Content{}, false, ""
+	case len(reasons) == 0 && len(f.closed) > 0:
+		reasons = []string{"only PEM files are taken over, not " + strings.Join(f.closed, ", ")}
 	case len(reasons) == 0:
 		reasons = []string{fmt.Sprintf("no certificate with a fitting key of type %s", strings.Join(t.KeyTypes, ", "))}
 	}

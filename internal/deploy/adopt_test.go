@@ -181,12 +181,15 @@ func TestVacant(t *testing.T) {
 		"a key that we cannot read is a key": {map[string]string{
 			"private/key.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
 		}, web, nil, false},
+		"a key store": {map[string]string{"private/store.p12": "of somebody"}, web, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := spread(t.TempDir())
+			store := filepath.Join(filepath.Dir(target.Files[0].Path), "store.p12")
+			target.Files = append(target.Files, File{Path: store, Content: []Part{PartPKCS12}, Password: "secret"})
 			target.Services, target.Public = test.services, test.public
 			if target.Public != nil {
-				target.Files = target.Files[1:2]
+				target.Files = target.Files[1:2:2]
 			}
 			for path, text := range test.files {
 				path = filepath.Join(strings.TrimSuffix(target.Files[1].Path, "certs/cert.pem"), path)

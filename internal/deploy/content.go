@@ -29,8 +29,8 @@ type Pair struct {
 // Part names what a file is made of.
 type Part string
 
-// The parts. A chain that is empty is written as the certificate itself, for
-// servers refuse an empty file.
+// The parts in PEM. A chain that is empty is written as the certificate
+// itself, for servers refuse an empty file.
 const (
 	PartKey         Part = "key"
 	PartCertificate Part = "certificate"
@@ -116,6 +116,9 @@ func (c Content) keyless() Pair {
 	return c.Pairs[i]
 }
 
+// errNoKey is a file that cannot be made.
+var errNoKey = errors.New("the private key is held elsewhere (CSR), so no file can contain it")
+
 // render puts parts of the pair together in their order.
 func (p Pair) render(parts []Part) ([]byte, error) {
 	var b []byte
@@ -123,7 +126,7 @@ func (p Pair) render(parts []Part) ([]byte, error) {
 		switch part {
 		case PartKey:
 			if p.Key == nil {
-				return nil, errors.New("the private key is held elsewhere (CSR), so no file can contain it")
+				return nil, errNoKey
 			}
 			b = join(b, p.Key)
 		case PartCertificate:

@@ -147,6 +147,7 @@ func (p Payload) environment() []string {
 	plain := p.file(func(f HookFile) bool { return !f.has(PartKey) && (f.has(PartFullchain) || f.has(PartCertificate)) }, PartFullchain)
 	combined := p.file(func(f HookFile) bool { return f.has(PartKey) && len(f.Content) > 1 }, "")
 	key := p.file(func(f HookFile) bool { return f.has(PartKey) }, PartKey)
+	pfx := p.file(func(f HookFile) bool { return f.has(PartPKCS12) || f.has(PartPKCS12Legacy) }, "")
 	chain := p.file(func(f HookFile) bool { return slices.Equal(f.Content, []Part{PartChain}) }, "")
 	if plain == "" {
 		plain = combined
@@ -163,6 +164,7 @@ func (p Payload) environment() []string {
 		{"LEGO_CERT_DOMAIN", first(p.Names)},
 		{"LEGO_CERT_PATH", plain},
 		{"LEGO_CERT_KEY_PATH", key},
+		{"LEGO_CERT_PFX_PATH", pfx},
 		{"LEGO_CERT_PEM_PATH", combined},
 		{"LEGO_ISSUER_CERT_PATH", chain},
 		{"LEGO_HOOK_CERT_NAME", p.Certificate},

@@ -55,6 +55,8 @@ type File struct {
 	Owner   string
 	Group   string
 	KeyType string // whose pair; "" is the first key type
+	// Password is that of a key store (PKCS#12, JKS).
+	Password Password
 }
 
 // slot is a file of a target, content aside.
@@ -66,9 +68,10 @@ type slot struct {
 	explicit bool        // mode was given by the administrator
 	owner    string
 	group    string
+	password Password // of a key store
 }
 
-func (s slot) private() bool { return slices.Contains(s.parts, PartKey) }
+func (s slot) private() bool { return slices.ContainsFunc(s.parts, Part.secret) }
 
 // shape is what a target consists of, content aside.
 type shape struct {
@@ -225,6 +228,9 @@ const keyTypeField = "{key_type}"
 func (t Target) own(keyTypes []string) ([]slot, error) {
 	var slots []slot
 	for _, f := range t.Files {
+		if err := f.checkParts(); err != nil {
+			return nil, err
+		}
 		types := []string{f.KeyType}
 		switch {
 		case f.KeyType == "" && strings.Contains(f.Path, keyTypeField):
@@ -253,7 +259,7 @@ func (t Target) own(keyTypes []string) ([]slot, error) {
 func (f File) slot(path, keyType string) slot {
 	s := slot{
 		name: path, keyType: keyType, parts: f.Content,
-		mode: f.Mode.Perm(), explicit: f.Mode != 0, owner: f.Owner, group: f.Group,
+		mode: f.Mode.Perm(), explicit: f.Mode != 0, owner: f.Owner, group: f.Group, password: f.Password,
 	}
 	switch {
 	case s.explicit:

@@ -115,7 +115,7 @@ func Render(t Target, c Content) (Image, error) {
 		if !ok {
 			return Image{}, fmt.Errorf("%s wants a %s pair, which version %s does not have", slot.name, slot.keyType, c.Version)
 		}
-		data, err := pair.render(slot.parts)
+		data, err := slot.content(pair, t.Cert)
 		if err != nil {
 			return Image{}, fmt.Errorf("make content of %s: %w", slot.name, err)
 		}

@@ -153,6 +153,13 @@ func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target
 		for _, part := range f.Content {
 			file.Content = append(file.Content, deploy.Part(part))
 		}
+		if !f.Password.IsZero() {
+			password, err := f.Password.Read()
+			if err != nil {
+				return target, fmt.Errorf("password of %s: %w", f.Path, err)
+			}
+			file.Password = deploy.Password(password)
+		}
 		target.Files = append(target.Files, file)
 	}
 	for _, name := range cert.Services {
