@@ -136,7 +136,7 @@ func endpoint() shape[Endpoint] {
 			plain := e.StartTLS == starttlsOf(e.Port) && len(e.Hosts) == 0 && e.Address == ""
 			return e.Port, plain
 		})
-	long := object("endpoint", "A port where the certificate has to be seen.", []key[Endpoint]{
+	long := object("endpoint", "A port where the certificate has to be seen. Where it has an RSA and an ECDSA key type each is asked for, in TLS 1.2 and 1.3.", []key[Endpoint]{
 		field("port", whole("a port", 1, 65535), func(e *Endpoint) *int { return &e.Port }, about{doc: "TCP port. Required.", example: "25"}),
 		field("starttls", either("a protocol or false", "smtp",
 			oneOf("protocol", "smtp", "imap", "pop3", "sieve", "ftp", "xmpp", "xmpp-server", "ldap", "postgres"), off("", func(string) bool { return true })), func(e *Endpoint) *string { return &e.StartTLS }, about{

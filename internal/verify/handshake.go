@@ -44,9 +44,16 @@ func kind(keyType string) string {
 	return k
 }
 
+// kindOf is the kind of a chain's key.
+func kindOf(c chain.Chain) string {
+	if c.Leaf().PublicKeyAlgorithm == x509.RSA {
+		return "rsa"
+	}
+	return "ecdsa"
+}
+
 // suitesOf are the suites of TLS 1.2 in which the server signs with that kind
-// of key. In TLS 1.3 the signature algorithms decide, which crypto/tls does
-// not let a client choose.
+// of key. In TLS 1.3 the signature algorithms decide: look13.
 func suitesOf(kind string) []uint16 {
 	if kind == "rsa" {
 		return []uint16{
@@ -62,8 +69,46 @@ func suitesOf(kind string) []uint16 {
 
 func allSuites() []uint16 { return slices.Concat(suitesOf("ecdsa"), suitesOf("rsa")) }
 
-// look connects and makes one handshake. Suites limit it to TLS 1.2.
+// look makes one handshake. Suites limit it to TLS 1.2.
 func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
+	return e.connect(ctx, func(conn net.Conn, seen *sight) error {
+		config := &tls.Config{
+			ServerName:         e.ServerName,
+			InsecureSkipVerify: true,             // compared with what we hold, which is stricter
+			MinVersion:         tls.VersionTLS10, // old services too have to show the right one
+			VerifyConnection: func(state tls.ConnectionState) error {
+				seen.certs = state.PeerCertificates
+				return nil
+			},
+		}
+		if suites != nil {
+			config.MinVersion, config.MaxVersion, config.CipherSuites = tls.VersionTLS12, tls.VersionTLS12, suites
+		}
+		client := tls.Client(conn, config)
+		if err := client.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("TLS handshake: %w", err)
+		}
+		if len(seen.certs) == 0 {
+			return errors.New("it presented no certificate")
+		}
+		goodbye(client, e.StartTLS)
+		return nil
+	})
+}
+
+// look13 makes one handshake of TLS 1.3 in which only one kind of key will do.
+func (e Endpoint) look13(ctx context.Context, kind string) sight {
+	return e.connect(ctx, func(conn net.Conn, seen *sight) (err error) {
+		seen.certs, err = shake13(conn, e, kind)
+		if err != nil {
+			return fmt.Errorf("TLS 1.3 handshake: %w", err)
+		}
+		return nil
+	})
+}
+
+// connect connects, asks for TLS, and leaves the rest to shake.
+func (e Endpoint) connect(ctx context.Context, shake func(conn net.Conn, seen *sight) error) sight {
 	conn, address, err := e.dial(ctx)
 	if err != nil {
 		return sight{err: err}
@@ -81,28 +126,7 @@ func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
 		seen.err = fmt.Errorf("ask for TLS: %w", err)
 		return seen
 	}
-	config := &tls.Config{
-		ServerName:         e.ServerName,
-		InsecureSkipVerify: true,             // compared with what we hold, which is stricter
-		MinVersion:         tls.VersionTLS10, // old services too have to show the right one
-		VerifyConnection: func(state tls.ConnectionState) error {
-			seen.certs = state.PeerCertificates
-			return nil
-		},
-	}
-	if suites != nil {
-		config.MinVersion, config.MaxVersion, config.CipherSuites = tls.VersionTLS12, tls.VersionTLS12, suites
-	}
-	client := tls.Client(conn, config)
-	if err := client.HandshakeContext(ctx); err != nil {
-		seen.err = fmt.Errorf("TLS handshake: %w", err)
-		return seen
-	}
-	if len(seen.certs) == 0 {
-		seen.err = errors.New("it presented no certificate")
-		return seen
-	}
-	goodbye(client, e.StartTLS)
+	seen.err = shake(conn, &seen)
 	return seen
 }
 

@@ -6,11 +6,14 @@
 // checks one. A verdict is "wrong" only when the service was heard and
 // presented something else; whatever keeps it from being heard is "unknown".
 // Whether a certificate is trusted, or has expired, is not looked at here.
+//
+// Where a certificate has an RSA and an ECDSA key, each is asked for: in TLS
+// 1.2 by cipher suites, in TLS 1.3 by signature algorithms. What crypto/tls
+// cannot ask for, the client in tls13.go does.
 package verify
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -134,10 +137,13 @@ func check(ctx context.Context, e Endpoint, want Want) (plan.Result, error) {
 		return result, seen.err
 	}
 	result.Endpoint = e.at(seen.address)
-	if seen.err != nil && len(seen.certs) == 0 && suites != nil {
-		result.Verdict, result.Words = e.without(ctx, want, allowed)
-	} else {
+	switch {
+	case suites == nil:
 		result.Verdict, result.Words = judge(seen, allowed)
+	case len(seen.certs) == 0:
+		result.Verdict, result.Words = e.without(ctx, want, allowed)
+	default:
+		result.Verdict, result.Words = e.also13(ctx, seen, allowed)
 	}
 	if result.Verdict == plan.VerdictWrong && suites == nil && len(want) == 1 {
 		result.Verdict, result.Words = e.insist(ctx, seen, allowed, result.Words)
@@ -149,19 +155,35 @@ func check(ctx context.Context, e Endpoint, want Want) (plan.Result, error) {
 // only wanted one: it may hold a certificate of its own beside ours, and prefer
 // it while the client leaves it the choice.
 func (e Endpoint) insist(ctx context.Context, seen sight, allowed []chain.Chain, words string) (plan.Verdict, string) {
-	wanted := allowed[0].Leaf().PublicKeyAlgorithm
-	if seen.certs[0].PublicKeyAlgorithm == wanted {
+	wanted := kindOf(allowed[0])
+	if kindOf(chain.Chain{Certs: seen.certs}) == wanted {
 		return plan.VerdictWrong, words
 	}
-	suites := suitesOf("ecdsa")
-	if wanted == x509.RSA {
-		suites = suitesOf("rsa")
+	again := e.look(ctx, suitesOf(wanted))
+	if len(again.certs) == 0 {
+		again = e.look13(ctx, wanted)
 	}
-	again := e.look(ctx, suites)
 	if len(again.certs) == 0 {
 		return plan.VerdictWrong, words
 	}
 	return judge(again, allowed)
+}
+
+// also13 judges what was seen in TLS 1.2, and what the same client is shown in
+// TLS 1.3, where the server speaks it.
+func (e Endpoint) also13(ctx context.Context, seen sight, allowed []chain.Chain) (plan.Verdict, string) {
+	verdict, words := judge(seen, allowed)
+	if verdict != plan.VerdictRight {
+		return verdict, words
+	}
+	newer := e.look13(ctx, kindOf(allowed[0]))
+	if len(newer.certs) == 0 {
+		return verdict, words // it does not speak it, or differently
+	}
+	if verdict, words = judge(newer, allowed); verdict == plan.VerdictWrong {
+		words = "in TLS 1.3 it " + words
+	}
+	return verdict, words
 }
 
 // without finds out why a service presents nothing to a client that can do
@@ -173,14 +195,28 @@ func (e Endpoint) without(ctx context.Context, want Want, allowed []chain.Chain)
 	if verdict != plan.VerdictWrong {
 		return verdict, words
 	}
+	newer := e.look13(ctx, kindOf(allowed[0]))
+	if len(newer.certs) > 0 {
+		return judge(newer, allowed)
+	}
 	for _, other := range want {
 		if !sameLeaf(seen.certs, other) {
 			continue
 		}
-		if old := e.look(ctx, allSuites()); len(old.certs) == 0 {
-			return plan.VerdictUnknown, "it speaks TLS 1.3 only, where a client cannot ask for a kind of key; it showed " + describe(seen.certs)
+		if !e.lacks(ctx, newer.err, kindOf(other)) {
+			return plan.VerdictUnknown, "it speaks TLS 1.3 only, where it could not be asked for a kind of key; it showed " + describe(seen.certs)
 		}
 		return plan.VerdictWrong, fmt.Sprintf("presents no %s certificate, only %s", e.KeyType, describe(seen.certs))
 	}
 	return verdict, words
+}
+
+// lacks reports whether a service that was asked for one kind of key has none
+// of it: it answered with a refusal, and not to the same client asking for the
+// kind that it has. In TLS 1.2 it is enough that it speaks that at all.
+func (e Endpoint) lacks(ctx context.Context, refusal error, has string) bool {
+	if refusedKind(refusal) && len(e.look13(ctx, has).certs) > 0 {
+		return true
+	}
+	return len(e.look(ctx, allSuites()).certs) > 0
 }

@@ -39,10 +39,12 @@ func TestNginxTwoKeyTypes(t *testing.T) {
 	rsa, ecdsa, other := ca.issue(t, "rsa-2048", "www.example.test"), ca.issue(t, "ecdsa-p256", "www.example.test"), ca.issue(t, "ecdsa-p256", "other.example.test")
 	oldRSA := ca.issue(t, "rsa-2048", "www.example.test")
 	both, only, modern, stale := servertest.FreeAddress(t), servertest.FreeAddress(t), servertest.FreeAddress(t), servertest.FreeAddress(t)
+	modernOnly := servertest.FreeAddress(t)
 	servertest.Nginx(t, both, nginxServer(t, both, "other.example.test", "", other)+
 		nginxServer(t, both, "www.example.test", "", rsa, ecdsa)+
 		nginxServer(t, only, "www.example.test", "", ecdsa)+
 		nginxServer(t, modern, "www.example.test", "ssl_protocols TLSv1.3;", rsa, ecdsa)+
+		nginxServer(t, modernOnly, "www.example.test", "ssl_protocols TLSv1.3;", ecdsa)+
 		nginxServer(t, stale, "www.example.test", "", oldRSA, ecdsa))
 	want := Want{"rsa-2048": rsa.chain, "ecdsa-p256": ecdsa.chain}
 	for _, tt := range []struct {
@@ -60,7 +62,8 @@ func TestNginxTwoKeyTypes(t *testing.T) {
 		{"rsa outdated", stale, "www.example.test", "rsa-2048", plan.VerdictWrong, "Test Intermediate"},
 		{"ecdsa beside it", stale, "www.example.test", "ecdsa-p256", plan.VerdictRight, ""},
 		{"TLS 1.3 only, what it prefers", modern, "www.example.test", "rsa-2048", plan.VerdictRight, ""},
-		{"TLS 1.3 only, what it hides", modern, "www.example.test", "ecdsa-p256", plan.VerdictUnknown, "TLS 1.3 only"},
+		{"TLS 1.3 only, what others are not shown", modern, "www.example.test", "ecdsa-p256", plan.VerdictRight, ""},
+		{"TLS 1.3 only, rsa missing", modernOnly, "www.example.test", "rsa-2048", plan.VerdictWrong, "no rsa-2048 certificate"},
 	} {
 		got := Check(t.Context(), Endpoint{Addresses: []string{tt.address}, ServerName: tt.serverName, KeyType: tt.keyType}, want)
 		if got.Verdict != tt.verdict || !strings.Contains(got.Words, tt.words) || (got.Words == "") != (tt.words == "") {
@@ -76,12 +79,13 @@ func TestNginxTwoKeyTypes(t *testing.T) {
 		want    Want
 		verdict plan.Verdict
 	}{
-		"rsa alone":                      {both, Want{"rsa-2048": rsa.chain}, plan.VerdictRight},
-		"ecdsa alone":                    {both, Want{"ecdsa-p256": ecdsa.chain}, plan.VerdictRight},
-		"rsa outdated beside ecdsa":      {stale, Want{"rsa-2048": rsa.chain}, plan.VerdictWrong},
-		"rsa where there is none":        {only, Want{"rsa-2048": rsa.chain}, plan.VerdictWrong},
-		"TLS 1.3 only, what it prefers":  {modern, Want{"rsa-2048": rsa.chain}, plan.VerdictRight},
-		"TLS 1.3 only, what others hide": {modern, Want{"ecdsa-p256": ecdsa.chain}, plan.VerdictWrong},
+		"rsa alone":                     {both, Want{"rsa-2048": rsa.chain}, plan.VerdictRight},
+		"ecdsa alone":                   {both, Want{"ecdsa-p256": ecdsa.chain}, plan.VerdictRight},
+		"rsa outdated beside ecdsa":     {stale, Want{"rsa-2048": rsa.chain}, plan.VerdictWrong},
+		"rsa where there is none":       {only, Want{"rsa-2048": rsa.chain}, plan.VerdictWrong},
+		"TLS 1.3 only, what it prefers": {modern, Want{"rsa-2048": rsa.chain}, plan.VerdictRight},
+		"TLS 1.3 only, if asked for it": {modern, Want{"ecdsa-p256": ecdsa.chain}, plan.VerdictRight},
+		"TLS 1.3 only, there is none":   {modernOnly, Want{"rsa-2048": rsa.chain}, plan.VerdictWrong},
 	} {
 		if got := Check(t.Context(), Endpoint{Addresses: []string{tt.address}, ServerName: "www.example.test"}, tt.want); got.Verdict != tt.verdict {
 			t.Errorf("%s: got %+v", name, got)
