@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/certkeep/certkeep/internal/chain"
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/servertest"
@@ -64,6 +65,21 @@ func (l live) all(ctx context.Context, p pair, verdict plan.Verdict) error {
 	return errors.Join(wrong...)
 }
 
+// all13 is an error unless each protocol shows the pair to a client of TLS 1.3
+// that takes its kind of key only.
+func (l live) all13(ctx context.Context, p pair) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	var wrong []error
+	for protocol, address := range l.ports {
+		seen := Endpoint{Addresses: []string{address}, ServerName: host, StartTLS: protocol}.look13(ctx, "ecdsa")
+		if verdict, words := judge(seen, []chain.Chain{p.chain}); verdict != plan.VerdictRight {
+			wrong = append(wrong, fmt.Errorf("%s: %s, %w", protocol, words, seen.err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
 // try has the server present one pair and then another, and be given a third
 // whose key is not the certificate's. That it then never counts as right is
 // why anything is verified at all.
@@ -79,6 +95,9 @@ func (l live) try(t *testing.T) {
 	process.Ready(t, log, shows(first))
 	if err := l.all(t.Context(), second, plan.VerdictWrong); err != nil {
 		t.Errorf("another certificate: %v", err)
+	}
+	if err := l.all13(t.Context(), first); err != nil {
+		t.Errorf("asked for its kind of key: %v", err)
 	}
 	reload := func() {
 		if !l.restart {
