@@ -74,7 +74,7 @@ func (l live) all13(ctx context.Context, p pair) error {
 	for protocol, address := range l.ports {
 		seen := Endpoint{Addresses: []string{address}, ServerName: host, StartTLS: protocol}.look13(ctx, "ecdsa")
 		if verdict, words := judge(seen, []chain.Chain{p.chain}); verdict != plan.VerdictRight {
-			wrong = append(wrong, fmt.Errorf("%s: %s, %w", protocol, words, seen.err))
+			wrong = append(wrong, fmt.Errorf("%s: %s, %v", protocol, words, seen.err))
 		}
 	}
 	return errors.Join(wrong...)
