@@ -215,12 +215,7 @@ func (b *batch) attempt(works []*work, sound bool) {
 func (b *batch) write(w *work) error {
 	w.result.Fault, w.result.RolledBack = nil, false
 	if w.applied || len(w.ops) == 0 {
-		// A sync that failed earlier is made up for.
-		var paths []Op
-		for _, f := range w.image.Facts() {
-			paths = append(paths, Op{Path: f.Path})
-		}
-		return b.syncDirs(paths, func(op Op) string { return op.Path })
+		return b.syncInPlace(w.image)
 	}
 	if err := b.ctx.Err(); err != nil {
 		return context.Cause(b.ctx)
@@ -238,6 +233,20 @@ func (b *batch) write(w *work) error {
 	}
 	w.applied, w.result.Written, w.result.Changed = true, true, true
 	return nil
+}
+
+// syncInPlace makes durable what was found in place: a sync may have failed
+// earlier, or a kill have come before it. Where a folder is switched it is the
+// symlink's own name that counts.
+func (b *batch) syncInPlace(image Image) error {
+	var paths []Op
+	for _, f := range image.Facts() {
+		paths = append(paths, Op{Path: f.Path})
+	}
+	if image.Link != "" {
+		paths = append(paths, Op{Path: image.Link})
+	}
+	return b.syncDirs(paths, func(op Op) string { return op.Path })
 }
 
 // putBack undoes what was written: all of it where the services were sound

@@ -170,6 +170,36 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// What a later attempt found in place, and so called done, survives a power
+// cut too, whatever went wrong before: a sync that failed, or never came.
+func TestFoundInPlaceIsDurable(t *testing.T) {
+	ca := newCA(t, "ca")
+	v1, v2 := ca.content(t, "v1", "a.test"), ca.content(t, "v2", "a.test")
+	for _, shape := range kinds() {
+		for _, fault := range []faultfs.Fault{faultfs.Refused, faultfs.AnswerLost, faultfs.Killed} {
+			t.Run(shape+" "+fault.String(), func(t *testing.T) {
+				for n, tripped := 1, true; tripped; n++ {
+					dir := t.TempDir()
+					s := scene{dir: dir, disk: faultfs.New(durable.NoSync{}), target: shapes(dir + "/etc")[shape]}
+					mustPut(t, s.deployer(), s.target, v1)
+					s.disk.Arm(n, fault)
+					put(t, s.deployer(), s.target, v2)
+					tripped = s.disk.Tripped()
+					d, _ := s.restarted(t)
+					mustPut(t, d, s.target, v2)
+					if err := s.disk.PowerCut(); err != nil {
+						t.Fatal(err)
+					}
+					s.restarted(t)
+					if got := shown(t, s.target, v1, v2); got != "v2" {
+						t.Errorf("change %d: after the power cut there is %s", n, got)
+					}
+				}
+			})
+		}
+	}
+}
+
 // A restoration that is interrupted is finished: all is old again.
 func TestEveryFaultOfUndo(t *testing.T) {
 	ca := newCA(t, "ca")
