@@ -39,8 +39,9 @@ func (e *Refusal) Error() string {
 }
 
 // exchange asks one server: by UDP, then by TCP where the answer was cut off
-// or none came, or at once where the message is too long for UDP. An answer to a signed message is proven to be signed by the
-// same key; one that says no is returned as a *Refusal, NXDOMAIN excepted.
+// or none came, or at once where the message is too long for UDP. An answer to
+// a signed message is proven to be signed by the same key; one that says no is
+// returned as a *Refusal, NXDOMAIN excepted.
 func (r Resolver) exchange(ctx context.Context, server string, m *dns.Msg, key *TSIG) (*dns.Msg, error) {
 	server = withPort(server)
 	var answer *dns.Msg
@@ -58,7 +59,7 @@ func (r Resolver) exchange(ctx context.Context, server string, m *dns.Msg, key *
 	if ctx.Err() == nil && (tries == 0 || err != nil || answer.Truncated) {
 		answer, err = r.once(ctx, "tcp", server, m, key)
 	}
-	if ctx.Err() != nil && err != nil {
+	if ctx.Err() != nil && (err != nil || answer == nil) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {

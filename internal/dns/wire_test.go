@@ -120,3 +120,16 @@ func TestExchangeNobodyThere(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A message too long for UDP is not sent at all where time is up already.
+func TestExchangeTooLate(t *testing.T) {
+	m := question()
+	for range 40 {
+		m.Extra = append(m.Extra, &dns.TXT{Hdr: dns.RR_Header{Name: "a.example.test.", Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{strings.Repeat("x", 100)}})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if answer, err := (Resolver{}).exchange(ctx, "127.0.0.1:1", m, nil); answer != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("exchange() = %v, %v", answer, err)
+	}
+}

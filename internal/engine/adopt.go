@@ -28,7 +28,7 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 	for _, want := range w.want.Targets {
 		target, err := w.target(want.Name)
 		if err != nil {
-			return w.fault(plan.CodeDeploy, err.Error(), nil)
+			return w.targetFault(err)
 		}
 		content, found, why := deploy.Found(target, w.want.Names, time.Now())
 		if found {
@@ -40,7 +40,7 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		vacant, err := deploy.Vacant(target)
 		if err != nil {
-			return w.fault(plan.CodeDeploy, err.Error(), nil)
+			return w.targetFault(err)
 		}
 		w.known.Vacant[want.Name] = vacant
 	}

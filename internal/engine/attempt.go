@@ -20,7 +20,7 @@ func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
 			k.Tries = map[string]plan.Tries{}
 		}
 		order = w.orderFor(k, s, now)
-		tries := k.Tries[s.KeyType].Begin(now, jitter)
+		tries := k.Tries[s.KeyType].For(w.want).Begin(now, jitter)
 		tries.Issuer, tries.Request, tries.Proof = order.Issuer, &order.Request, w.want.Proof
 		k.Tries[s.KeyType] = tries
 		k.Begin(s.KeyType, order)
@@ -92,7 +92,7 @@ func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault)
 		}
 		tries.Count--
 		tries.Open, tries.NotBefore = false, time.Time{}
-		if tries.Count <= 0 {
+		if tries.Count <= 0 && !tries.Imposed.After(time.Now()) {
 			delete(k.Tries, s.KeyType)
 			return nil
 		}

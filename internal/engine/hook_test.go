@@ -94,3 +94,27 @@ func TestHookThatMayVeto(t *testing.T) {
 		})
 	}
 }
+
+// TestVetoOfOneKeyType: where a hook puts off the second key type, the first is
+// not kept waiting for it.
+func TestVetoOfOneKeyType(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	const certificates = "certificates: {a.test: {names: [a.test%s], key_types: [ecdsa-p256, ecdsa-p384]}}\n"
+	f.configure(fmt.Sprintf(certificates, ""))
+	f.apply()
+	hook := f.script("renewing", "echo >> "+filepath.Join(f.dir, "calls")+"; test $(wc -l < "+filepath.Join(f.dir, "calls")+") = 1\n")
+	f.configure(fmt.Sprintf("hooks: {renewing: {command: %s}}\n"+certificates, hook, ", www.a.test"))
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	k := f.known("a.test")
+	v, _ := k.Version(k.Published)
+	names := map[string]int{}
+	for _, p := range v.Pairs {
+		names[p.KeyType] = len(p.Request.Names)
+	}
+	if k.Ready != "" || names["ecdsa-p256"] != 2 || names["ecdsa-p384"] != 1 {
+		t.Errorf("published with %v names, %q waits", names, k.Ready)
+	}
+	f.checkServed("a.test")
+}

@@ -24,7 +24,11 @@ import (
 func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	target, err := w.target(s.Target)
 	if err != nil {
-		return w.fault(plan.CodeDeploy, err.Error(), nil)
+		fault := w.targetFault(err)
+		if err := w.installed(context.WithoutCancel(ctx), s, deploy.Result{Fault: fault}); err != nil {
+			return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
+		}
+		return fault
 	}
 	content, err := w.content(ctx, s.Version)
 	if err != nil {
@@ -129,6 +133,14 @@ func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result
 	}
 }
 
+// targetFault is why a target cannot be dealt with.
+func (w *worker) targetFault(err error) *plan.Fault {
+	if known, ok := errors.AsType[*FaultError](err); ok {
+		return &known.Fault
+	}
+	return w.fault(plan.CodeDeploy, err.Error(), nil)
+}
+
 // target is a target of the config in deploy's terms.
 func (w *worker) target(name string) (deploy.Target, error) {
 	cert := w.parts.cfg.Certificate(w.want.Name)
@@ -156,7 +168,7 @@ func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target
 		if !f.Password.IsZero() {
 			password, err := f.Password.Read()
 			if err != nil {
-				return target, fmt.Errorf("password of %s: %w", f.Path, err)
+				return target, &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, fmt.Sprintf("password of %s: %v", f.Path, err)), Err: err}
 			}
 			file.Password = deploy.Password(password)
 		}
@@ -230,12 +242,12 @@ func (w *worker) privateKey(ctx context.Context, fingerprint string) ([]byte, er
 func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	target, err := w.target(s.Target)
 	if err != nil {
-		return w.fault(plan.CodeDeploy, err.Error(), nil)
+		return w.targetFault(err)
 	}
 	w.known.Vacant[s.Target] = false // done, or not to be tried again in this run
 	content, err := deploy.PlaceholderFor(target, w.want.Names, time.Now())
 	if err != nil {
-		return w.fault(plan.CodeDeploy, err.Error(), nil)
+		return w.targetFault(err)
 	}
 	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content})
 	if result.Fault != nil {

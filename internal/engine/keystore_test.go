@@ -2,11 +2,16 @@ package engine
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // TestKeyStore: a key store is installed under the password of the config, and
@@ -22,5 +27,44 @@ func TestKeyStore(t *testing.T) {
 	}
 	if again := f.apply(); len(again.Done) != 0 {
 		t.Errorf("the second pass did %+v", again.Done)
+	}
+}
+
+// TestPasswordGone: an install whose password cannot be read is a fact, so that
+// a person is told; with the password it is made up for.
+func TestPasswordGone(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	password := filepath.Join(f.dir, "password")
+	f.configure(fmt.Sprintf("certificates: {a.test: {files: [{path: %[1]s/a.p12, content: pkcs12, password_file: %[2]s}]}}\n", f.dir, password))
+	report, err := f.Apply(t.Context(), nil, Only{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(report.Done, func(o Outcome) bool { return o.Step.Kind == plan.KindInstall })
+	if i < 0 {
+		t.Fatalf("nothing was installed: %+v", report.Done)
+	}
+	fault := report.Done[i].Fault
+	if fault == nil || fault.Code != plan.CodeSecret || !strings.Contains(fault.Words, password) {
+		t.Errorf("fault %+v", fault)
+	}
+	if tries := f.known("a.test").Targets["default"].Tries; tries.Count != 1 {
+		t.Errorf("counted %d", tries.Count)
+	}
+	world, err := f.World(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := plan.CertProblems(time.Now(), world, world.Wanted.Certs[0])
+	if len(problems) != 1 || problems[0].Code != plan.CodeSecret {
+		t.Errorf("problems %+v", problems)
+	}
+	if err := os.WriteFile(password, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.askApply("a.test")
+	f.apply()
+	if state := f.known("a.test").Targets["default"].State; state != plan.TargetReloaded {
+		t.Errorf("the target is %s", state)
 	}
 }

@@ -192,8 +192,8 @@ func (unusable) Type() string { return challenge.TypeDNS01 }
 // Present says why it cannot.
 func (u unusable) Present(context.Context, challenge.Challenge) error { return u.err }
 
-// CleanUp has nothing to take away.
-func (unusable) CleanUp(context.Context, challenge.Challenge) error { return nil }
+// CleanUp says so too: what was presented before it became unusable stays.
+func (u unusable) CleanUp(context.Context, challenge.Challenge) error { return u.err }
 
 func newDNSWriter(c config.DNS, key *dns.TSIG, resolver dns.Resolver) (dns.Writer, error) {
 	if c.Provider == config.ProviderCommand {

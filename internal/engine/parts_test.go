@@ -44,8 +44,12 @@ func TestMendedUpdateKey(t *testing.T) {
 		return last.writers["main"].solver
 	}
 	const first, second = `key "a" { algorithm hmac-sha256; secret "c2VjcmV0"; };`, `key "a" { algorithm hmac-sha256; secret "c2Vjcm90"; };`
-	if _, bad := read("").(unusable); !bad {
+	missing := read("")
+	if _, bad := missing.(unusable); !bad {
 		t.Error("a key file that is missing makes no unusable writer")
+	}
+	if missing.CleanUp(t.Context(), challenge.Challenge{}) == nil {
+		t.Error("an unusable writer took something away")
 	}
 	one := read(first)
 	if _, bad := one.(unusable); bad || read(first) != one {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,10 +28,23 @@ func (t *taken) add(p plan.Presented) {
 	t.all = append(t.all, p)
 }
 
+// back takes note that an answer is there again.
+func (t *taken) back(p plan.Presented) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = slices.DeleteFunc(t.all, func(gone plan.Presented) bool { return gone == p })
+}
+
+// has reports whether an answer was taken away.
+func (t *taken) has(p plan.Presented) bool {
+	p.At = time.Time{}
+	return slices.Contains(t.list(), p)
+}
+
 func (t *taken) list() []plan.Presented {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.all
+	return slices.Clone(t.all)
 }
 
 // presented is a challenge as the record knows it.
@@ -56,6 +70,7 @@ func (w *worker) remember(ctx context.Context, s challenge.Solver, c challenge.C
 		return nil
 	}
 	p := presented(c)
+	w.gone.back(p)
 	p.At = time.Now()
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.Name = w.want.Name
@@ -119,7 +134,7 @@ func (w *worker) takeAway(ctx context.Context, left []plan.Presented) (gone []pl
 		switch {
 		case !known:
 			w.engine.Log.Warn("an answer to a challenge stays where it is: the config says no more how it was made", "certificate", w.want.Name, "type", p.Type, "name", p.Name)
-		case failed != nil:
+		case failed != nil && !w.gone.has(p): // else a hook alone failed
 			if failures++; err == nil {
 				err = failed
 			}

@@ -67,16 +67,17 @@ func (w *worker) versionWith(ctx context.Context, pair plan.Pair, chainPEM strin
 		Chains:      map[string]string{pair.KeyType: chainPEM},
 	}
 	var old store.VersionRecord
-	base, ok := w.known.Version(w.known.Ready)
-	if !ok || base.Broken != "" {
-		base, ok = w.known.Version(w.known.Published)
-	}
-	if ok && base.Broken == "" {
-		if r, err := w.engine.Store.Version(ctx, w.want.Name, base.ID); err == nil {
-			old = r
-		} else {
-			w.engine.Log.Warn("a stored version cannot be read; its other key types are issued again", "certificate", w.want.Name, "version", base.ID, "error", err)
+	for _, id := range []string{w.known.Ready, w.known.Published} {
+		base, ok := w.known.Version(id)
+		if !ok || base.Broken != "" {
+			continue
 		}
+		r, err := w.engine.Store.Version(ctx, w.want.Name, base.ID)
+		if err == nil {
+			old = r
+			break
+		}
+		w.engine.Log.Warn("a stored version cannot be read; its other key types are issued again", "certificate", w.want.Name, "version", base.ID, "error", err)
 	}
 	for _, keyType := range w.want.KeyTypes {
 		if keyType == pair.KeyType {

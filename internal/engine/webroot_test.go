@@ -88,6 +88,47 @@ func TestAnswerLeftBehind(t *testing.T) {
 	}
 }
 
+// TestCleanUpHookFails: an answer that is gone is not looked for again because
+// a hook was not pleased.
+func TestCleanUpHookFails(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	root := f.webroot()
+	var sticks atomic.Bool
+	sticks.Store(true)
+	f.disk = stickyDisk{Disk: durable.OS{}, below: root, sticks: &sticks}
+	f.reopen()
+	f.configure(fmt.Sprintf("hooks: {challenge-cleanup: {command: %s}}\nchallenges: [{http-01: {webroot: %s}}]\ncertificates: {a.test: {}}\n", f.script("hook", "exit 1\n"), root))
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.known("a.test").Presented) != 1 {
+		t.Fatal("nothing was left behind")
+	}
+	sticks.Store(false)
+	f.askApply("a.test")
+	f.apply()
+	if k := f.known("a.test"); k.Presented != nil {
+		t.Errorf("remembered: %+v", k.Presented)
+	}
+}
+
+// TestPresentedAgain: an answer that was taken away and made again is there.
+func TestPresentedAgain(t *testing.T) {
+	t.Parallel()
+	var gone taken
+	p := plan.Presented{Type: "dns-01", Name: "a.test", Token: "t"}
+	gone.add(p)
+	p.At = time.Now()
+	if !gone.has(p) {
+		t.Error("taken away, and not gone")
+	}
+	p.At = time.Time{}
+	gone.back(p)
+	if gone.has(p) || len(gone.list()) != 0 {
+		t.Error("made again, and gone")
+	}
+}
+
 // TestWebrootOfMany has many certificates prove their names at once by files
 // of one web server. All get there, and nothing is left in its folder.
 func TestWebrootOfMany(t *testing.T) {

@@ -121,12 +121,14 @@ func (w *worker) stuck() bool {
 }
 
 // plan makes the certificate's own plan.
-func (w *worker) plan(now time.Time) []plan.Step {
-	world := plan.World{
+func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world(), w.want) }
+
+// world is what the certificate's own plan looks at.
+func (w *worker) world() plan.World {
+	return plan.World{
 		Wanted: plan.Wanted{Node: w.node, Certs: []plan.WantedCert{w.want}},
 		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers},
 	}
-	return plan.Cert(now, world, w.want)
 }
 
 // leaveLane lets another certificate ask the CA while this one is installed.
@@ -150,7 +152,8 @@ func (w *worker) next() (plan.Step, bool) {
 			return s, true
 		}
 	}
-	return plan.Step{}, false
+	s, ok := plan.Gathered(now, w.world(), w.want)
+	return s, ok && !w.tried[w.key(s)] && w.only.allows(s.Kind)
 }
 
 // key tells steps apart, so that one that changes no fact is not repeated.

@@ -37,6 +37,7 @@ const (
 	CodeCSR            Code = "csr-unusable"
 	CodeDisk           Code = "disk-write-failed"
 	CodeDeploy         Code = "install-failed"
+	CodeSecret         Code = "secret-unreadable"
 	CodeServiceCheck   Code = "service-check-failed"
 	CodeServiceReload  Code = "service-reload-failed"
 	CodeRolledBack     Code = "rolled-back"

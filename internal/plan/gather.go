@@ -1,5 +1,25 @@
 package plan
 
+import "time"
+
+// Gathered is the step that publishes what waits for its other key types. It is
+// for whoever finds that their orders, though due, are not made now: put off by
+// a hook, or spread over all certificates.
+func Gathered(now time.Time, w World, want WantedCert) (Step, bool) {
+	d := decision{now: now, world: w}
+	d.take(want)
+	if v, waits := d.ready(); waits && d.known.Damage == "" && !d.known.Newer {
+		d.publishReady(v)
+		return d.steps[0], true
+	}
+	return Step{}, false
+}
+
+// publishReady has a version published that waited.
+func (d *decision) publishReady(v Version) {
+	d.add(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "what could be obtained is there"}})
+}
+
 // base is the version that a new pair is put beside: the one that waits for
 // its other key types, else the published one.
 func (d *decision) base() Version {
@@ -32,6 +52,6 @@ func (d *decision) gather(base Version) {
 		last = i
 	}
 	if last < 0 && base.ID != "" && base.ID != d.known.Published {
-		d.add(Step{Kind: KindPublish, Version: base.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "what could be obtained is there"}})
+		d.publishReady(base)
 	}
 }

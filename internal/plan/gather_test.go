@@ -85,3 +85,20 @@ func TestGatherRenewal(t *testing.T) {
 	s.known.Held, s.known.Ready, s.known.HeldAt = true, "", s.now
 	s.none(t, plan.KindPublish)
 }
+
+// Who finds that the other orders are not made now has what waits published.
+func TestGathered(t *testing.T) {
+	t.Parallel()
+	s := twoTypes()
+	if step, ok := plan.Gathered(s.now, s.world(), s.want); ok {
+		t.Errorf("nothing waits: %+v", step)
+	}
+	s.obtained("v1", ec)
+	if step, ok := plan.Gathered(s.now, s.world(), s.want); !ok || step.Kind != plan.KindPublish || step.Version != "v1" {
+		t.Errorf("step %+v, %v", step, ok)
+	}
+	s.publish("v1", s.now)
+	if step, ok := plan.Gathered(s.now, s.world(), s.want); ok {
+		t.Errorf("it is published: %+v", step)
+	}
+}

@@ -49,13 +49,15 @@ func (d *decision) shortened(t Tries) time.Time {
 	return wait
 }
 
-// tries are the attempts that count for what is wanted now. A request, or a
-// way to prove the names, that has changed since starts afresh; what a CA
+// tries are the attempts that count for what is wanted now.
+func (d *decision) tries(keyType string) Tries { return d.known.Tries[keyType].For(d.want) }
+
+// For are the attempts as far as they count for what is wanted. A request, or
+// a way to prove the names, that has changed since starts afresh; what a CA
 // imposed stays.
-func (d *decision) tries(keyType string) Tries {
-	t := d.known.Tries[keyType]
-	same := t.Request == nil || d.want.asks(*t.Request)
-	if same && (t.Proof == "" || t.Proof == d.want.Proof) {
+func (t Tries) For(want WantedCert) Tries {
+	same := t.Request == nil || want.asks(*t.Request)
+	if same && (t.Proof == "" || t.Proof == want.Proof) {
 		return t
 	}
 	return Tries{Last: t.Last, Ended: t.Ended, Imposed: t.Imposed, ImposedBy: t.ImposedBy}

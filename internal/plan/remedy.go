@@ -42,6 +42,7 @@ func meanings() map[Code]meaning {
 		CodeCSR:            {"", "Make a signing request (PKCS#10, PEM) whose key and names fit the config, and check the path."},
 		CodeDisk:           {"", "Free space on the file system or make it writable for Certkeep's user. Nothing is lost; Certkeep tries again."},
 		CodeDeploy:         {"", "Check that the folder exists and that Certkeep's user may write there."},
+		CodeSecret:         {"", "Put the secret where the config says, readable for Certkeep's user and for nobody else, or correct the config."},
 		CodeServiceCheck:   {"", "The service's own configuration check fails. Mend its configuration; nothing is installed for it before."},
 		CodeServiceReload:  {"", "The service could not be reloaded. Read its words above, mend it, or correct `services.NAME.reload`."},
 		CodeRolledBack:     {"", "The service would not take the new version; what worked before was put back. It is tried again daily, and when config or version changes."},

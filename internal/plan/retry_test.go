@@ -155,6 +155,22 @@ func TestChangedRequestStartsAfresh(t *testing.T) {
 	at(t, s.the(t, plan.KindIssue), s.now.Add(time.Hour))
 }
 
+// What starts afresh goes on so: the next attempt is the first one.
+func TestAfreshForMoreThanOnce(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	tries := failed(6, s.now)
+	request := s.want.Request()
+	s.want.Proof, tries.Request, tries.Proof = "mended", &request, "wrong"
+	if got := tries.For(s.want).Begin(s.now, 0); got.Count != 1 {
+		t.Errorf("counted %d", got.Count)
+	}
+	tries.Proof = "mended"
+	if got := tries.For(s.want).Begin(s.now, 0); got.Count != 7 {
+		t.Errorf("counted %d where nothing changed", got.Count)
+	}
+}
+
 // A certificate from one CA does not make another CA's Retry-After void.
 func TestSuccessKeepsAnothersWish(t *testing.T) {
 	t.Parallel()

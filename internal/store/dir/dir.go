@@ -169,6 +169,9 @@ func (d *Dir) Delete(ctx context.Context, key string, ifRevision backend.Revisio
 	case err == nil && ifRevision != "" && now != ifRevision:
 		return fmt.Errorf("delete %s: %w", key, backend.ErrConflict)
 	}
+	if err := d.unsynced.settle(d.disk); err != nil {
+		return fmt.Errorf("delete %s: %w", key, err)
+	}
 	if err := d.remove(loc); err != nil {
 		d.unsynced.add(d.root, loc)
 		return fmt.Errorf("delete %s: %w", key, err)

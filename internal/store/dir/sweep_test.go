@@ -57,3 +57,32 @@ func TestSeenIsDurable(t *testing.T) {
 		})
 	}
 }
+
+// TestSeenBeforeDeleted: what was seen is durable before anything is deleted on
+// its account: pointers go first.
+func TestSeenBeforeDeleted(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "records")
+	disk := faultfs.New(durable.OS{})
+	d := dir.New(root, disk)
+	pointer, err := d.Put(t.Context(), "groups/a", []byte("points to v"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Put(t.Context(), "versions/v", []byte("x"), ""); err != nil {
+		t.Fatal(err)
+	}
+	disk.Arm(4, faultfs.Refused) // mkdir, create, rename, sync
+	if _, err := d.Put(t.Context(), "groups/a", []byte("empty"), pointer); err == nil {
+		t.Fatal("nothing went wrong")
+	}
+	disk.Disarm()
+	if err := d.Delete(t.Context(), "versions/v", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := disk.PowerCut(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := d.Get(t.Context(), "groups/a"); err != nil || string(e.Value) != "empty" {
+		t.Errorf("after the power cut: %q, %v", e.Value, err)
+	}
+}
