@@ -74,8 +74,7 @@ func (a *authority) eab() (*issuer.EAB, error) {
 // The key is saved before the CA is asked: when the answer is lost, the next
 // run asks by key, and registers once.
 func (e *Engine) account(ctx context.Context, p *parts, id string) (issuer.Account, error) {
-	auth := p.issuers[id]
-	ca, err := auth.client()
+	ca, err := p.issuers[id].client()
 	if err != nil {
 		return issuer.Account{}, err
 	}
@@ -84,6 +83,16 @@ func (e *Engine) account(ctx context.Context, p *parts, id string) (issuer.Accou
 		return issuer.Account{}, err
 	}
 	defer unlock()
+	return e.accountHeld(ctx, p, id)
+}
+
+// accountHeld is account, for who holds the account's lock.
+func (e *Engine) accountHeld(ctx context.Context, p *parts, id string) (issuer.Account, error) {
+	auth := p.issuers[id]
+	ca, err := auth.client()
+	if err != nil {
+		return issuer.Account{}, err
+	}
 	record, err := e.accountRecord(ctx, p, id)
 	if err != nil {
 		return issuer.Account{}, err
@@ -188,7 +197,8 @@ func (e *Engine) agree(p *parts, id, terms string) error {
 }
 
 // accountLost archives an account that the CA does not know any more, so that
-// the next call registers a new one, and tells a person.
+// the next call registers a new one, and tells a person. An account that has
+// another key meanwhile is not lost: the CA refused the key that lost has.
 func (e *Engine) accountLost(ctx context.Context, p *parts, id string, lost issuer.Account, cause error) error {
 	ca, err := p.issuers[id].client()
 	if err != nil {
@@ -205,6 +215,13 @@ func (e *Engine) accountLost(ctx context.Context, p *parts, id string, lost issu
 	}
 	if err != nil {
 		return err
+	}
+	key, err := keys.Fingerprint(lost.Key.Public())
+	if err != nil {
+		return fmt.Errorf("name the refused key of the account at %s: %w", id, err)
+	}
+	if record, err = e.resolveIntention(ctx, ca, record); err != nil || record.Key != key {
+		return err // the key was changed while an order was under way
 	}
 	if err := e.Store.ArchiveAccount(ctx, id, cause.Error()); err != nil {
 		return err

@@ -16,10 +16,12 @@ import (
 // RegisterAccount returns the account at an issuer, registering one where
 // none is stored.
 func (e *Engine) RegisterAccount(ctx context.Context, id string) (store.Account, error) {
-	if _, _, err := e.authority(ctx, id); err != nil {
+	p, _, unlock, err := e.authority(ctx, id)
+	if err != nil {
 		return store.Account{}, err
 	}
-	if _, err := e.account(ctx, e.current(), id); err != nil {
+	defer unlock()
+	if _, err := e.accountHeld(ctx, p, id); err != nil {
 		return store.Account{}, e.heard(ctx, id, err)
 	}
 	return e.Store.Account(ctx, id)
@@ -27,11 +29,12 @@ func (e *Engine) RegisterAccount(ctx context.Context, id string) (store.Account,
 
 // UpdateAccount brings the contact at the CA up to the config.
 func (e *Engine) UpdateAccount(ctx context.Context, id string) (store.Account, error) {
-	p, ca, err := e.authority(ctx, id)
+	p, ca, unlock, err := e.authority(ctx, id)
 	if err != nil {
 		return store.Account{}, err
 	}
-	account, err := e.account(ctx, p, id)
+	defer unlock()
+	account, err := e.accountHeld(ctx, p, id)
 	if err != nil {
 		return store.Account{}, e.heard(ctx, id, err)
 	}
@@ -49,27 +52,18 @@ func (e *Engine) UpdateAccount(ctx context.Context, id string) (store.Account, e
 // key is stored before the CA hears of it; after a crash the CA is asked
 // which of the two counts.
 func (e *Engine) RollAccountKey(ctx context.Context, id string) (store.Account, error) {
-	p, ca, err := e.authority(ctx, id)
+	p, ca, unlock, err := e.authority(ctx, id)
 	if err != nil {
 		return store.Account{}, err
-	}
-	if _, err := e.account(ctx, p, id); err != nil {
-		return store.Account{}, e.heard(ctx, id, err)
 	}
 	// Whoever asks for the account meanwhile would take the new key, which the
 	// CA does not know yet, for one that it refused.
-	unlock, err := ca.AccountLock(ctx)
-	if err != nil {
-		return store.Account{}, err
-	}
 	defer unlock()
-	record, err := e.Store.Account(ctx, id)
+	// This resolves what an earlier change has left: its new key, which may be
+	// the one that counts, would be overwritten by this one's.
+	account, err := e.accountHeld(ctx, p, id)
 	if err != nil {
-		return store.Account{}, err
-	}
-	account, err := accountOf(record)
-	if err != nil {
-		return store.Account{}, err
+		return store.Account{}, e.heard(ctx, id, err)
 	}
 	next, err := keys.Generate(accountKeyType)
 	if err != nil {
@@ -155,22 +149,28 @@ func (e *Engine) resolveIntention(ctx context.Context, ca *issuer.CA, record sto
 
 // ResetAccount archives the stored account and registers a new one.
 func (e *Engine) ResetAccount(ctx context.Context, id string) (store.Account, error) {
-	if _, _, err := e.authority(ctx, id); err != nil {
+	p, _, unlock, err := e.authority(ctx, id)
+	if err != nil {
 		return store.Account{}, err
 	}
+	defer unlock()
 	if err := e.Store.ArchiveAccount(ctx, id, "reset by a person"); err != nil {
 		return store.Account{}, err
 	}
-	return e.RegisterAccount(ctx, id)
+	if _, err := e.accountHeld(ctx, p, id); err != nil {
+		return store.Account{}, e.heard(ctx, id, err)
+	}
+	return e.Store.Account(ctx, id)
 }
 
 // DeactivateAccount ends the account at the CA (RFC 8555 section 7.3.6) and
 // archives it.
 func (e *Engine) DeactivateAccount(ctx context.Context, id string) error {
-	_, ca, err := e.authority(ctx, id)
+	_, ca, unlock, err := e.authority(ctx, id)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	record, err := e.Store.Account(ctx, id)
 	if err != nil {
 		return fmt.Errorf("no account at %s is stored: %w", id, err)
@@ -196,10 +196,11 @@ func (e *Engine) DeactivateAccount(ctx context.Context, id string) error {
 // ImportAccount takes over an account of another client by its key. The CA
 // has to know it.
 func (e *Engine) ImportAccount(ctx context.Context, id string, key crypto.Signer) (store.Account, error) {
-	p, ca, err := e.authority(ctx, id)
+	p, ca, unlock, err := e.authority(ctx, id)
 	if err != nil {
 		return store.Account{}, err
 	}
+	defer unlock()
 	account, err := ca.FindAccount(ctx, key)
 	if err != nil {
 		return store.Account{}, e.heard(ctx, id, err)
@@ -241,18 +242,25 @@ func (e *Engine) wasForgotten(name string) bool {
 }
 
 // authority is the client of a configured issuer, unless that one asked to be
-// left alone.
-func (e *Engine) authority(ctx context.Context, id string) (*parts, *issuer.CA, error) {
-	p := e.current()
+// left alone. The caller is the only one that works on the account there until
+// it unlocks; whoever waited heeds what the one before was told.
+func (e *Engine) authority(ctx context.Context, id string) (p *parts, ca *issuer.CA, unlock func(), err error) {
+	p = e.current()
 	auth := p.issuers[id]
 	if auth == nil {
-		return nil, nil, fmt.Errorf("no issuer %q is configured", id)
+		return nil, nil, nil, fmt.Errorf("no issuer %q is configured", id)
 	}
-	if err := e.leftAlone(ctx, id); err != nil {
-		return nil, nil, err
+	if ca, err = auth.client(); err != nil {
+		return nil, nil, nil, err
 	}
-	ca, err := auth.client()
-	return p, ca, err
+	if unlock, err = ca.AccountLock(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if err = e.leftAlone(ctx, id); err != nil {
+		unlock()
+		return nil, nil, nil, err
+	}
+	return p, ca, unlock, nil
 }
 
 // accountIsLost reports whether the CA does not know, or no longer accepts,

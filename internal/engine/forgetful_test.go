@@ -75,8 +75,19 @@ func (f *forgetful) due(r *http.Request, answer *httptest.ResponseRecorder) bool
 
 // note counts the accounts that are registered.
 func (f *forgetful) note(r *http.Request) {
+	opens := opensAccount(f.T, r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.forgot && opens {
+		f.registered++
+	}
+}
+
+// opensAccount reports whether a request registers an account, where the CA
+// knows none of its key.
+func opensAccount(t *testing.T, r *http.Request) bool {
 	if acmetest.KindOf(r) != acmetest.NewAccount {
-		return
+		return false
 	}
 	payload, err := acmetest.Payload(r)
 	var want struct{ OnlyReturnExisting bool }
@@ -84,13 +95,9 @@ func (f *forgetful) note(r *http.Request) {
 		err = json.Unmarshal(payload, &want)
 	}
 	if err != nil {
-		f.Errorf("a request for an account: %v", err)
+		t.Errorf("a request for an account: %v", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.forgot && !want.OnlyReturnExisting {
-		f.registered++
-	}
+	return !want.OnlyReturnExisting
 }
 
 // warnings keeps what an engine warns of.

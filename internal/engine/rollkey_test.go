@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"crypto"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/issuer"
+	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -65,42 +68,70 @@ func TestKeyChangeIsDoneOnceAndHeardLater(t *testing.T) {
 	}
 }
 
-// TestKeyChangeIsNotDoubtedMeanwhile asks for the account while its key is
-// being changed: what is intended stays known until the CA has answered, also
-// when that answer is lost.
+// foreignAccount registers an account that is not stored, as another client
+// would, and returns its key.
+func (f *fixture) foreignAccount() crypto.Signer {
+	f.Helper()
+	key, err := keys.Generate(accountKeyType)
+	if err != nil {
+		f.Fatal(err)
+	}
+	ca, err := f.current().issuers["pebble"].client()
+	if err != nil {
+		f.Fatal(err)
+	}
+	agree := func(string) error { return nil }
+	if _, err := ca.Register(f.Context(), issuer.Registration{Key: key, AgreeTerms: agree}); err != nil {
+		f.Fatal(err)
+	}
+	return key
+}
+
+// TestKeyChangeIsNotDoubtedMeanwhile asks for the account, and for changes of
+// it, while its key is being changed: what is intended stays known until the CA
+// has answered, also when that answer is lost.
 func TestKeyChangeIsNotDoubtedMeanwhile(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
 	f.configure("certificates: {a.test: {}}\n")
 	f.apply()
-	before := f.account("pebble")
-	asked := make(chan error, 1)
-	var disturbed atomic.Bool
-	f.ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if acmetest.KindOf(r) != acmetest.KeyChange || disturbed.Swap(true) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		go func() {
-			_, err := f.RegisterAccount(t.Context(), "pebble")
-			asked <- err
-		}()
-		select {
-		case err := <-asked:
-			asked <- err
-			t.Error("the account was handed out while its key was being changed")
-		case <-time.After(200 * time.Millisecond): // it waits, as it should
-		}
-		next.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler)
-	})
-	after, err := f.RollAccountKey(t.Context(), "pebble")
-	if err != nil || after.Key == before.Key {
-		t.Errorf("the account is %+v, was %+v: %v", after, before, err)
+	other := f.foreignAccount()
+	for name, care := range map[string]func() error{
+		"register":   func() error { _, err := f.RegisterAccount(t.Context(), "pebble"); return err },
+		"update":     func() error { _, err := f.UpdateAccount(t.Context(), "pebble"); return err },
+		"reset":      func() error { _, err := f.ResetAccount(t.Context(), "pebble"); return err },
+		"deactivate": func() error { return f.DeactivateAccount(t.Context(), "pebble") },
+		"import":     func() error { _, err := f.ImportAccount(t.Context(), "pebble", other); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.T = t
+			before := f.account("pebble")
+			asked := make(chan error, 1)
+			var disturbed atomic.Bool
+			f.ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if acmetest.KindOf(r) != acmetest.KeyChange || disturbed.Swap(true) {
+					next.ServeHTTP(w, r)
+					return
+				}
+				go func() { asked <- care() }()
+				select {
+				case err := <-asked:
+					asked <- err
+					t.Error("the account was handed out while its key was being changed")
+				case <-time.After(200 * time.Millisecond): // it waits, as it should
+				}
+				next.ServeHTTP(httptest.NewRecorder(), r)
+				panic(http.ErrAbortHandler)
+			})
+			after, err := f.RollAccountKey(t.Context(), "pebble")
+			if err != nil || after.URL != before.URL || after.Key == before.Key {
+				t.Errorf("the account is %+v, was %+v: %v", after, before, err)
+			}
+			if err := <-asked; err != nil {
+				t.Error(err)
+			}
+			f.ask(plan.AskRenew, "a.test")
+			f.apply()
+			f.checkServed("a.test")
+		})
 	}
-	if err := <-asked; err != nil {
-		t.Error(err)
-	}
-	f.ask(plan.AskRenew, "a.test")
-	f.apply()
-	f.checkServed("a.test")
 }
