@@ -18,7 +18,7 @@ import (
 // parts of --only, and the kinds of step that each allows.
 func onlyParts() map[string][]plan.Kind {
 	return map[string][]plan.Kind{
-		"certs":   {plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune},
+		"certs":   {plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune},
 		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect},
 		"verify":  {plan.KindVerify},
 	}

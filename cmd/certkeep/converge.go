@@ -25,6 +25,8 @@ type wish struct {
 	names   []string     // checked; none means all
 	version string       // of a restore
 	only    engine.Only
+	revoke  engine.RevokeWish // of a revocation
+	also    []string          // certificates that a revocation reaches beyond its names
 }
 
 // outcome is what a command did and how things are afterwards. Its JSON is
@@ -111,12 +113,17 @@ func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Sto
 	if err != nil {
 		return plan.World{}, false, err
 	}
-	if w.ask != "" {
-		if err := e.Ask(ctx, w.ask, w.all(cfg), w.version); err != nil {
-			return plan.World{}, false, err
-		}
+	switch w.ask {
+	case "":
+	case plan.AskRevoke:
+		err = e.Revoke(ctx, w.names, w.revoke)
+	default:
+		err = e.Ask(ctx, w.ask, w.all(cfg), w.version)
 	}
-	report, err := e.Apply(ctx, w.names, w.only)
+	if err != nil {
+		return plan.World{}, false, err
+	}
+	report, err := e.Apply(ctx, append(slices.Clip(w.names), w.also...), w.only)
 	r.take(report.Done)
 	return report.World, report.Failed, err
 }
@@ -138,7 +145,7 @@ func (a *app) engine(ctx context.Context, cfg *config.Config, s *store.Store, wa
 
 // convergeThere hands the wish to the daemon and follows it.
 func (a *app) convergeThere(ctx context.Context, client *daemon.Client, w wish, r *recorder) (bool, error) {
-	ask := daemon.Ask{Kind: w.ask, Names: w.names, Version: w.version}
+	ask := daemon.Ask{Kind: w.ask, Names: w.names, Version: w.version, Reason: w.revoke.Reason, First: w.revoke.First}
 	if ask.Kind == "" {
 		ask.Kind = plan.AskApply
 	}
@@ -187,7 +194,7 @@ func allNames(cfg *config.Config) []string {
 func outcomeOf(after plan.World, w wish, steps []doneStep, failed bool) outcome {
 	o := status.Of(time.Now(), after)
 	if len(w.names) > 0 {
-		o = o.Only(w.names)
+		o = o.Only(append(slices.Clip(w.names), w.also...))
 	}
 	return outcome{Time: o.Time, Node: o.Node, State: o.State, ExitCode: o.ExitCode(failed), Steps: steps, Certificates: o.Certificates}
 }
@@ -276,7 +283,7 @@ func notStored(c status.Certificate, steps []doneStep) []plan.Problem {
 func doneTo(cert string, steps []doneStep) string {
 	done := map[plan.Kind]string{
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
-		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified",
+		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked",
 	}
 	var words []string // each where it was done last
 	for _, s := range steps {

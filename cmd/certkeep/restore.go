@@ -65,7 +65,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			if known == nil {
 				known = &plan.KnownCert{}
 			}
-			held := listVersions(time.Now(), name, known)
+			held := listVersions(time.Now(), name, known, w.Known.Banned)
 			switch {
 			case release && !known.Held:
 				return usage(fmt.Sprintf("no version of %q is held", name), "look at `certkeep status "+name+"`")
@@ -89,12 +89,12 @@ func (a *app) restore(cmd *cobra.Command, cfg *config.Config, name, version stri
 }
 
 // listVersions gathers the versions that are kept, newest first.
-func listVersions(now time.Time, name string, known *plan.KnownCert) heldVersions {
+func listVersions(now time.Time, name string, known *plan.KnownCert, banned map[string]plan.Ban) heldVersions {
 	all := heldVersions{Certificate: name, Held: known.Held, Versions: []heldVersion{}}
 	for _, v := range slices.Backward(known.Versions) {
 		h := heldVersion{
 			ID: v.ID, Created: v.Created.UTC(), Published: v.ID == known.Published, Adopted: v.Adopted,
-			NotAfter: v.NotAfter().UTC(), WhyNot: whyNot(now, v), Pairs: []heldPair{},
+			NotAfter: v.NotAfter().UTC(), WhyNot: whyNot(now, v, known, banned), Pairs: []heldPair{},
 		}
 		h.Restorable = h.WhyNot == ""
 		for _, p := range v.Pairs {
@@ -110,7 +110,7 @@ func listVersions(now time.Time, name string, known *plan.KnownCert) heldVersion
 }
 
 // whyNot says why a version must not be served; "" when it may.
-func whyNot(now time.Time, v plan.Version) string {
+func whyNot(now time.Time, v plan.Version, known *plan.KnownCert, banned map[string]plan.Ban) string {
 	switch {
 	case len(v.Pairs) == 0:
 		return "it holds no certificate"
@@ -120,6 +120,10 @@ func whyNot(now time.Time, v plan.Version) string {
 		return "it ended " + minute(v.NotAfter())
 	case slices.ContainsFunc(v.Pairs, func(p plan.Pair) bool { return p.Revoked }):
 		return "it was revoked"
+	case slices.ContainsFunc(v.Pairs, func(p plan.Pair) bool { return isBanned(p, banned) }):
+		return "its key was said to be compromised"
+	case slices.ContainsFunc(v.Pairs, known.IsToBeRevoked):
+		return "it is to be revoked"
 	}
 	return ""
 }

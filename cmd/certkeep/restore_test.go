@@ -26,7 +26,7 @@ func TestRestorable(t *testing.T) {
 		version("REVOKED", later, func(v *plan.Version) { v.Pairs[0].Revoked = true }),
 		version("EMPTY", later, func(v *plan.Version) { v.Pairs = nil }),
 		version("GOOD", later, nil),
-	}})
+	}}, nil)
 	if held.Versions[0].ID != "GOOD" || !held.Versions[0].Published {
 		t.Errorf("the newest is not first: %+v", held.Versions)
 	}

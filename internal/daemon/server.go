@@ -110,6 +110,9 @@ func (s *server) store(ctx context.Context, a Ask) error {
 		s.d.engine.Wake() // nothing to remember: all that is due is done anyway
 		return nil
 	}
+	if a.Kind == plan.AskRevoke {
+		return s.d.engine.Revoke(ctx, a.Names, engine.RevokeWish{Reason: a.Reason, First: a.First})
+	}
 	return s.d.engine.Ask(ctx, a.Kind, a.Names, a.Version)
 }
 

@@ -38,6 +38,9 @@ type Ask struct {
 	Kind    plan.AskKind `json:"kind"`
 	Names   []string     `json:"names,omitempty"`   // none: look at all that is due (apply only)
 	Version string       `json:"version,omitempty"` // of restore
+
+	Reason plan.RevocationReason `json:"reason,omitempty"` // of revoke
+	First  bool                  `json:"first,omitempty"`  // of revoke: before the replacement
 }
 
 // errAsk is an ask that makes no sense.
@@ -45,7 +48,7 @@ var errAsk = errors.New("the request makes no sense")
 
 // check refuses an ask that no command sends.
 func (a Ask) check() error {
-	known := []plan.AskKind{plan.AskApply, plan.AskRenew, plan.AskVerify, plan.AskRestore, plan.AskRelease}
+	known := []plan.AskKind{plan.AskApply, plan.AskRenew, plan.AskVerify, plan.AskRestore, plan.AskRelease, plan.AskRevoke}
 	switch {
 	case !slices.Contains(known, a.Kind):
 		return fmt.Errorf("%w: kind %q", errAsk, a.Kind)
@@ -55,6 +58,10 @@ func (a Ask) check() error {
 		return fmt.Errorf("%w: restore takes one certificate and a version", errAsk)
 	case a.Kind != plan.AskRestore && a.Version != "":
 		return fmt.Errorf("%w: %s takes no version", errAsk, a.Kind)
+	case a.Kind == plan.AskRevoke && !slices.Contains(plan.RevocationReasons(), a.Reason):
+		return fmt.Errorf("%w: revocation for reason %q", errAsk, a.Reason)
+	case a.Kind != plan.AskRevoke && (a.Reason != "" || a.First):
+		return fmt.Errorf("%w: %s takes no reason of a revocation", errAsk, a.Kind)
 	case len(a.Version) > maxName:
 		return fmt.Errorf("%w: the version is too long", errAsk)
 	}

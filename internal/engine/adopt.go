@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 			return w.targetFault(err)
 		}
 		content, found, why := deploy.Found(target, w.want.Names, time.Now())
+		if found && w.onBannedKey(content) {
+			found, why = false, "its key was said to be compromised"
+		}
 		if found {
 			w.adopted = true
 			return w.takeOver(ctx, want.Name, content)
@@ -45,6 +49,15 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		w.known.Vacant[want.Name] = vacant
 	}
 	return nil
+}
+
+// onBannedKey reports whether something that was found is on a key that must
+// not be used again.
+func (w *worker) onBannedKey(content deploy.Content) bool {
+	return slices.ContainsFunc(content.Pairs, func(p deploy.Pair) bool {
+		parsed, err := chain.Parse(p.Leaf)
+		return err == nil && w.refuseBanned(parsed.SPKI()) != nil
+	})
 }
 
 // takeOver makes a version of what was found.

@@ -37,7 +37,7 @@ func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Or
 	}
 	saved, ok := k.Orders[s.KeyType]
 	order := plan.Order{Issuer: s.Issuer, Request: w.want.Request(), Created: now, Reason: s.Reason}
-	if ok && saved.URL == "" && w.want.CSR == "" {
+	if ok && saved.URL == "" && w.want.CSR == "" && w.refuseBanned(saved.Key) == nil {
 		order.Key = saved.Key
 	}
 	if version, ok := k.Version(k.Published); ok {

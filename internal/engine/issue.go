@@ -112,6 +112,9 @@ func (w *worker) request(ctx context.Context, s plan.Step, order *plan.Order) (s
 		if err == nil {
 			order.Key, err = keys.Fingerprint(request.public)
 		}
+		if err == nil {
+			err = w.refuseBanned(order.Key)
+		}
 		return request, err
 	}
 	key, err := w.engine.key(ctx, keys.Type(s.KeyType), order.Key)

@@ -45,7 +45,7 @@ func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
 	if pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
 		return true
 	}
-	if s.Asked || !slices.Contains(w.want.Issuers, pair.Issuer) || !reflect.DeepEqual(pair.Request, order.Request) || !pair.NotAfter.After(time.Now()) {
+	if s.Asked || w.refuseBanned(pair.Key) != nil || !slices.Contains(w.want.Issuers, pair.Issuer) || !reflect.DeepEqual(pair.Request, order.Request) || !pair.NotAfter.After(time.Now()) {
 		return false
 	}
 	published, _ := w.known.Version(w.known.Published)

@@ -19,6 +19,7 @@ type worker struct {
 	node     string
 	known    *plan.KnownCert
 	issuers  map[string]plan.KnownIssuer
+	banned   map[string]plan.Ban
 	lane     string
 	leave    func(lane string) // gives the CA's slot back before the worker ends
 	only     Only
@@ -36,7 +37,7 @@ type worker struct {
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 	w := &worker{
 		engine: p.engine, parts: p.engine.current(), want: p.wanted[name], node: p.world.Wanted.Node,
-		known: ownCopy(name, p.world.Known.Certs[name]), issuers: map[string]plan.KnownIssuer{}, lane: lane, only: p.only,
+		known: ownCopy(name, p.world.Known.Certs[name]), issuers: map[string]plan.KnownIssuer{}, banned: p.world.Known.Banned, lane: lane, only: p.only,
 		allowed: map[plan.Kind]bool{}, tried: map[string]bool{},
 	}
 	for id, k := range p.world.Known.Issuers {
@@ -127,7 +128,7 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 func (w *worker) world() plan.World {
 	return plan.World{
 		Wanted: plan.Wanted{Node: w.node, Certs: []plan.WantedCert{w.want}},
-		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers},
+		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers, Banned: w.banned},
 	}
 }
 
@@ -191,7 +192,8 @@ func (w *worker) refresh(ctx context.Context) error {
 	}
 	keepTransient(fresh, w.known)
 	w.known = fresh
-	return nil
+	w.banned, err = w.engine.Store.Banned(context.WithoutCancel(ctx))
+	return err
 }
 
 // do carries out one step. The fault it returns has been stored already where
@@ -216,6 +218,8 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.inspect(ctx)
 	case plan.KindAdvice:
 		return w.advice(ctx, s)
+	case plan.KindRevoke:
+		return w.revoke(ctx, s)
 	case plan.KindCleanUp:
 		return w.cleanUp(ctx, s)
 	case plan.KindPrune:

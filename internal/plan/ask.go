@@ -24,7 +24,7 @@ func (d *decision) renewAsked(made time.Time) (time.Time, bool) {
 
 // skipsBackoff reports whether a person asked since the last attempt.
 func (d *decision) skipsBackoff(t Tries) bool {
-	return d.asked(AskRenew, t.Last) || d.asked(AskApply, t.Last)
+	return d.asked(AskRenew, t.Last) || d.asked(AskApply, t.Last) || d.asked(AskRevoke, t.Last)
 }
 
 // answer drops the asks that are answered, once nothing else is due.
@@ -52,6 +52,8 @@ func (d *decision) answered(kind AskKind, ask Ask) bool {
 		return !d.restorable(ask.Version) || d.restored(ask.Version)
 	case AskRelease:
 		return true
+	case AskRevoke:
+		return len(d.known.revocations(d.now, d.world.Known.Banned)) == 0
 	}
 	if ask.At.After(d.now) {
 		return ahead(ask.At, d.now)

@@ -53,5 +53,7 @@ const (
 	CodeAltered        Code = "files-altered"
 	CodeHeld           Code = "held"
 	CodeRevoked        Code = "revoked"
+	CodeRevoking       Code = "revocation-pending"
+	CodeBanned         Code = "key-banned"
 	CodeNewer          Code = "record-newer"
 )

@@ -48,7 +48,7 @@ func (d *decision) take(want WantedCert) {
 		d.until = end
 	}
 	d.urgent = serving.Broken != "" || WarnAt(serving, want.Warn).Before(d.now) ||
-		slices.ContainsFunc(serving.Pairs, func(p Pair) bool { return p.Revoked })
+		slices.ContainsFunc(serving.Pairs, func(p Pair) bool { return p.Revoked || d.banned(p.Key) })
 }
 
 // make appends the steps of a certificate.
@@ -57,9 +57,11 @@ func (d *decision) make(want WantedCert) {
 	if d.known.Newer {
 		return // a Problem says what a person must do
 	}
+	d.revoke(true)
 	d.obtain()
 	d.install()
 	d.verify()
+	d.revoke(false)
 	d.advice()
 	d.cleanUp()
 	d.prune()

@@ -28,7 +28,10 @@ func (d *decision) restored(id string) bool { return d.known.Held && d.known.Pub
 func (d *decision) restorable(id string) bool {
 	v, ok := d.known.Version(id)
 	return ok && v.Broken == "" && v.NotAfter().After(d.now) &&
-		!slices.ContainsFunc(v.Pairs, func(p Pair) bool { return p.Revoked })
+		!slices.ContainsFunc(v.Pairs, func(p Pair) bool {
+			_, doomed := d.doomed(p)
+			return doomed
+		})
 }
 
 // held reports whether v is published by a person's restore that nobody has

@@ -11,6 +11,7 @@ import (
 type Known struct {
 	Certs   map[string]*KnownCert
 	Issuers map[string]KnownIssuer
+	Banned  map[string]Ban // keys that are never used again, by fingerprint
 }
 
 // Cert returns what is known of a certificate; of one that is not known, an
@@ -32,19 +33,20 @@ type KnownIssuer struct {
 // KnownCert is all that is known of one certificate. It is the certificate's
 // part of its key group's record, and so written as one.
 type KnownCert struct {
-	Name      string            `json:"name"`
-	Published string            `json:"published,omitempty"` // id of the version that targets are to serve
-	Ready     string            `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
-	Held      bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
-	HeldAt    time.Time         `json:"held_at,omitzero"`    // when it was restored
-	Versions  []Version         `json:"versions,omitempty"`  // newest last
-	Orders    map[string]Order  `json:"orders,omitempty"`    // by key type; see Begin
-	Tries     map[string]Tries  `json:"tries,omitempty"`     // by key type
-	Advice    map[string]Advice `json:"advice,omitempty"`    // by key type
-	Asks      map[AskKind]Ask   `json:"asks,omitempty"`
-	Issued    []Issued          `json:"issued,omitempty"`    // automatic issues of the last weeks, for the guard
-	Presented []Presented       `json:"presented,omitempty"` // answers to challenges that nobody took away yet
-	CleanUp   Tries             `json:"clean_up,omitzero"`   // failures in a row to take them away
+	Name        string            `json:"name"`
+	Published   string            `json:"published,omitempty"` // id of the version that targets are to serve
+	Ready       string            `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
+	Held        bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
+	HeldAt      time.Time         `json:"held_at,omitzero"`    // when it was restored
+	Versions    []Version         `json:"versions,omitempty"`  // newest last
+	Orders      map[string]Order  `json:"orders,omitempty"`    // by key type; see Begin
+	Tries       map[string]Tries  `json:"tries,omitempty"`     // by key type
+	Advice      map[string]Advice `json:"advice,omitempty"`    // by key type
+	Asks        map[AskKind]Ask   `json:"asks,omitempty"`
+	Issued      []Issued          `json:"issued,omitempty"`      // automatic issues of the last weeks, for the guard
+	Presented   []Presented       `json:"presented,omitempty"`   // answers to challenges that nobody took away yet
+	Revocations []Revocation      `json:"revocations,omitempty"` // that a person asked for; see ToRevoke
+	CleanUp     Tries             `json:"clean_up,omitzero"`     // failures in a row to take them away
 
 	// Targets are this node's facts. They lie in a record of their own
 	// (nodes/NODE/targets/NAME), so that nodes do not contend.
@@ -247,6 +249,7 @@ const (
 	AskVerify  AskKind = "verify"  // connect now
 	AskRestore AskKind = "restore" // publish Version and hold it
 	AskRelease AskKind = "release" // end a hold
+	AskRevoke  AskKind = "revoke"  // what Revocations or a banned key ask for
 )
 
 // Ask is a person's wish, stored before it is acknowledged and dropped by

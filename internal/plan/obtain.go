@@ -103,8 +103,9 @@ func (d *decision) due(v Version, keyType string) (time.Time, Reason) {
 		return atOnce, Reason{ReasonUnreadable, v.Broken}
 	case !ok && !held:
 		return atOnce, Reason{ReasonKeyType, fmt.Sprintf("no %s certificate exists", keyType)}
-	case pair.Revoked:
-		return atOnce, Reason{ReasonRevoked, "the certificate was revoked"}
+	}
+	if reason, doomed := d.doomed(pair); doomed && ok {
+		return atOnce, reason
 	}
 	if reason, differs := d.differs(pair); differs && !held {
 		return atOnce, reason

@@ -11,7 +11,7 @@ func (d *decision) order(keyType string, at time.Time, reason Reason) {
 	tries := d.tries(keyType)
 	skips := d.skipsBackoff(tries)
 	step := Step{Kind: KindIssue, KeyType: keyType, At: at, Reason: reason, Urgent: d.urgent, Issuer: d.issuer(tries)}
-	step.Asked = reason.Code == ReasonAsked || d.asked(AskApply, tries.Last)
+	step.Asked = reason.Code == ReasonAsked || replaces(reason.Code) || d.asked(AskApply, tries.Last)
 	if o, ok := d.open(keyType, tries); ok && !at.After(d.now) {
 		step.Kind, step.Issuer = KindResume, o.Issuer
 		step.Reason = Reason{ReasonOrder, "an order is open: " + reason.Words}
@@ -77,7 +77,7 @@ func (d *decision) open(keyType string, t Tries) (Order, bool) {
 // CA still the one to ask: an order at a CA that fails again and again must
 // not keep the certificate from the next one.
 func (d *decision) resumable(o Order, t Tries) bool {
-	if !slices.Contains(d.want.Issuers, o.Issuer) || o.URL == "" || !d.want.asks(o.Request) {
+	if !slices.Contains(d.want.Issuers, o.Issuer) || o.URL == "" || d.banned(o.Key) || !d.want.asks(o.Request) {
 		return false
 	}
 	if !o.Expires.IsZero() && !o.Expires.After(d.now) {

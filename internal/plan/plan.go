@@ -31,6 +31,7 @@ const (
 	KindVerify  Kind = "verify"      // compare what services present with the published version
 	KindInspect Kind = "inspect"     // look whether installed files were altered
 	KindAdvice  Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
+	KindRevoke  Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
 	KindCleanUp Kind = "clean-up"    // take away answers to challenges that were left behind
 	KindPrune   Kind = "prune"       // drop versions nobody needs, and their keys
 	KindAnswer  Kind = "answer"      // drop asks that are answered
@@ -38,20 +39,22 @@ const (
 
 // Step is one thing to do.
 type Step struct {
-	Kind    Kind      `json:"kind"`
-	Cert    string    `json:"certificate"`
-	KeyType string    `json:"key_type,omitempty"`
-	Target  string    `json:"target,omitempty"`
-	Version string    `json:"version,omitempty"` // what to publish, install or verify
-	Issuer  string    `json:"issuer,omitempty"`  // whom an issue or resume asks
-	Hook    string    `json:"hook,omitempty"`
-	Drop    []string  `json:"drop,omitempty"` // versions to prune, or asks that are answered
-	At      time.Time `json:"at"`             // due when not after now
-	Reason  Reason    `json:"reason"`
-	Asked   bool      `json:"asked,omitempty"`  // a person asked for it
-	Gather  bool      `json:"gather,omitempty"` // what an issue brings waits for other key types
-	Urgent  bool      `json:"urgent,omitempty"`
-	Until   time.Time `json:"until,omitzero"` // when what is served now ends; zero where nothing valid is served
+	Kind    Kind     `json:"kind"`
+	Cert    string   `json:"certificate"`
+	KeyType string   `json:"key_type,omitempty"`
+	Target  string   `json:"target,omitempty"`
+	Version string   `json:"version,omitempty"` // what to publish, install or verify
+	Issuer  string   `json:"issuer,omitempty"`  // whom an issue or resume asks
+	Hook    string   `json:"hook,omitempty"`
+	Drop    []string `json:"drop,omitempty"` // versions to prune, or asks that are answered
+	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.
+	Revocation RevocationReason `json:"revocation,omitempty"`
+	At         time.Time        `json:"at"` // due when not after now
+	Reason     Reason           `json:"reason"`
+	Asked      bool             `json:"asked,omitempty"`  // a person asked for it
+	Gather     bool             `json:"gather,omitempty"` // what an issue brings waits for other key types
+	Urgent     bool             `json:"urgent,omitempty"`
+	Until      time.Time        `json:"until,omitzero"` // when what is served now ends; zero where nothing valid is served
 }
 
 // Due reports whether the step is to be done at now.

@@ -82,6 +82,7 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 	}
 	d.validity()
 	d.attempts()
+	d.revocations()
 	if tries := known.CleanUp; tries.Count > 0 && tries.Fault != nil {
 		d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 	}
@@ -121,7 +122,10 @@ func (d *diagnosis) validity() {
 	}
 	version = version.Serving(d.want.KeyTypes)
 	end, warn := version.NotAfter(), WarnAt(version, d.want.Warn)
-	revoked := slices.ContainsFunc(version.Pairs, func(p Pair) bool { return p.Revoked })
+	revoked := slices.ContainsFunc(version.Pairs, func(p Pair) bool {
+		_, banned := d.world.Known.Banned[p.Key]
+		return p.Revoked || banned
+	})
 	switch {
 	case version.Pairs[0].NotBefore.After(d.now.Add(time.Hour)):
 		d.add(CodeClock, "", fmt.Sprintf("the certificate is valid from %s only: the clock of this machine is behind", day(version.Pairs[0].NotBefore)), nil, time.Time{})
@@ -147,6 +151,8 @@ func (d *diagnosis) validity() {
 		}
 		if p.Revoked {
 			d.add(CodeRevoked, "", "the certificate was revoked", nil, time.Time{})
+		} else if ban, banned := d.world.Known.Banned[p.Key]; banned {
+			d.add(CodeBanned, "", "what is served is on a key that was said to be compromised", nil, ban.At)
 		}
 	}
 }

@@ -22,6 +22,8 @@ const (
 	ReasonKeyType    ReasonCode = "key-type-changed"
 	ReasonIssuer     ReasonCode = "issuer-not-listed"
 	ReasonRevoked    ReasonCode = "revoked"
+	ReasonRevoke     ReasonCode = "to-be-revoked"
+	ReasonBanned     ReasonCode = "key-banned"
 	ReasonExpired    ReasonCode = "expired"
 	ReasonWindow     ReasonCode = "renewal-window"
 	ReasonAdvice     ReasonCode = "ca-advice"

@@ -44,6 +44,7 @@ func chapters() []chapter {
 		{name: "contact", before: (*whole).moveMail, do: account((*engine.Engine).UpdateAccount), left: accountLeft},
 		{name: "account key", before: (*whole).markKey, do: account((*engine.Engine).RollAccountKey), left: keyLeft},
 		{name: "revoked by the CA", before: (*whole).revokeB, do: apply, left: certsLeft(wholeB), signed: keysOfB},
+		{name: "revoked by a person", before: sleep(9 * day), do: revoke, left: revokedLeft, signed: keysOfA},
 		{name: "end of the account", before: sleep(9 * day), do: deactivate, left: noAccount},
 		{name: "another account", before: (*whole).nextBinding, do: renew(wholeA), left: certsLeft(wholeA), signed: keysOfA},
 		{name: "forget", before: (*whole).takeOutB, do: forget, left: certLeft},

@@ -40,7 +40,7 @@ func (c Certificate) state(now time.Time, v plan.Version, want plan.WantedCert, 
 	switch {
 	case damaged:
 		return Unknown
-	case c.missing, c.ended, c.wrong, c.has(plan.CodeRevoked), c.has(plan.CodeClock), late(now, v, want.Warn):
+	case c.missing, c.ended, c.wrong, c.has(plan.CodeRevoked), c.has(plan.CodeBanned), c.has(plan.CodeClock), late(now, v, want.Warn):
 		return Critical
 	case len(c.Problems) > 0:
 		return Warning
@@ -144,6 +144,9 @@ func failure(k *plan.KnownCert) *Failure {
 	for _, t := range k.Tries {
 		consider(t)
 	}
+	for _, r := range k.Revocations {
+		consider(r.Tries)
+	}
 	for _, t := range k.Targets {
 		consider(t.Tries)
 		for _, hook := range t.HookTries {
@@ -161,7 +164,7 @@ func failure(k *plan.KnownCert) *Failure {
 func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.KnownCert) *Renewal {
 	looked := *known
 	looked.Looked = true // adoption costs nothing and is not what people wait for
-	alone := plan.World{Known: plan.Known{Issuers: w.Known.Issuers, Certs: map[string]*plan.KnownCert{want.Name: &looked}}}
+	alone := plan.World{Known: plan.Known{Issuers: w.Known.Issuers, Banned: w.Known.Banned, Certs: map[string]*plan.KnownCert{want.Name: &looked}}}
 	var next *plan.Step
 	for _, s := range plan.Cert(now, alone, want) {
 		if brings(s.Kind) && (next == nil || s.At.Before(next.At)) {

@@ -56,13 +56,16 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 	for _, want := range w.Wanted.Certs {
 		wanted[want.Name] = want
 	}
-	for _, s := range plan.Make(now, w) {
+	planned := plan.Make(now, w)
+	for _, s := range planned {
 		if s.At.After(until) || len(names) > 0 && !slices.Contains(names, s.Cert) {
 			continue
 		}
 		f.Steps = append(f.Steps, step(now, s, false))
 		for _, next := range follow(s, wanted[s.Cert], w.Known.Certs[s.Cert], until) {
-			f.Steps = append(f.Steps, step(now, next, true))
+			if next.Kind != plan.KindRevoke || !revoked(planned, next) {
+				f.Steps = append(f.Steps, step(now, next, true))
+			}
 		}
 	}
 	// What follows stays behind its step: both are at the same instant.
@@ -77,6 +80,14 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 	return f
 }
 
+// revoked reports whether a plan has the revocation that would follow: it is
+// asked for before the replacement.
+func revoked(planned []plan.Step, next plan.Step) bool {
+	return slices.ContainsFunc(planned, func(s plan.Step) bool {
+		return s.Kind == plan.KindRevoke && s.Cert == next.Cert && s.KeyType == next.KeyType
+	})
+}
+
 // onlyLast drops what follows from several steps at one instant but once: two
 // key types are installed together.
 func onlyLast(steps []Step) []Step {
@@ -89,7 +100,7 @@ func onlyLast(steps []Step) []Step {
 	kept := make([]Step, 0, len(steps))
 	for _, s := range slices.Backward(steps) {
 		k := what{s.Kind, s.Certificate, s.Target, s.Hook, s.At}
-		if s.Follows && s.Kind != plan.KindIssue {
+		if s.Follows && s.Kind != plan.KindIssue && s.Kind != plan.KindRevoke {
 			if seen[k] {
 				continue
 			}
@@ -134,6 +145,12 @@ func follow(s plan.Step, want plan.WantedCert, known *plan.KnownCert, until time
 		}
 	}
 	all = append(all, installs(s, want)...)
+	if code := s.Reason.Code; code == plan.ReasonRevoke || code == plan.ReasonBanned {
+		all = append(all, plan.Step{
+			Kind: plan.KindRevoke, Cert: s.Cert, KeyType: s.KeyType, Issuer: s.Issuer, At: s.At, Asked: true, Urgent: s.Urgent,
+			Reason: plan.Reason{Code: plan.ReasonAsked, Words: "as soon as the replacement is in place"},
+		})
+	}
 	return append(all, renewals(s, want, known, until)...)
 }
 

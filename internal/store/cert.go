@@ -136,6 +136,9 @@ func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 	if err == nil {
 		known.Issuers, err = s.issuers(ctx)
 	}
+	if err == nil {
+		known.Banned, err = s.Banned(ctx)
+	}
 	return known, err
 }
 

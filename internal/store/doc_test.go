@@ -23,6 +23,8 @@ func TestEveryFieldIsSpecified(t *testing.T) {
 		"### keys/FINGERPRINT":        {keyRecord{}},
 		"### accounts/ISSUER":         {accountRecord{}, Intention{}, Archived{}},
 		"### issuers/ISSUER":          {issuerRecord{}},
+		"### banned/FINGERPRINT":      {banRecord{}},
+		"| **revocation** |":          {plan.Revocation{}},
 		"### nodes/NODE/targets/NAME": {targetsRecord{}},
 		"### events/NAME":             {Event{}},
 		"## Secrets":                  {Envelope{}},

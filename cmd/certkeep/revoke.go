@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+func (a *app) revokeCommand() *cobra.Command {
+	var yes, first bool
+	reason := string(plan.RevokeUnspecified)
+	cmd := &cobra.Command{
+		Use:   "revoke NAME…",
+		Short: "Replace certificates, then have them revoked",
+		Long: "Issues new certificates on new keys, installs and verifies them, and then has the CA revoke\n" +
+			"the old ones; with --now the CA is asked first. What cannot be done yet is done by the next\n" +
+			"run. While a revocation is under way, asking again may change its reason and hasten it, and\n" +
+			"never revokes the replacement. With --reason keyCompromise every certificate on the key is\n" +
+			"replaced and revoked, and the key is never used again.",
+		Args:              atLeast(1, "the name of a certificate"),
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			why, err := revocationReason(reason)
+			if err != nil {
+				return err
+			}
+			cfg, w, err := a.read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := named(cfg, names); err != nil {
+				return err
+			}
+			about, err := toRevoke(w, names)
+			if err != nil {
+				return err
+			}
+			wished := wish{ask: plan.AskRevoke, names: names, revoke: engine.RevokeWish{Reason: why, First: first}}
+			if why == plan.RevokeCompromise {
+				wished.also = alsoOnKeys(w, cfg, names, about)
+			}
+			if err := a.ui.confirm(cmd.Context(), yes, revokeQuestion(about, wished)); err != nil {
+				return err
+			}
+			return a.converge(cmd.Context(), cfg, wished)
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", reason, "`WHY`: "+strings.Join(reasonWords(), ", "))
+	cmd.Flags().BoolVar(&first, "now", false, "revoke before the replacement is in place")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func reasonWords() []string {
+	var words []string
+	for _, r := range plan.RevocationReasons() {
+		words = append(words, string(r))
+	}
+	return words
+}
+
+// revocationReason reads a reason, in whatever case it is written.
+func revocationReason(word string) (plan.RevocationReason, error) {
+	for _, r := range plan.RevocationReasons() {
+		if strings.EqualFold(word, string(r)) {
+			return r, nil
+		}
+	}
+	return "", unknownName("reason", word, reasonWords())
+}
+
+// toRevoke are the certificates that would be revoked, by name.
+func toRevoke(w plan.World, names []string) (map[string][]plan.Pair, error) {
+	about := map[string][]plan.Pair{}
+	for _, name := range names {
+		known := w.Known.Cert(name)
+		if known.Damage != "" {
+			return nil, usage(fmt.Sprintf("the record of %q cannot be read: %s", name, known.Damage), "look at `certkeep status "+name+"`")
+		}
+		about[name] = known.ToRevoke(time.Now(), w.Known.Banned)
+		if len(about[name]) == 0 {
+			return nil, usage(fmt.Sprintf("nothing valid of %q is published that could be revoked", name), "look at `certkeep status "+name+"`")
+		}
+	}
+	return about, nil
+}
+
+// alsoOnKeys are further certificates of the config on the same keys.
+func alsoOnKeys(w plan.World, cfg *config.Config, names []string, about map[string][]plan.Pair) []string {
+	var keys, also []string
+	for _, pairs := range about {
+		for _, p := range pairs {
+			keys = append(keys, p.Key)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Known.Certs)) {
+		if !slices.Contains(names, name) && cfg.Certificate(name) != nil && w.Known.Certs[name].OnKeys(time.Now(), keys) {
+			also = append(also, name)
+		}
+	}
+	return also
+}
+
+// revokeQuestion lists what is about to end.
+func revokeQuestion(about map[string][]plan.Pair, w wish) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(about)) {
+		for _, p := range about[name] {
+			fmt.Fprintf(&b, "%s: %s, serial %s, valid until %s\n", name, p.KeyType, p.Serial, minute(p.NotAfter))
+		}
+	}
+	if len(w.also) > 0 {
+		fmt.Fprintf(&b, "on the same key, and revoked too: %s\n", strings.Join(w.also, ", "))
+	}
+	switch {
+	case w.revoke.First:
+		b.WriteString("Revoke them now, while they are served?")
+	case w.revoke.Reason == plan.RevokeCompromise:
+		b.WriteString("Replace them, revoke every certificate on their keys, and ban the keys for ever?")
+	default:
+		b.WriteString("Replace and revoke them?")
+	}
+	return b.String()
+}
+
+// isBanned reports whether a certificate is on a key that is never used again.
+func isBanned(p plan.Pair, banned map[string]plan.Ban) bool {
+	_, is := banned[p.Key]
+	return is
+}
