@@ -15,6 +15,8 @@ type Settings struct {
 	KeyTypes   []keys.Type // a pair each; the first is the plain one
 	Profile    string
 	MustStaple bool
+	KeyReuse   bool             // the key stays the same until it is rolled over
+	BackupKey  bool             // the next key is kept ready
 	Renew      plan.RenewPolicy // a zero Before is plan's default
 	Warn       plan.Span
 	Services   []string
@@ -33,6 +35,7 @@ type Certificate struct {
 	// CommonNameGiven is set where the configuration says CommonName; else it
 	// follows the names.
 	CommonNameGiven bool
+	Key             string // name of the Config.Keys that it is on; "" where it has keys of its own
 	CSR             *CSR   // nil where Certkeep makes keys and requests itself
 	Challenges      []Rule // looked at before Config.Challenges
 	Files           []File // instead of a layout; nil where the layout counts

@@ -40,6 +40,7 @@ type Config struct {
 	Services     map[string]service.Service // the built-in ones included
 	Hooks        map[string]Hook            // by event
 	Keep         Keep
+	Keys         map[string]Keys // that certificates share
 	Defaults     Settings
 	Certificates []Certificate // by name
 

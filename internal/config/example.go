@@ -31,6 +31,8 @@ func exampleName(table string) string {
 		return "web"
 	case "hook":
 		return EventInstalled
+	case "keys":
+		return "shared"
 	default:
 		return "www"
 	}

@@ -86,9 +86,8 @@ func TestLaterKeysAreUnknown(t *testing.T) {
 	for _, yaml := range []string{
 		"store: {postgres: {url_file: /x}}", "store_key_file: /x", "issue: true", "solve: true",
 		"listen: {dns: false}", "listen: {status: false}", "listen: {outside: {80: 8080}}", "listen: {http: {address: ':80', hsts: true}}",
-		"notify: {command: x}", "keys: {shared: {}}", "authorizations: [a.example.com]",
-		"defaults: {key_reuse: true}", "defaults: {backup_key: true}",
-		"certificates: {a.example.com: {key: shared}}", "certificates: {a.example.com: {mode: manual}}",
+		"notify: {command: x}", "authorizations: [a.example.com]",
+		"certificates: {a.example.com: {mode: manual}}",
 		"certificates: {a.example.com: {account: x}}", "certificates: {a.example.com: {tlsa: []}}",
 		"certificates: {a.example.com: {ocsp: {file: /x}}}", "certificates: {a.example.com: {static: {}}}",
 	} {

@@ -68,6 +68,7 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 			c.Names = []string{name}
 		}
 	}
+	finishKey(r, n, c)
 	finishCommonName(r, n, c)
 	finishFiles(r, n, c)
 	if c.Verify == nil {

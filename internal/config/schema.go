@@ -56,6 +56,9 @@ func schema() shape[Config] {
 		field("defaults", defaults(), func(c *Config) *Settings { return &c.Defaults }, about{
 			doc: "Settings of all certificates that do not say otherwise.",
 		}),
+		field("keys", keySets(), func(c *Config) *map[string]Keys { return &c.Keys }, about{
+			doc: "Private keys that certificates share, by names of your choice.",
+		}),
 		field("certificates", certificates(), func(c *Config) *[]Certificate { return &c.Certificates }, about{
 			doc: "The certificates that are wanted, by names of your choice. The name stands in records, paths and commands; without `names` it is also the only name in the certificate.",
 		}),

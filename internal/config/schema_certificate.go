@@ -61,6 +61,9 @@ func certificate() shape[Certificate] {
 		field("common_name", wordsOf("a name", "www.example.com"), func(c *Certificate) *string { return &c.CommonName }, about{
 			doc: "One of the names, at most 64 characters, to stand in the subject; left out where the profile has none.", standard: "the first DNS name that is short enough", example: "www.example.com", off: true,
 		}),
+		field("key", reference("keys", "shared", keySetNames, knownKeySet), func(c *Certificate) *string { return &c.Key }, about{
+			doc: "Name of the `keys` that it shares with other certificates.", standard: "keys of its own", example: "shared", off: true,
+		}),
 		field("csr", pointer(csr()), func(c *Certificate) **CSR { return &c.CSR }, about{
 			doc: "A signing request of your own, instead of keys that Certkeep makes.", off: true,
 		}),
@@ -99,6 +102,8 @@ func hiddenIn(c Certificate, key string) bool {
 		return !c.CommonNameGiven
 	case "key_types", "must_staple":
 		return c.CSR != nil
+	case "key_reuse", "backup_key":
+		return c.CSR != nil || c.Key != ""
 	case "layout", "path":
 		return c.Files != nil
 	}

@@ -45,6 +45,12 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		inherited(field("must_staple", truth(), func(t *T) *bool { return &at(t).MustStaple }, about{
 			doc: "Asks for a certificate that is good with a stapled OCSP response only (RFC 7633). Few CAs still offer it.",
 		}), truth().show(false)),
+		inherited(field("key_reuse", truth(), func(t *T) *bool { return &at(t).KeyReuse }, about{
+			doc: "Whether a renewal keeps the private key. It then changes by `certkeep rollover` only, as pins and TLSA records want it.",
+		}), truth().show(false)),
+		inherited(field("backup_key", truth(), func(t *T) *bool { return &at(t).BackupKey }, about{
+			doc: "Whether the next key is kept ready, and can be published before it is used.",
+		}), truth().show(false)),
 		field("renew", renew(), func(t *T) *plan.RenewPolicy { return &at(t).Renew }, about{doc: "When to renew."}),
 		inherited(field("warn", span(), func(t *T) *plan.Span { return &at(t).Warn }, about{
 			doc: "How much life left is worth a warning: a share of the lifetime, or a duration.",

@@ -52,8 +52,15 @@ defaults:
   layout: nixos
   owner: www-data
   group: "1000"
+keys:
+  shared.example: {key_types: [rsa-4096, ecdsa-p384], backup_key: false, expires: 730d, auto_rollover: true}
+  ready: {min_backup_age: 60d}
 certificates:
   bare.example.net:
+  rolled: {names: [e.example.net], key_reuse: true, backup_key: true}
+  on: {names: [f.example.net], key: shared.example}
+  on-one: {names: [g.example.net], key: shared.example, key_types: [ecdsa-p384]}
+  on-ready: {names: [h.example.net], key: ready}
   full:
     names: [b.example.net, "2001:DB8::1", B2.example.net]
     common_name: b2.example.net

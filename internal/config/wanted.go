@@ -31,6 +31,7 @@ func (c *Config) Wanted() plan.Wanted {
 	for i := range c.Certificates {
 		w.Certs = append(w.Certs, c.wantedCert(&c.Certificates[i], global))
 	}
+	w.Keys = c.wantedKeys()
 	return w
 }
 
@@ -43,6 +44,8 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 		CommonNameGiven: cert.CommonNameGiven,
 		Issuers:         cert.Issuers,
 		KeyTypes:        make([]string, 0, len(cert.KeyTypes)),
+		Keys:            c.KeysOf(cert),
+		FreshKey:        cert.Key == "" && !cert.KeyReuse && cert.BackupKey,
 		Profile:         c.wantedProfile(cert),
 		MustStaple:      cert.MustStaple,
 		Proof:           c.proof(cert, global),

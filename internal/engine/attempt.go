@@ -36,8 +36,8 @@ func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Or
 		return open
 	}
 	saved, ok := k.Orders[s.KeyType]
-	order := plan.Order{Issuer: s.Issuer, Request: w.want.Request(), Created: now, Reason: s.Reason}
-	if ok && saved.URL == "" && w.want.CSR == "" && w.refuseBanned(saved.Key) == nil {
+	order := plan.Order{Issuer: s.Issuer, Key: s.Key, Keys: w.want.Keys, Request: w.want.Request(), Created: now, Reason: s.Reason}
+	if ok && saved.URL == "" && w.want.CSR == "" && order.Keys == "" && saved.Keys == "" && w.refuseBanned(saved.Key) == nil {
 		order.Key = saved.Key
 	}
 	if version, ok := k.Version(k.Published); ok {

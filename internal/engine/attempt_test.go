@@ -84,7 +84,7 @@ func TestReadyIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := f.workerFor("a.test").versionWith(t.Context(), plan.Pair{KeyType: "ecdsa-p384"}, "chain", time.Now())
+	record := f.workerFor("a.test").versionWith(t.Context(), plan.Step{}, plan.Pair{KeyType: "ecdsa-p384"}, "chain", time.Now())
 	if _, kept := record.Version.Pair("ecdsa-p256"); !kept {
 		t.Errorf("the other pair was dropped: %+v", record.Version)
 	}

@@ -126,6 +126,10 @@ func (e *Engine) current() *parts {
 func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, version string) error {
 	ask := plan.Ask{At: time.Now(), Version: version}
 	var failed []error
+	if kind == plan.AskRollover {
+		names, failed = e.askRollover(ctx, names, version)
+		kind, ask.Version = plan.AskRenew, ""
+	}
 	for _, name := range names {
 		err := e.Store.UpdateCert(ctx, name, func(k *plan.KnownCert) error {
 			if k.Asks == nil {

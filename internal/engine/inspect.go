@@ -60,14 +60,14 @@ func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known
 func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step) []plan.Step {
 	due := map[string]int{}
 	for _, s := range steps {
-		if s.Due(now) {
+		if s.Due(now) && s.Keys == "" {
 			due[s.Cert]++
 		}
 	}
 	var rest []plan.Step
 	var alone []string
 	for _, s := range steps {
-		if s.Kind == plan.KindInspect && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind) {
+		if s.Kind == plan.KindInspect && s.Keys == "" && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind) {
 			alone = append(alone, s.Cert)
 			continue
 		}

@@ -117,7 +117,7 @@ func (w *worker) request(ctx context.Context, s plan.Step, order *plan.Order) (s
 		}
 		return request, err
 	}
-	key, err := w.engine.key(ctx, keys.Type(s.KeyType), order.Key)
+	key, err := w.signingKey(ctx, s, order.Key)
 	if err != nil {
 		return signing{}, err
 	}
@@ -128,6 +128,19 @@ func (w *worker) request(ctx context.Context, s plan.Step, order *plan.Order) (s
 	order.Key = fingerprint
 	csr, err := issuer.CSR(key, w.want.Names, w.want.CommonName, w.want.MustStaple)
 	return signing{csr: csr, public: key.Public()}, err
+}
+
+// signingKey is the key to sign a request with. One that others share is never
+// replaced here: that is for a rollover to do.
+func (w *worker) signingKey(ctx context.Context, s plan.Step, fingerprint string) (crypto.Signer, error) {
+	if s.Key == "" {
+		return w.engine.key(ctx, keys.Type(s.KeyType), fingerprint)
+	}
+	key, err := w.engine.Store.Key(ctx, s.Key)
+	if err != nil && ctx.Err() == nil {
+		w.engine.keyLost(ctx, w.want.Keys, s.Key, err)
+	}
+	return key, err
 }
 
 // key returns the stored key of a fingerprint, or a new one once it is stored.
@@ -229,7 +242,7 @@ func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made
 	now := time.Now()
 	pair := pairOf(m, s.KeyType, order, now)
 	pair.Misfit = misfit(m.issued.Chain, w.want)
-	record := w.versionWith(ctx, pair, string(m.issued.Chain.PEM()), now)
+	record := w.versionWith(ctx, s, pair, string(m.issued.Chain.PEM()), now)
 	if err := w.engine.Store.PutVersion(ctx, record); err != nil {
 		return fmt.Errorf("save the certificate: %w", err)
 	}
@@ -245,7 +258,12 @@ func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, 
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.Name = w.want.Name
 		k.Versions = append(k.Versions, record.Version)
-		if k.Ready = record.Version.ID; !s.Gather {
+		switch {
+		case s.Rolled:
+			k.Rolled = record.Version.ID
+		case s.Gather:
+			k.Ready = record.Version.ID
+		default:
 			k.Published, k.Ready, k.Held = record.Version.ID, "", false
 		}
 		k.DropOrders(s.KeyType)

@@ -69,8 +69,12 @@ func restrict(w *plan.World, names []string) {
 	if len(names) == 0 {
 		return
 	}
+	names = withKeys(w.Wanted, names)
 	w.Wanted.Certs = slices.DeleteFunc(slices.Clone(w.Wanted.Certs), func(c plan.WantedCert) bool {
 		return !slices.Contains(names, c.Name)
+	})
+	w.Wanted.Keys = slices.DeleteFunc(slices.Clone(w.Wanted.Keys), func(k plan.WantedKeys) bool {
+		return !slices.ContainsFunc(k.Certs, func(c string) bool { return slices.Contains(names, c) })
 	})
 }
 
@@ -80,18 +84,20 @@ type pass struct {
 	engine   *Engine
 	world    plan.World
 	wanted   map[string]plan.WantedCert
+	keys     map[string]plan.WantedKeys // by unit
 	only     Only
 	once     bool
 	started  map[string]bool // certificates worked on in this pass, where once
 	again    map[string]bool // those of them that were let in a second time
-	owed     map[string]bool // certificates that wait for the next plan of all
-	running  map[string]bool
-	lanes    map[string]int // workers per CA ("" for those that ask none)
+	owed     map[string]bool // units that wait for the next plan of all
+	running  map[string]bool // by unit
+	futile   map[string]bool // steps of keys that were tried in this pass, where once
+	lanes    map[string]int  // workers per CA ("" for those that ask none)
 	done     chan finished
 	freed    chan string // lanes left by workers that go on without their CA
 	outcomes []Outcome
 	planned  time.Time
-	queue    [][]plan.Step // due work by certificate, most urgent first
+	queue    [][]plan.Step // due work by unit, most urgent first
 	next     time.Time     // when something becomes due
 	resting  map[string]rest
 	daily    <-chan time.Time // housekeeping; nil where once
@@ -107,8 +113,9 @@ type rest struct {
 
 // finished is what a worker hands back.
 type finished struct {
-	cert     string
+	unit     string // a certificate's name, or that of keys; see unitOf
 	known    *plan.KnownCert
+	keys     *plan.KnownKeys
 	issuers  map[string]plan.KnownIssuer
 	outcomes []Outcome
 	stuck    bool // a step that was tried is still due
@@ -119,13 +126,14 @@ func newPass(e *Engine, w plan.World, only Only) *pass {
 	p := &pass{
 		engine: e, world: w, only: only,
 		started: map[string]bool{}, again: map[string]bool{}, owed: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
-		done: make(chan finished), freed: make(chan string),
+		done: make(chan finished), freed: make(chan string), futile: map[string]bool{},
 	}
 	p.index()
 	return p
 }
 
 func (p *pass) index() {
+	p.indexKeys()
 	p.wanted = make(map[string]plan.WantedCert, len(p.world.Wanted.Certs))
 	for _, c := range p.world.Wanted.Certs {
 		p.wanted[c.Name] = c
@@ -143,6 +151,10 @@ func (p *pass) run(ctx context.Context) error {
 	for {
 		if ctx.Err() == nil {
 			p.start(ctx)
+		}
+		if ctx.Err() == nil && len(p.running) == 0 && p.owesKeys() {
+			p.replan(ctx)
+			continue
 		}
 		p.settle(ctx)
 		if len(p.running) == 0 && (ctx.Err() != nil || p.once && len(p.queue)+len(p.owed) == 0) {
@@ -164,14 +176,18 @@ func (p *pass) replan(ctx context.Context) {
 		if !s.Due(now) || !p.only.allows(s.Kind) {
 			continue
 		}
-		if r := p.resting[s.Cert]; r.until.After(now) {
+		unit := unitOf(s)
+		if r := p.resting[unit]; r.until.After(now) {
 			p.next = sooner(p.next, r.until)
 			continue
 		}
-		i, ok := place[s.Cert]
+		if s.Keys != "" && p.once && p.futile[keyStep(s)] {
+			continue
+		}
+		i, ok := place[unit]
 		if !ok {
 			i = len(p.queue)
-			place[s.Cert] = i
+			place[unit] = i
 			p.queue = append(p.queue, nil)
 		}
 		p.queue[i] = append(p.queue[i], s)
@@ -183,16 +199,22 @@ func (p *pass) replan(ctx context.Context) {
 func (p *pass) start(ctx context.Context) {
 	var left [][]plan.Step
 	for _, steps := range p.queue {
-		name, lane := steps[0].Cert, p.laneOf(steps)
+		unit, lane := unitOf(steps[0]), p.laneOf(steps)
+		keys, isKeys := p.keys[unit]
 		switch {
-		case p.once && p.started[name]:
-		case p.running[name]: // looked at again when its worker is done
-		case p.lanes[lane] >= p.engine.room(lane):
+		case p.once && p.started[unit]:
+		case p.running[unit]: // looked at again when its worker is done
+		case p.lanes[lane] >= p.engine.room(lane), p.excluded(unit):
 			left = append(left, steps)
-		default:
-			p.running[name], p.started[name] = true, true
+		case isKeys:
+			p.running[unit] = true
 			p.lanes[lane]++
-			w := p.worker(name, lane, steps)
+			w := p.keyWorker(keys)
+			go func() { p.done <- w.run(ctx) }()
+		default:
+			p.running[unit], p.started[unit] = true, true
+			p.lanes[lane]++
+			w := p.worker(unit, lane, steps)
 			go func() { p.done <- w.run(ctx) }()
 		}
 	}
@@ -277,37 +299,38 @@ func (p *pass) timer() (<-chan time.Time, func()) {
 
 // take merges what a worker learned into the world.
 func (p *pass) take(f finished) {
-	delete(p.running, f.cert)
+	delete(p.running, f.unit)
 	switch {
-	case p.engine.wasForgotten(f.cert):
-		delete(p.world.Known.Certs, f.cert) // what the worker knew is no more
+	case p.engine.wasForgotten(f.unit):
+		delete(p.world.Known.Certs, f.unit) // what the worker knew is no more
 		p.engine.Wake()
 	case f.known != nil:
-		p.world.Known.Certs[f.cert] = f.known
+		p.world.Known.Certs[f.unit] = f.known
 	}
 	for id, k := range f.issuers {
 		p.world.Known.Issuers[id] = k
 	}
 	p.outcomes = append(p.outcomes, f.outcomes...)
-	if f.held && !p.again[f.cert] {
-		p.owed[f.cert] = true
+	if f.held && !p.again[f.unit] {
+		p.owed[f.unit] = true
 		p.next = sooner(p.next, p.planned.Add(replanEvery))
 	}
+	if p.once && p.owed[f.unit] {
+		p.again[f.unit] = true
+		delete(p.started, f.unit)
+	}
+	p.takeKeys(f)
 	if p.once {
-		if p.owed[f.cert] {
-			p.again[f.cert] = true
-			delete(p.started, f.cert)
-		}
 		return
 	}
 	p.outcomes = nil // a daemon's history is in the store
 	p.next = sooner(p.next, p.planned.Add(replanEvery))
 	if !f.stuck {
-		delete(p.resting, f.cert)
+		delete(p.resting, f.unit)
 		return
 	}
-	n := p.resting[f.cert].count + 1
-	p.resting[f.cert] = rest{until: time.Now().Add(plan.Backoff(n, 0)), count: n}
+	n := p.resting[f.unit].count + 1
+	p.resting[f.unit] = rest{until: time.Now().Add(plan.Backoff(n, 0)), count: n}
 }
 
 // reload reads the store and the config's wishes again, keeping what only

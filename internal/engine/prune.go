@@ -22,8 +22,8 @@ func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
 				kept = append(kept, v)
 			}
 			for _, p := range v.Pairs {
-				if p.Issuer == "" {
-					continue // adopted: another certificate may have been found with the same key
+				if p.Issuer == "" || p.Keys != "" {
+					continue // adopted, or shared: another certificate may have the same key
 				}
 				*into = append(*into, p.Key)
 			}
@@ -32,6 +32,9 @@ func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
 			keysLeft = append(keysLeft, o.Key)
 		}
 		k.Versions = kept
+		if slices.Contains(s.Drop, k.Rolled) {
+			k.Rolled = ""
+		}
 		return nil
 	})
 	if err != nil {
@@ -42,8 +45,15 @@ func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
 			return w.fault(plan.CodeDisk, "delete version "+id+": "+err.Error(), nil)
 		}
 	}
+	if len(keysGone) == 0 {
+		return nil
+	}
+	shared, err := w.engine.Store.KeySetKeys(ctx)
+	if err != nil {
+		return w.fault(plan.CodeDisk, "see which keys outlive their certificates: "+err.Error(), nil)
+	}
 	for _, key := range keysGone {
-		if slices.Contains(keysLeft, key) {
+		if slices.Contains(keysLeft, key) || slices.Contains(shared, key) {
 			continue
 		}
 		if err := w.engine.Store.DeleteKey(ctx, key); err != nil {

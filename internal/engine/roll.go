@@ -12,8 +12,13 @@ import (
 // four: so nothing that is decided depends on dice, and a history can be lived
 // through again.
 func (w *worker) roll(now time.Time, purpose string) float64 {
+	return spread(now, w.node, w.want.Name, purpose)
+}
+
+// spread is roll for whoever has a name.
+func spread(now time.Time, node, name, purpose string) float64 {
 	h := sha256.New()
-	for _, word := range []string{w.node, w.want.Name, purpose, now.UTC().Format(time.RFC3339Nano)} {
+	for _, word := range []string{node, name, purpose, now.UTC().Format(time.RFC3339Nano)} {
 		_, _ = io.WriteString(h, word+"\x00") // a hash takes everything
 	}
 	const bits = 53 // of a float64's fraction

@@ -45,6 +45,9 @@ func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
 	if pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
 		return true
 	}
+	if s.Key != "" && pair.Key != s.Key {
+		return false // on another key than is wanted now
+	}
 	if s.Asked || w.refuseBanned(pair.Key) != nil || !slices.Contains(w.want.Issuers, pair.Issuer) || !reflect.DeepEqual(pair.Request, order.Request) || !pair.NotAfter.After(time.Now()) {
 		return false
 	}

@@ -42,7 +42,7 @@ func (p *pass) settling() <-chan settled {
 // settle tells those whose certificates have nothing due, queued or running.
 func (p *pass) settle(ctx context.Context) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(s settled) bool {
-		concerns := func(name string) bool { return len(s.names) == 0 || slices.Contains(s.names, name) }
+		concerns := func(unit string) bool { return len(s.names) == 0 || p.concerns(unit, s.names) }
 		for name := range p.running {
 			if concerns(name) {
 				return false
@@ -53,7 +53,7 @@ func (p *pass) settle(ctx context.Context) {
 				return false
 			}
 		}
-		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(steps[0].Cert) }) {
+		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(unitOf(steps[0])) }) {
 			return false
 		}
 		close(s.done)

@@ -28,7 +28,7 @@ func recentIssues(all []plan.Issued, now time.Time) []plan.Issued {
 func pairOf(m made, keyType string, order plan.Order, now time.Time) plan.Pair {
 	facts := m.issued.Chain.Facts()
 	return plan.Pair{
-		KeyType: keyType, Key: facts.SPKI, Issuer: order.Issuer, Made: now, Request: order.Request,
+		KeyType: keyType, Key: facts.SPKI, Keys: order.Keys, Issuer: order.Issuer, Made: now, Request: order.Request,
 		NotBefore: facts.NotBefore, NotAfter: facts.NotAfter, Serial: facts.Serial, SHA256: facts.SHA256,
 		CertID: facts.CertID, CA: facts.CA,
 	}
@@ -60,14 +60,18 @@ func misfit(c chain.Chain, want plan.WantedCert) string {
 // versionWith is a new version: pair, beside the pairs that are still wanted of
 // the one that waits for it, or else of the published one. Those keep serving
 // until their own renewal.
-func (w *worker) versionWith(ctx context.Context, pair plan.Pair, chainPEM string, now time.Time) store.VersionRecord {
+func (w *worker) versionWith(ctx context.Context, s plan.Step, pair plan.Pair, chainPEM string, now time.Time) store.VersionRecord {
 	record := store.VersionRecord{
 		Certificate: w.want.Name,
 		Version:     plan.Version{ID: newID(), Created: now},
 		Chains:      map[string]string{pair.KeyType: chainPEM},
 	}
 	var old store.VersionRecord
-	for _, id := range []string{w.known.Ready, w.known.Published} {
+	beside := w.known.Ready
+	if s.Rolled {
+		beside = w.known.Rolled
+	}
+	for _, id := range []string{beside, w.known.Published} {
 		base, ok := w.known.Version(id)
 		if !ok || base.Broken != "" {
 			continue
@@ -104,6 +108,9 @@ func (w *worker) publish(ctx context.Context, s plan.Step) *plan.Fault {
 			return nil
 		}
 		k.Published, k.Ready, k.Held = s.Version, "", restored
+		if k.Rolled == s.Version {
+			k.Rolled = ""
+		}
 		if restored {
 			k.HeldAt = time.Now()
 			delete(k.Asks, plan.AskRestore)

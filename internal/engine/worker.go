@@ -18,6 +18,7 @@ type worker struct {
 	want     plan.WantedCert
 	node     string
 	known    *plan.KnownCert
+	keys     *plan.KnownKeys // those that it is issued on; nil without
 	issuers  map[string]plan.KnownIssuer
 	banned   map[string]plan.Ban
 	lane     string
@@ -42,6 +43,9 @@ func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 	}
 	for id, k := range p.world.Known.Issuers {
 		w.issuers[id] = k
+	}
+	if w.want.Keys != "" {
+		w.keys = p.world.Known.KeysOf(w.want.Keys)
 	}
 	for _, s := range steps {
 		w.allowed[s.Kind] = true
@@ -69,7 +73,7 @@ func (w *worker) run(ctx context.Context) finished {
 		w.work(ctx)
 	}
 	w.leaveLane()
-	return finished{cert: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck(), held: w.held}
+	return finished{unit: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck(), held: w.held}
 }
 
 // work does the steps.
@@ -128,7 +132,7 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 func (w *worker) world() plan.World {
 	return plan.World{
 		Wanted: plan.Wanted{Node: w.node, Certs: []plan.WantedCert{w.want}},
-		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers, Banned: w.banned},
+		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers, Banned: w.banned, Keys: map[string]*plan.KnownKeys{w.want.Keys: w.keys}},
 	}
 }
 
@@ -168,7 +172,7 @@ func (w *worker) key(s plan.Step) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%d", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, asked.UnixNano())
+	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s|%d", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, s.Key, asked.UnixNano())
 }
 
 // unchanged reports whether a step that succeeded stored nothing.
@@ -192,6 +196,11 @@ func (w *worker) refresh(ctx context.Context) error {
 	}
 	keepTransient(fresh, w.known)
 	w.known = fresh
+	if w.want.Keys != "" {
+		if err := w.refreshKeys(ctx); err != nil {
+			return err
+		}
+	}
 	w.banned, err = w.engine.Store.Banned(context.WithoutCancel(ctx))
 	return err
 }

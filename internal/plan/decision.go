@@ -29,15 +29,21 @@ type decision struct {
 
 	want    WantedCert
 	known   *KnownCert
-	current Version   // the published version; zero without one
-	has     bool      // whether there is one
-	until   time.Time // when what is served ends; zero where nothing valid is
-	urgent  bool      // nothing valid is served, or not for long
+	keys    *KnownKeys // those that it is issued on
+	noKeys  KnownKeys  // of a certificate whose keys do not outlive it; never changed
+	current Version    // the published version; zero without one
+	has     bool       // whether there is one
+	until   time.Time  // when what is served ends; zero where nothing valid is
+	urgent  bool       // nothing valid is served, or not for long
 }
 
 // take takes a certificate in hand.
 func (d *decision) take(want WantedCert) {
 	d.want, d.known, d.first = want, d.world.Known.Cert(want.Name), len(d.steps)
+	d.keys = &d.noKeys
+	if want.Keys != "" {
+		d.keys = d.world.Known.KeysOf(want.Keys)
+	}
 	d.current, d.has = d.known.Version(d.known.Published)
 	d.until, d.urgent = time.Time{}, !d.has
 	if !d.has {

@@ -43,7 +43,7 @@ func (d *decision) gather(base Version) {
 	last := -1
 	own := d.own()
 	for i, s := range own {
-		if (s.Kind != KindIssue && s.Kind != KindResume) || !s.Due(d.now) {
+		if (s.Kind != KindIssue && s.Kind != KindResume) || !s.Due(d.now) || s.Rolled {
 			continue
 		}
 		if last >= 0 {

@@ -76,7 +76,7 @@ func (d *decision) prune() {
 		if extra <= 0 || d.known.Held && v.ID == d.known.Published {
 			break
 		}
-		if v.ID == d.known.Published || v.ID == d.known.Ready || d.installed(v.ID) || d.ordering(v) || d.pending(v) {
+		if v.ID == d.known.Published || v.ID == d.known.Ready || d.keys.Rolling != nil && v.ID == d.known.Rolled || d.installed(v.ID) || d.ordering(v) || d.pending(v) {
 			continue
 		}
 		drop = append(drop, v.ID)

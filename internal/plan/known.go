@@ -11,7 +11,8 @@ import (
 type Known struct {
 	Certs   map[string]*KnownCert
 	Issuers map[string]KnownIssuer
-	Banned  map[string]Ban // keys that are never used again, by fingerprint
+	Banned  map[string]Ban        // keys that are never used again, by fingerprint
+	Keys    map[string]*KnownKeys // by name
 }
 
 // Cert returns what is known of a certificate; of one that is not known, an
@@ -36,6 +37,7 @@ type KnownCert struct {
 	Name        string            `json:"name"`
 	Published   string            `json:"published,omitempty"` // id of the version that targets are to serve
 	Ready       string            `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
+	Rolled      string            `json:"rolled,omitempty"`    // id of a version on keys that are not the primary ones yet; see Rollover
 	Held        bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
 	HeldAt      time.Time         `json:"held_at,omitzero"`    // when it was restored
 	Versions    []Version         `json:"versions,omitempty"`  // newest last
@@ -93,7 +95,8 @@ type Pair struct {
 	KeyType   string    `json:"key_type"`
 	Key       string    `json:"key"` // SHA-256 of the public key (SPKI), hex; also the name of the stored private key
 	Issuer    string    `json:"issuer,omitempty"`
-	Made      time.Time `json:"made"` // when it was issued or adopted
+	Keys      string    `json:"keys,omitempty"` // name of the KnownKeys that the key belongs to; "": it is this pair's alone
+	Made      time.Time `json:"made"`           // when it was issued or adopted
 	Request   Request   `json:"request"`
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
@@ -190,7 +193,8 @@ func (k *KnownCert) DropOrders(keyType string) {
 // Order is an order that the CA may still know.
 type Order struct {
 	Issuer   string    `json:"issuer"`
-	Key      string    `json:"key"` // fingerprint of the key saved for it
+	Key      string    `json:"key"`            // fingerprint of the key saved for it
+	Keys     string    `json:"keys,omitempty"` // name of the KnownKeys that the key belongs to
 	Request  Request   `json:"request"`
 	Replaces string    `json:"replaces,omitempty"`
 	URL      string    `json:"url,omitempty"` // "" until newOrder was answered
@@ -250,6 +254,10 @@ const (
 	AskRestore AskKind = "restore" // publish Version and hold it
 	AskRelease AskKind = "release" // end a hold
 	AskRevoke  AskKind = "revoke"  // what Revocations or a banned key ask for
+
+	// AskRollover asks for other keys. It is kept with the keys where these
+	// outlive the certificate, else it is an AskRenew, which brings a new key.
+	AskRollover AskKind = "rollover"
 )
 
 // Ask is a person's wish, stored before it is acknowledged and dropped by
@@ -284,6 +292,7 @@ type Target struct {
 	Altered  []string     `json:"altered,omitempty"` // paths found changed by an inspection
 	Refused  *Refused     `json:"refused,omitempty"` // the install that Tries speaks of
 	Spare    *Placeholder `json:"placeholder,omitempty"`
+	Keys     string       `json:"keys,omitempty"` // which keys beside the primary ones its files hold; see keysWords
 
 	// HookTries are the failures in a row of each hook, so that one that
 	// fails never stops another. HookFailed and HookDone keep them.

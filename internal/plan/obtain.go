@@ -35,7 +35,7 @@ func (d *decision) obtain() {
 		if changed(reason.Code) && d.publishHeld(reason) {
 			return
 		}
-		d.order(keyType, at, reason)
+		d.orders(keyType, at, reason)
 	}
 	d.gather(base)
 }
@@ -84,7 +84,7 @@ func (d *decision) satisfies(v Version) bool {
 // version may be the answer.
 func changed(code ReasonCode) bool {
 	switch code {
-	case ReasonNames, ReasonCommonName, ReasonProfile, ReasonMustStaple, ReasonCSR, ReasonKeyType, ReasonIssuer, ReasonUnreadable:
+	case ReasonNames, ReasonCommonName, ReasonProfile, ReasonMustStaple, ReasonCSR, ReasonKeyType, ReasonKey, ReasonIssuer, ReasonUnreadable:
 		return true
 	}
 	return false
@@ -93,6 +93,11 @@ func changed(code ReasonCode) bool {
 // due says when version v needs a new pair of keyType, and why. An instant
 // that is not after now means now.
 func (d *decision) due(v Version, keyType string) (time.Time, Reason) {
+	return d.dueOn(v, keyType, d.keys.Primary(keyType))
+}
+
+// dueOn is due where the pair has to be on a key; "" is any.
+func (d *decision) dueOn(v Version, keyType, key string) (time.Time, Reason) {
 	var atOnce time.Time
 	pair, ok := v.Pair(keyType)
 	held := d.held(v)
@@ -109,6 +114,9 @@ func (d *decision) due(v Version, keyType string) (time.Time, Reason) {
 	}
 	if reason, differs := d.differs(pair); differs && !held {
 		return atOnce, reason
+	}
+	if key != "" && pair.Key != key && !held {
+		return atOnce, Reason{ReasonKey, fmt.Sprintf("the %s key of %s is another one", keyType, d.want.Keys)}
 	}
 	if v.ID == d.known.Published || v.ID == d.known.Ready {
 		if at, asked := d.renewAsked(pair.Made); asked {

@@ -6,13 +6,26 @@ import (
 	"time"
 )
 
+// need is a pair that is to be issued.
+type need struct {
+	keyType string
+	at      time.Time
+	reason  Reason
+	key     string // to issue it on; "": a new one
+	rolled  bool   // for a rollover: it waits for the switch of keys
+}
+
 // order adds the step that opens, or goes on with, an order for keyType.
-func (d *decision) order(keyType string, at time.Time, reason Reason) {
+func (d *decision) order(n need) {
+	keyType, at, reason := n.keyType, n.at, n.reason
 	tries := d.tries(keyType)
 	skips := d.skipsBackoff(tries)
-	step := Step{Kind: KindIssue, KeyType: keyType, At: at, Reason: reason, Urgent: d.urgent, Issuer: d.issuer(tries)}
+	step := Step{Kind: KindIssue, KeyType: keyType, At: at, Reason: reason, Urgent: d.urgent, Issuer: d.issuer(tries), Key: n.key, Rolled: n.rolled}
 	step.Asked = reason.Code == ReasonAsked || replaces(reason.Code) || d.asked(AskApply, tries.Last)
-	if o, ok := d.open(keyType, tries); ok && !at.After(d.now) {
+	if n.rolled && d.keys.Rolling.Asked {
+		step.Asked, skips = true, skips || d.keys.Rolling.At.After(tries.Last)
+	}
+	if o, ok := d.open(n, tries); ok && !at.After(d.now) {
 		step.Kind, step.Issuer = KindResume, o.Issuer
 		step.Reason = Reason{ReasonOrder, "an order is open: " + reason.Words}
 	}
@@ -65,19 +78,19 @@ func (t Tries) For(want WantedCert) Tries {
 
 // open is the order to go on with: the one under way, or one that was put
 // aside at the CA that is to be asked now.
-func (d *decision) open(keyType string, t Tries) (Order, bool) {
-	if o, ok := d.known.Orders[keyType]; ok && d.resumable(o, t) {
+func (d *decision) open(n need, t Tries) (Order, bool) {
+	if o, ok := d.known.Orders[n.keyType]; ok && d.resumable(n, o, t) {
 		return o, true
 	}
-	o, ok := d.known.OrderAt(keyType, d.issuer(t))
-	return o, ok && d.resumable(o, t)
+	o, ok := d.known.OrderAt(n.keyType, d.issuer(t))
+	return o, ok && d.resumable(n, o, t)
 }
 
 // resumable reports whether an order is still about what is wanted, and its
 // CA still the one to ask: an order at a CA that fails again and again must
 // not keep the certificate from the next one.
-func (d *decision) resumable(o Order, t Tries) bool {
-	if !slices.Contains(d.want.Issuers, o.Issuer) || o.URL == "" || d.banned(o.Key) || !d.want.asks(o.Request) {
+func (d *decision) resumable(n need, o Order, t Tries) bool {
+	if !slices.Contains(d.want.Issuers, o.Issuer) || o.URL == "" || d.banned(o.Key) || !d.want.asks(o.Request) || !n.on(o) {
 		return false
 	}
 	if !o.Expires.IsZero() && !o.Expires.After(d.now) {
@@ -121,4 +134,12 @@ func (d *decision) issuer(t Tries) string {
 // certificate; not after now when it may be asked.
 func (d *decision) barred(issuer string, t Tries) time.Time {
 	return later(d.world.Known.Issuers[issuer].WaitsUntil(d.now), t.imposed(issuer, d.now))
+}
+
+// on reports whether an order is made with the key that is needed.
+func (n need) on(o Order) bool {
+	if n.key == "" {
+		return o.Keys == "" // a key that others share is none of its own
+	}
+	return o.Key == n.key
 }

@@ -35,18 +35,27 @@ const (
 	KindCleanUp Kind = "clean-up"    // take away answers to challenges that were left behind
 	KindPrune   Kind = "prune"       // drop versions nobody needs, and their keys
 	KindAnswer  Kind = "answer"      // drop asks that are answered
+	KindKeys    Kind = "make-keys"   // make keys that outlive certificates
+	KindRoll    Kind = "rollover"    // begin a change of such keys, or give it up
+	KindSwitch  Kind = "switch-keys" // make the new keys the primary ones
 )
 
 // Step is one thing to do.
 type Step struct {
-	Kind    Kind     `json:"kind"`
-	Cert    string   `json:"certificate"`
-	KeyType string   `json:"key_type,omitempty"`
-	Target  string   `json:"target,omitempty"`
-	Version string   `json:"version,omitempty"` // what to publish, install or verify
-	Issuer  string   `json:"issuer,omitempty"`  // whom an issue or resume asks
-	Hook    string   `json:"hook,omitempty"`
-	Drop    []string `json:"drop,omitempty"` // versions to prune, or asks that are answered
+	Kind   Kind   `json:"kind"`
+	Cert   string `json:"certificate,omitempty"`
+	Keys   string `json:"keys,omitempty"` // whose keys these are, where the step is about keys and not one certificate
+	Key    string `json:"-"`              // fingerprint of the key to issue on; "": a new one
+	Rolled bool   `json:"-"`              // what an issue brings waits for the switch of keys
+	Next   bool   `json:"next,omitempty"` // the key that is made is kept ready
+	// Roll is the primary keys that a rollover leads to, by key type; "" has yet to be made.
+	Roll    map[string]string `json:"-"`
+	KeyType string            `json:"key_type,omitempty"`
+	Target  string            `json:"target,omitempty"`
+	Version string            `json:"version,omitempty"` // what to publish, install or verify
+	Issuer  string            `json:"issuer,omitempty"`  // whom an issue or resume asks
+	Hook    string            `json:"hook,omitempty"`
+	Drop    []string          `json:"drop,omitempty"` // versions to prune, or asks that are answered
 	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.
 	Revocation RevocationReason `json:"revocation,omitempty"`
 	At         time.Time        `json:"at"` // due when not after now
@@ -71,6 +80,7 @@ func Make(now time.Time, w World) []Step {
 	for _, want := range w.Wanted.Certs {
 		d.make(want)
 	}
+	d.steps = append(d.steps, allKeys(now, w)...)
 	pace(now, w, d.steps)
 	byUrgency(now, d.steps)
 	return d.steps

@@ -168,7 +168,7 @@ func (d *diagnosis) attempts() {
 			continue
 		}
 		tries := dec.tries(keyType)
-		dec.order(keyType, at, reason)
+		dec.order(need{keyType: keyType, at: at, reason: reason, key: dec.keys.Primary(keyType)})
 		next := ""
 		if at := dec.steps[0].At; at.After(d.now) {
 			next = "; next attempt " + day(at)

@@ -41,4 +41,10 @@ const (
 	ReasonLeft       ReasonCode = "left-behind"
 	ReasonTooMany    ReasonCode = "kept-enough"
 	ReasonAnswered   ReasonCode = "answered"
+	ReasonKey        ReasonCode = "key-changed"
+	ReasonKeyReady   ReasonCode = "key-kept-ready"
+	ReasonKeyAge     ReasonCode = "key-age"
+	ReasonKeyLost    ReasonCode = "key-lost"
+	ReasonRolled     ReasonCode = "rollover"
+	ReasonCancelled  ReasonCode = "cancelled"
 )

@@ -53,9 +53,9 @@ func (d *decision) addFirst(s Step) {
 
 func (d *decision) installAt(target WantedTarget, version Version) {
 	fact := d.known.Targets[target.Name]
-	reason, behind := lags(fact, target, version)
-	if !behind {
-		return
+	reason, behind := d.lags(fact, target, version)
+	if !behind || target.Shared {
+		return // what is shared is installed with the keys
 	}
 	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Reason: reason, Urgent: d.urgent}
 	if fact.refuses(target, version) {
@@ -69,12 +69,14 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 }
 
 // lags says why the published version is not in place, if it is not.
-func lags(fact Target, target WantedTarget, version Version) (Reason, bool) {
+func (d *decision) lags(fact Target, target WantedTarget, version Version) (Reason, bool) {
 	switch {
 	case fact.Version != version.ID:
 		return Reason{ReasonBehind, "a version was published"}, true
 	case fact.Config != target.Config:
 		return Reason{ReasonConfig, "files or services of the target changed in the config"}, true
+	case target.HoldsKeys && fact.Keys != d.keysWords():
+		return Reason{ReasonKey, "other keys are kept beside the primary ones"}, true
 	case len(fact.Altered) > 0:
 		return Reason{ReasonAltered, "changed by somebody else: " + strings.Join(fact.Altered, ", ")}, true
 	case fact.State == TargetPending || fact.State == "":
@@ -104,9 +106,14 @@ func (t Target) waitsUntil(now time.Time) time.Time {
 func (d *decision) inspect() {
 	var at time.Time
 	if last := d.known.Inspected; !last.IsZero() && !ahead(last, d.now) {
-		at = last.Add(inspectEvery - inspectSlot*time.Duration(spread(d.want.Name)%inspectSlots)).Truncate(inspectSlot)
+		at = inspectAt(last, d.want.Name)
 	}
 	d.add(Step{Kind: KindInspect, At: at, Reason: Reason{ReasonRoutine, "files may have been altered"}})
+}
+
+// inspectAt is when files that were looked at are looked at again.
+func inspectAt(last time.Time, name string) time.Time {
+	return last.Add(inspectEvery - inspectSlot*time.Duration(spread(name)%inspectSlots)).Truncate(inspectSlot)
 }
 
 // spread makes a number of a name (FNV-1a), the same at every pass.
@@ -128,7 +135,7 @@ func (d *decision) verify() {
 		if !target.Verify {
 			continue
 		}
-		if _, behind := lags(fact, target, d.current); behind && !d.asked(AskVerify, fact.Verify.At) {
+		if _, behind := d.lags(fact, target, d.current); behind && !d.asked(AskVerify, fact.Verify.At) {
 			continue
 		}
 		d.verifyAt(target, fact, d.current)

@@ -6,6 +6,7 @@ import "time"
 type Wanted struct {
 	Node  string // whose targets these are
 	Certs []WantedCert
+	Keys  []WantedKeys // those that outlive certificates
 }
 
 // WantedCert is one certificate the config asks for.
@@ -18,8 +19,10 @@ type WantedCert struct {
 	CommonNameGiven bool
 	Issuers         []string // in order of preference; a certificate is kept while its issuer is listed
 	KeyTypes        []string // one pair each; the first is the plain one
+	Keys            string   // name of the WantedKeys that it is issued on; "": a new key at every issue
 	Profile         string   // ACME profile; "" leaves the choice to the CA
 	MustStaple      bool
+	FreshKey        bool   // its Keys change at each renewal, to the next one that is kept ready
 	CSR             string // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
 	Proof           string // digest of how its names are proven; "": not known
 	Renew           RenewPolicy
@@ -58,4 +61,10 @@ type WantedTarget struct {
 	Services []string // told after a write
 	Hooks    []string // names of hooks to run after an installation
 	Verify   bool     // some endpoint can be asked
+	// Shared is set where the keys' own files are switched with these: then the
+	// keys' steps install them.
+	Shared bool
+	// HoldsKeys is set where files hold keys that are kept ready, or were the
+	// primary ones before: those files follow what is known of the keys.
+	HoldsKeys bool
 }

@@ -139,6 +139,9 @@ func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 	if err == nil {
 		known.Banned, err = s.Banned(ctx)
 	}
+	if err == nil {
+		known.Keys, err = s.keySets(ctx)
+	}
 	return known, err
 }
 

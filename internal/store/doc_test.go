@@ -19,6 +19,11 @@ func TestEveryFieldIsSpecified(t *testing.T) {
 	doc := string(text)
 	for begin, records := range map[string][]any{
 		"### groups/GROUP":            {groupRecord{}, plan.KnownCert{}},
+		"### keysets/KEYS":            {keySetRecord{}},
+		"| **keys of a type** |":      {plan.KeySet{}},
+		"| **a key** |":               {plan.Key{}},
+		"| **rollover** |":            {plan.Rollover{}},
+		"| **asked rollover** |":      {plan.AskedRollover{}},
 		"### versions/NAME/ID":        {versionRecord{}},
 		"### keys/FINGERPRINT":        {keyRecord{}},
 		"### accounts/ISSUER":         {accountRecord{}, Intention{}, Archived{}},
@@ -26,6 +31,7 @@ func TestEveryFieldIsSpecified(t *testing.T) {
 		"### banned/FINGERPRINT":      {banRecord{}},
 		"| **revocation** |":          {plan.Revocation{}},
 		"### nodes/NODE/targets/NAME": {targetsRecord{}},
+		"### nodes/NODE/keysets/KEYS": {sharedRecord{}},
 		"### events/NAME":             {Event{}},
 		"## Secrets":                  {Envelope{}},
 		"| **version** |":             {plan.Version{}},

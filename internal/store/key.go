@@ -99,7 +99,7 @@ func (s *Store) DeleteKey(ctx context.Context, fingerprint string) error {
 }
 
 // References returns the fingerprints of all keys that a certificate's record
-// refers to, with the names of those certificates. Whoever removes keys asks
+// or a set of keys refers to, with the names of those. Whoever removes keys asks
 // here first: while a record cannot be read it is an error, since what that
 // one refers to is not known.
 func (s *Store) References(ctx context.Context) (map[string][]string, error) {
@@ -130,6 +130,13 @@ func (s *Store) References(ctx context.Context) (map[string][]string, error) {
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	shared, err := s.KeySetKeys(ctx)
+	for _, fingerprint := range shared {
+		referrers[fingerprint] = append(referrers[fingerprint], "keys")
+	}
 	return referrers, err
 }
 

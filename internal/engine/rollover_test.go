@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// keySet is what is known of keys.
+func (f *fixture) keySet(name string) *plan.KnownKeys {
+	f.Helper()
+	k, err := f.store.KnownKeys(f.Context(), name)
+	if err != nil || k.Damage != "" {
+		f.Fatalf("keys %s: %v %s", name, err, k.Damage)
+	}
+	return k
+}
+
+// key is the fingerprint of the key that a certificate is served on.
+func (f *fixture) key(name, keyType string) string {
+	f.Helper()
+	k := f.known(name)
+	v, ok := k.Version(k.Published)
+	pair, found := v.Pair(keyType)
+	if !ok || !found {
+		f.Fatalf("%s has no %s pair: %+v", name, keyType, k)
+	}
+	return pair.Key
+}
+
+func (f *fixture) out(name string) string { return filepath.Join(f.dir, "out", name, "cert.pem") }
+
+const ec256 = "ecdsa-p256"
+
+func sharing(f *fixture) {
+	f.configure(`keys: {both: {}}
+hooks: {renewing: {command: ` + f.script("veto", `test "$CERTKEEP_CERTIFICATE" != b.test || ! test -e "`+f.dir+`/no"`) + `}}
+certificates: {a.test: {key: both}, b.test: {key: both}}
+`)
+}
+
+// TestSharedKeys takes two certificates on one key through their first issue
+// and a change of it.
+func TestSharedKeys(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	sharing(f)
+	f.apply()
+	first := f.keySet("both").Keys[ec256]
+	if first.Primary.IsZero() || first.Next.IsZero() || f.key("a.test", ec256) != first.Primary.SHA256 || f.key("b.test", ec256) != first.Primary.SHA256 {
+		t.Fatalf("keys %+v, certificates on %s and %s", first, f.key("a.test", ec256), f.key("b.test", ec256))
+	}
+	if done := f.apply().Done; len(done) != 0 {
+		t.Errorf("the second pass did %+v", done)
+	}
+	f.ask(plan.AskRenew, "a.test")
+	f.apply()
+	if f.key("a.test", ec256) != first.Primary.SHA256 {
+		t.Error("a renewal changed the key")
+	}
+	f.ask(plan.AskRollover, "a.test")
+	f.apply()
+	second := f.keySet("both").Keys[ec256]
+	if second.Primary.SHA256 != first.Next.SHA256 || second.Previous.SHA256 != first.Primary.SHA256 || second.Next.IsZero() {
+		t.Errorf("keys are %+v, were %+v", second, first)
+	}
+	for _, name := range []string{"a.test", "b.test"} {
+		if f.key(name, ec256) != second.Primary.SHA256 {
+			t.Errorf("%s is on another key", name)
+		}
+		if n := f.happened(name, store.EventKeyRollover); n != 1 {
+			t.Errorf("%s heard of %d changes, want 1", name, n)
+		}
+		f.checkServed(name)
+	}
+	if done := f.apply().Done; len(done) != 0 {
+		t.Errorf("a further pass did %+v", done)
+	}
+}
+
+// TestRolloverOrNotAtAll has one of two certificates fail: nothing changes, and
+// all of it happens once that is mended.
+func TestRolloverOrNotAtAll(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	sharing(f)
+	f.apply()
+	no := filepath.Join(f.dir, "no")
+	if err := os.WriteFile(no, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := []string{f.leaf(f.out("a.test")), f.leaf(f.out("b.test")), f.keySet("both").Keys[ec256].Primary.SHA256}
+	f.ask(plan.AskRollover, "b.test")
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	if f.known("a.test").Rolled == "" || f.keySet("both").Rolling == nil {
+		t.Fatal("no rollover is under way")
+	}
+	after := []string{f.leaf(f.out("a.test")), f.leaf(f.out("b.test")), f.keySet("both").Keys[ec256].Primary.SHA256}
+	for i := range before {
+		if before[i] != after[i] {
+			t.Errorf("a rollover that failed for one certificate changed something (%d)", i)
+		}
+	}
+	f.reopen()
+	sharing(f)
+	if err := os.Remove(no); err != nil {
+		t.Fatal(err)
+	}
+	orders := len(finalized(f.ca))
+	f.apply()
+	if n := len(finalized(f.ca)) - orders; n != 1 {
+		t.Errorf("%d orders were finalised to end it, want the missing one", n)
+	}
+	for _, name := range []string{"a.test", "b.test"} {
+		if f.key(name, ec256) != f.keySet("both").Keys[ec256].Primary.SHA256 {
+			t.Errorf("%s is on another key", name)
+		}
+		f.checkServed(name)
+	}
+	if f.key("a.test", ec256) == before[2] {
+		t.Error("the key did not change")
+	}
+}
+
+// TestCancelledRollover leaves all as it was.
+func TestCancelledRollover(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	sharing(f)
+	f.apply()
+	if err := os.WriteFile(filepath.Join(f.dir, "no"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	was := f.keySet("both").Keys[ec256]
+	f.ask(plan.AskRollover, "a.test")
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Ask(t.Context(), plan.AskRollover, []string{"a.test"}, RolloverCancelled); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	if k := f.keySet("both"); k.Rolling != nil || k.Ask != nil || k.Keys[ec256] != was {
+		t.Errorf("keys are %+v, were %+v", k, was)
+	}
+}
+
+// TestKeyReuse keeps the key of a lone certificate, from the one that it had.
+func TestKeyReuse(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {}}\n")
+	f.apply()
+	key := f.key("a.test", ec256)
+	f.configure("certificates: {a.test: {key_reuse: true}}\n")
+	if orders := len(finalized(f.ca)); orders != 1 {
+		t.Fatalf("%d orders", orders)
+	}
+	f.apply()
+	for range 4 { // more versions than are kept
+		f.ask(plan.AskRenew, "a.test")
+		f.apply()
+	}
+	if f.key("a.test", ec256) != key {
+		t.Error("a renewal changed the key")
+	}
+	f.ask(plan.AskRollover, "a.test")
+	f.apply()
+	if f.key("a.test", ec256) == key || f.keySet("a.test").Keys[ec256].Previous.SHA256 != key {
+		t.Errorf("keys: %+v", f.keySet("a.test"))
+	}
+	f.checkServed("a.test")
+}
+
+// TestBackupKeyWithoutReuse has each renewal use the key that was kept ready.
+func TestBackupKeyWithoutReuse(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {backup_key: true}}\n")
+	f.apply()
+	for range 2 {
+		ready := f.keySet("a.test").Keys[ec256].Next.SHA256
+		f.ask(plan.AskRenew, "a.test")
+		f.apply()
+		if ready == "" || f.key("a.test", ec256) != ready {
+			t.Errorf("renewed on %s, ready was %s", f.key("a.test", ec256), ready)
+		}
+		f.checkServed("a.test")
+		if done := f.apply().Done; len(done) != 0 {
+			t.Errorf("a further pass did %+v", done)
+		}
+	}
+}
+
+// TestOtherKeyType changes the type of a shared key in one go.
+func TestOtherKeyType(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	certificates := "certificates: {a.test: {key: both}, b.test: {key: both}}\n"
+	f.configure("keys: {both: {key_types: [ecdsa-p256]}}\n" + certificates)
+	f.apply()
+	f.configure("keys: {both: {key_types: [ecdsa-p384, ecdsa-p256]}}\n" + certificates)
+	was := f.key("a.test", ec256)
+	f.apply()
+	for _, name := range []string{"a.test", "b.test"} {
+		if f.key(name, "ecdsa-p384") != f.keySet("both").Keys["ecdsa-p384"].Primary.SHA256 || f.key(name, ec256) != was {
+			t.Errorf("%s: %+v", name, f.known(name))
+		}
+		f.checkServed(name)
+	}
+	if done := f.apply().Done; len(done) != 0 {
+		t.Errorf("a further pass did %+v", done)
+	}
+}

@@ -1,0 +1,66 @@
+package plan
+
+import "time"
+
+// orders adds the orders for a pair of keyType, which is due at an instant.
+//
+// A certificate on keys that outlive it is issued on the primary one. While a
+// rollover is under way it is issued on the new one too, and what comes of that
+// waits. A renewal that becomes due meanwhile is left to the rollover for as
+// long as what is served is not near its end: it brings a new certificate
+// anyway.
+func (d *decision) orders(keyType string, at time.Time, reason Reason) {
+	n := need{keyType: keyType, at: at, reason: reason, key: d.keys.Primary(keyType)}
+	if d.want.Keys == "" {
+		d.order(n)
+		return
+	}
+	if d.keys.Damage != "" || d.keys.Newer {
+		return // which key to use is not known
+	}
+	if d.banned(n.key) {
+		n.key = "" // a rollover brings another one
+	}
+	r, due := d.keys.Rolling, !at.After(d.now)
+	cancelled := d.keys.Ask != nil && d.keys.Ask.Cancel
+	rolling := r != nil && r.Keys[keyType] != "" && !cancelled
+	atOnce := due && n.key != "" && (!d.has || d.urgent || reason.Code == ReasonAsked && !d.want.FreshKey)
+	switch {
+	case atOnce: // no rollover is waited for
+	case rolling && d.has:
+		d.prepare(r, keyType)
+		n.at = later(n.at, WarnAt(d.current.Serving(d.want.KeyTypes), d.want.Warn))
+	case d.want.FreshKey && d.has && due:
+		return // the steps of the keys begin a rollover
+	}
+	if n.key != "" {
+		d.order(n)
+	}
+	// Without a key it is made first, by the steps of the keys.
+}
+
+// prepare adds the order on the key that a rollover leads to, if it is due.
+func (d *decision) prepare(r *Rollover, keyType string) {
+	at, reason := d.dueOn(d.rolled(), keyType, r.Keys[keyType])
+	if at.After(d.now) {
+		return
+	}
+	if reason.Code == ReasonKey || reason.Code == ReasonKeyType {
+		reason = Reason{ReasonRolled, "for the next key: " + r.Reason.Words}
+	}
+	d.order(need{keyType: keyType, at: at, reason: reason, key: r.Keys[keyType], rolled: true})
+}
+
+// keysWords names the keys beside the primary ones that files may hold. Where
+// it differs from what is stored of a target, those files are behind.
+func (d *decision) keysWords() string {
+	words := ""
+	for _, keyType := range d.want.KeyTypes {
+		set := d.keys.Keys[keyType]
+		words += keyType + " next=" + short(set.Next) + " previous=" + short(set.Previous) + "; "
+	}
+	return words
+}
+
+// short is enough of a fingerprint to tell keys apart.
+func short(k Key) string { return k.SHA256[:min(len(k.SHA256), 16)] }

@@ -1,0 +1,122 @@
+package plan
+
+import "strings"
+
+// Files of keys that several certificates share are switched together with the
+// files of all these certificates: nobody may read one beside another key.
+
+// share installs the files of the keys, and with them those targets of the
+// certificates that are shared. Certificates that are on another key, as one
+// that has just been put on these, are left as they are until they are issued
+// on it.
+func (k *keyDecision) share() {
+	if k.want.Shared == nil {
+		return
+	}
+	served, together := k.served()
+	if !together {
+		return // some are published on the new keys, some not yet
+	}
+	why, behind := k.sharedLags(served)
+	if !behind {
+		return
+	}
+	fact := k.known.Shared
+	version := Version{ID: k.sharedVersion(served)}
+	step := Step{Kind: KindInstall, Target: k.want.Shared.Name, Version: version.ID, Reason: why}
+	if fact.refuses(*k.want.Shared, version) {
+		if wait := fact.waitsUntil(k.now); wait.After(k.now) && !k.skipsBackoff(fact.Tries) {
+			step.At = wait
+			step.Reason.Words += "; waits after " + failures(fact.Tries.Count)
+		}
+	}
+	k.add(step)
+}
+
+// skipsBackoff reports whether a person asked for one of the certificates
+// since the last attempt.
+func (k *keyDecision) skipsBackoff(t Tries) bool {
+	for _, d := range k.certs {
+		if d.skipsBackoff(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// served are the certificates whose published version is on the keys that all
+// of them are on. It is not together while some wait for their new version.
+func (k *keyDecision) served() (served []*decision, together bool) {
+	for _, set := range k.certs {
+		switch {
+		case !set.has:
+		case set.on((*KnownKeys).Primary):
+			served = append(served, set)
+		case set.on((*KnownKeys).previous):
+			return nil, false
+		}
+	}
+	return served, true
+}
+
+// on reports whether the published version has a pair of each type on the key
+// that pick names.
+func (d *decision) on(pick func(*KnownKeys, string) string) bool {
+	for _, keyType := range d.want.KeyTypes {
+		if pair, ok := d.current.Pair(keyType); !ok || pair.Key == "" || pair.Key != pick(d.keys, keyType) {
+			return false
+		}
+	}
+	return true
+}
+
+// previous is the key of a type before the last rollover.
+func (k *KnownKeys) previous(keyType string) string { return k.Keys[keyType].Previous.SHA256 }
+
+// sharedVersion names what the shared files are made of.
+func (k *keyDecision) sharedVersion(served []*decision) string {
+	var words []string
+	for _, keyType := range k.want.KeyTypes {
+		words = append(words, keyType+"="+short(k.known.Keys[keyType].Primary))
+	}
+	for _, d := range served {
+		words = append(words, d.want.Name+"="+d.current.ID)
+	}
+	return strings.Join(words, " ")
+}
+
+// sharedLags says why the shared files are not in place, if they are not.
+func (k *keyDecision) sharedLags(served []*decision) (Reason, bool) {
+	keys := decision{now: k.now, want: WantedCert{KeyTypes: k.want.KeyTypes}, keys: k.known}
+	if len(k.missing()) > 0 {
+		return Reason{}, false
+	}
+	why, behind := keys.lags(k.known.Shared, *k.want.Shared, Version{ID: k.sharedVersion(served)})
+	if behind {
+		return why, true
+	}
+	for _, d := range served {
+		for _, target := range d.want.Targets {
+			if !target.Shared {
+				continue
+			}
+			if why, behind := d.lags(d.known.Targets[target.Name], target, d.current); behind {
+				return why, true
+			}
+		}
+	}
+	return Reason{}, false
+}
+
+// inspect looks at the files of the keys, at once after a start: what the
+// administrator put there is followed, and what was provided is read.
+func (k *keyDecision) inspect() {
+	if k.want.Shared == nil {
+		return
+	}
+	step := Step{Kind: KindInspect, Target: k.want.Shared.Name, Reason: Reason{ReasonRoutine, "files of keys may have been altered"}}
+	if last := k.known.Inspected; !last.IsZero() && !ahead(last, k.now) {
+		step.At = inspectAt(last, k.want.Name)
+	}
+	k.add(step)
+}
