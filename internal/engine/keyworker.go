@@ -34,7 +34,7 @@ func (p *pass) keyWorker(want plan.WantedKeys) *keyWorker {
 		world: plan.World{
 			Wanted: plan.Wanted{Node: p.world.Wanted.Node, Keys: []plan.WantedKeys{want}},
 			Known: plan.Known{
-				Certs: map[string]*plan.KnownCert{}, Issuers: maps.Clone(p.world.Known.Issuers),
+				Certs: map[string]*plan.KnownCert{}, Issuers: maps.Clone(p.world.Known.Issuers), Banned: p.world.Known.Banned,
 				Keys: map[string]*plan.KnownKeys{want.Name: p.world.Known.KeysOf(want.Name)},
 			},
 		},
@@ -142,9 +142,9 @@ func (w *keyWorker) makeKey(ctx context.Context, s plan.Step) *plan.Fault {
 	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
 		set := k.Keys[s.KeyType]
 		switch {
-		case s.Next && !set.Next.Usable():
+		case s.Next:
 			set.Next = made
-		case !s.Next && set.Primary.IsZero():
+		case set.Primary.IsZero():
 			set.Primary = made
 			set.Primary.Since = made.Made
 		}
@@ -279,7 +279,7 @@ func (w *keyWorker) emit(ctx context.Context, ev store.Event) {
 func (w *keyWorker) member(cert plan.WantedCert) *worker {
 	return &worker{
 		engine: w.engine, parts: w.parts, want: cert, node: w.world.Wanted.Node,
-		known: w.world.Known.Cert(cert.Name), keys: w.known(), issuers: w.world.Known.Issuers,
+		known: w.world.Known.Cert(cert.Name), keys: w.known(), issuers: w.world.Known.Issuers, banned: w.world.Known.Banned,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -210,5 +211,30 @@ func TestOtherKeyType(t *testing.T) {
 	}
 	if done := f.apply().Done; len(done) != 0 {
 		t.Errorf("a further pass did %+v", done)
+	}
+}
+
+// TestCompromisedSharedKey: every certificate on a key that is said to be
+// compromised gets another one.
+func TestCompromisedSharedKey(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	sharing(f)
+	f.apply()
+	was := f.keySet("both").Keys[ec256]
+	if err := f.store.Ban(t.Context(), was.Primary.SHA256, plan.Ban{At: time.Now(), Cert: "a.test"}); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	f.apply()
+	for _, name := range []string{"a.test", "b.test"} {
+		if f.key(name, ec256) != was.Next.SHA256 {
+			t.Errorf("%s is not on the key that was ready", name)
+		}
+		f.checkServed(name)
+		for _, v := range f.known(name).Versions {
+			if p := v.Pairs[0]; p.Revoked != (p.Key == was.Primary.SHA256) {
+				t.Errorf("%s on %s: revoked %t", name, p.Key, p.Revoked)
+			}
+		}
 	}
 }
