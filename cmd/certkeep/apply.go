@@ -18,6 +18,7 @@ import (
 // parts of --only, and the kinds of step that each allows.
 func onlyParts() map[string][]plan.Kind {
 	return map[string][]plan.Kind{
+		"auth":    {plan.KindAuthorize, plan.KindCleanUp},
 		"certs":   {plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune},
 		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect},
 		"verify":  {plan.KindVerify},
@@ -50,7 +51,7 @@ func (a *app) applyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, names); err != nil {
+			if err := known(cfg, names); err != nil {
 				return err
 			}
 			if err := sleep(cmd.Context(), pause); err != nil {
@@ -66,7 +67,7 @@ func (a *app) applyCommand() *cobra.Command {
 			return a.converge(cmd.Context(), cfg, w)
 		},
 	}
-	cmd.Flags().StringVar(&only, "only", "", "do only these parts: certs, install, verify (several with commas)")
+	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, verify (several with commas)")
 	cmd.Flags().StringVar(&wait, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
 	return cmd
@@ -81,7 +82,7 @@ func parseOnly(text string) ([]plan.Kind, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		allowed, ok := onlyParts()[strings.TrimSpace(part)]
 		if !ok {
-			return nil, usage(fmt.Sprintf("--only knows no part %q", part), "the parts are certs, install and verify")
+			return nil, usage(fmt.Sprintf("--only knows no part %q", part), "the parts are auth, certs, install and verify")
 		}
 		kinds = append(kinds, allowed...)
 	}

@@ -283,7 +283,7 @@ func notStored(c status.Certificate, steps []doneStep) []plan.Problem {
 func doneTo(cert string, steps []doneStep) string {
 	done := map[plan.Kind]string{
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
-		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked",
+		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindAuthorize: "authorised",
 	}
 	var words []string // each where it was done last
 	for _, s := range steps {

@@ -83,12 +83,34 @@ func (r renderer) state(s status.State) string {
 
 func (r renderer) validity(c status.Certificate) string {
 	switch {
+	case c.Authorized != nil:
+		return r.authorized(c)
 	case c.NotAfter.IsZero():
 		return "no certificate yet"
 	case c.NotAfter.Before(r.now):
 		return "ended " + minute(c.NotAfter) + " (" + away(r.now, c.NotAfter) + ")"
 	}
 	return "valid until " + minute(c.NotAfter) + " (" + away(r.now, c.NotAfter) + ")"
+}
+
+// authorized says how many names are proven, and until when.
+func (r renderer) authorized(c status.Certificate) string {
+	proven := 0
+	var ends time.Time
+	for _, a := range c.Authorized {
+		if a.Issuer == "" || !a.Expires.IsZero() && !a.Expires.After(r.now) {
+			continue
+		}
+		proven++
+		if !a.Expires.IsZero() && (ends.IsZero() || a.Expires.Before(ends)) {
+			ends = a.Expires
+		}
+	}
+	text := fmt.Sprintf("%d of %d proven", proven, len(c.Authorized))
+	if !ends.IsZero() {
+		text += ", until " + minute(ends) + " (" + away(r.now, ends) + ")"
+	}
+	return text
 }
 
 // when is an instant, or "now" for one that is past.
@@ -111,6 +133,9 @@ func issuers(c status.Certificate) string {
 			text = "unknown"
 		}
 		made = append(made, text+", "+p.KeyType)
+	}
+	if len(made) == 0 && c.Authorized != nil {
+		return strings.Join(c.Issuers, ", else ")
 	}
 	if len(made) == 0 {
 		return strings.Join(c.Issuers, ", else ") + ", " + strings.Join(c.KeyTypes, " and ")

@@ -32,7 +32,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, names); err != nil {
+			if err := known(cfg, names); err != nil {
 				return err
 			}
 			now := time.Now()
@@ -117,6 +117,12 @@ func stepWords(s status.Step) string {
 	}
 	if s.Issuer != "" && (s.Kind == plan.KindIssue || s.Kind == plan.KindResume) {
 		words += " from " + s.Issuer
+	}
+	if len(s.Names) > 0 {
+		words += " " + strings.Join(s.Names[:min(3, len(s.Names))], ", ")
+		if more := len(s.Names) - 3; more > 0 {
+			words += fmt.Sprintf(" and %d more", more)
+		}
 	}
 	if s.Target != "" && s.Target != config.DefaultTarget {
 		words += " at " + s.Target

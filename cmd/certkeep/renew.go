@@ -29,6 +29,9 @@ func (a *app) renewCommand() *cobra.Command {
 			if err := named(cfg, names); err != nil {
 				return err
 			}
+			if !cfg.Issue {
+				return usage("this node orders nothing", "`issue: false` in the config says so")
+			}
 			if all {
 				names = allNames(cfg)
 			}

@@ -76,7 +76,7 @@ func (a *app) overview(ctx context.Context, names []string) (status.Overview, er
 	if err != nil {
 		return status.Overview{}, err
 	}
-	if err := named(cfg, names); err != nil {
+	if err := known(cfg, names); err != nil {
 		return status.Overview{}, err
 	}
 	o := status.Of(time.Now(), w)

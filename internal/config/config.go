@@ -31,7 +31,9 @@ type Config struct {
 	Node         string // "" means: made once and kept in State
 	Email        string // contact for new accounts; "" gives none
 	Terms        Terms
-	Concurrency  int // orders under way at once
+	Concurrency  int  // orders under way at once
+	Issue        bool // may order
+	Solve        bool // may answer challenges
 	Listen       Listen
 	Log          Log
 	Issuers      map[string]Issuer // the built-in ones included
@@ -43,6 +45,8 @@ type Config struct {
 	Keys         map[string]Keys // that certificates share
 	Defaults     Settings
 	Certificates []Certificate // by name
+
+	Authorizations []string // names that are kept proven without a certificate
 
 	marks map[string]Finding // where issuers, dns, services, hooks and signing requests stand, for Check
 }
@@ -87,6 +91,7 @@ type Issuer struct {
 	Profile        string // for certificates that name none
 	PreferredChain string // common name of the root to prefer among alternate chains
 	EAB            *EAB   // nil without external account binding
+	NamesPerOrder  int    // of names that are kept proven without a certificate
 	Staging        string // name of the issuer to rehearse with; "" where there is none
 }
 

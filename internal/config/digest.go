@@ -46,6 +46,9 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 func (c *Config) proof(cert *Certificate, global rules) string {
 	d := make(digester, 0, 256)
 	d.put("proof 1")
+	if !c.Solve {
+		d.put("unsolved")
+	}
 	own := indexRules(cert.Challenges)
 	for _, name := range plan.Sorted(cert.Names) {
 		methods := methodsFor(own, global, name)

@@ -84,9 +84,9 @@ func TestFindings(t *testing.T) {
 // something that does not happen.
 func TestLaterKeysAreUnknown(t *testing.T) {
 	for _, yaml := range []string{
-		"store: {postgres: {url_file: /x}}", "store_key_file: /x", "issue: true", "solve: true",
+		"store: {postgres: {url_file: /x}}", "store_key_file: /x",
 		"listen: {dns: false}", "listen: {status: false}", "listen: {outside: {80: 8080}}", "listen: {http: {address: ':80', hsts: true}}",
-		"notify: {command: x}", "authorizations: [a.example.com]",
+		"notify: {command: x}",
 		"certificates: {a.example.com: {mode: manual}}",
 		"certificates: {a.example.com: {account: x}}", "certificates: {a.example.com: {tlsa: []}}",
 		"certificates: {a.example.com: {ocsp: {file: /x}}}", "certificates: {a.example.com: {static: {}}}",

@@ -34,6 +34,12 @@ func schema() shape[Config] {
 		fieldOr("concurrency", whole("a number of orders", 1, 1000), func(c *Config) *int { return &c.Concurrency }, 20, about{
 			doc: "Orders that are under way at once.",
 		}),
+		fieldOr("issue", truth(), func(c *Config) *bool { return &c.Issue }, true, about{
+			doc: "Whether this node may order certificates. With `false` it installs and verifies what is in the store.",
+		}),
+		fieldOr("solve", truth(), func(c *Config) *bool { return &c.Solve }, true, about{
+			doc: "Whether this node may answer challenges. With `false` it orders only what the CA takes as proven already, and leaves every challenge alone. CAs reuse a proof for ever shorter times (Let's Encrypt: 7 hours from 2028), so another node has to keep the names proven at the same account all the time; a CNAME of `_acme-challenge` to a zone that this node may write is better.",
+		}),
 		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners for challenges."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
 		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{
@@ -59,6 +65,9 @@ func schema() shape[Config] {
 		field("keys", keySets(), func(c *Config) *map[string]Keys { return &c.Keys }, about{
 			doc: "Private keys that certificates share, by names of your choice.",
 		}),
+		field("authorizations", nameList(), func(c *Config) *[]string { return &c.Authorizations }, about{
+			doc: "Names that are kept proven at the first issuer of `defaults`, without a certificate: for nodes with `solve: false` that share the account. Orders for them are never finalised. `status` shows them as `authorizations`.", standard: "none", example: "[xmpp.example.com]", off: true,
+		}),
 		field("certificates", certificates(), func(c *Config) *[]Certificate { return &c.Certificates }, about{
 			doc: "The certificates that are wanted, by names of your choice. The name stands in records, paths and commands; without `names` it is also the only name in the certificate.",
 		}),
@@ -78,6 +87,7 @@ func finishConfig(r *reader, n *node, c *Config) {
 		}
 	}
 	r.certs.finish(r)
+	finishAuthorizations(r, n, c)
 }
 
 // acceptTerms is true, false or a list of issuers. The issuers are looked up

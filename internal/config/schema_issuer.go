@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// namesPerOrder is what most CAs allow.
+const namesPerOrder = 100
+
 // builtinIssuers are the CAs that need no directory in the configuration.
 func builtinIssuers() map[string]Issuer {
 	list := []Issuer{
@@ -20,6 +23,7 @@ func builtinIssuers() map[string]Issuer {
 	}
 	issuers := make(map[string]Issuer, len(list))
 	for _, i := range list {
+		i.NamesPerOrder = namesPerOrder
 		issuers[i.Name] = i
 	}
 	return issuers
@@ -65,6 +69,9 @@ func issuer() shape[Issuer] {
 		}),
 		field("eab", eab(), func(i *Issuer) **EAB { return &i.EAB }, about{
 			doc: "External account binding, which the CA hands out for new accounts.", off: true,
+		}),
+		fieldOr("names_per_order", whole("a number of names", 1, 1000), func(i *Issuer) *int { return &i.NamesPerOrder }, namesPerOrder, about{
+			doc: "How many of the `authorizations` share an order at most.",
 		}),
 		field("staging", wordsOf("the name of an issuer", "letsencrypt-staging"), func(i *Issuer) *string { return &i.Staging }, about{
 			doc: "Name of the issuer that `--dry-run` asks instead.", standard: "`letsencrypt-staging` for `letsencrypt`", example: "letsencrypt-staging", off: true,

@@ -32,6 +32,9 @@ func (c *Config) Wanted() plan.Wanted {
 		w.Certs = append(w.Certs, c.wantedCert(&c.Certificates[i], global))
 	}
 	w.Keys = c.wantedKeys()
+	if len(c.Authorizations) > 0 {
+		w.Certs = append(w.Certs, c.wantedAuthorizations(global))
+	}
 	return w
 }
 
@@ -52,6 +55,8 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 		Renew:           cert.Renew,
 		Warn:            cert.Warn,
 		Keep:            c.Keep.Versions,
+		NoIssue:         !c.Issue,
+		NoSolve:         !c.Solve,
 	}
 	for _, t := range cert.KeyTypes {
 		w.KeyTypes = append(w.KeyTypes, string(t))

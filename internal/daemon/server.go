@@ -295,7 +295,7 @@ func (e *UnknownError) Error() string {
 func (d *daemon) wanted(names []string) error {
 	cfg := d.config()
 	for _, name := range names {
-		if cfg.Certificate(name) == nil {
+		if !cfg.Known(name) {
 			return &UnknownError{Name: name}
 		}
 	}

@@ -77,7 +77,7 @@ func issuerPause(err error) (time.Time, bool) {
 // orderEnded reports whether the order that failed cannot be gone on with.
 func orderEnded(err error) bool {
 	ca, ok := errors.AsType[*issuer.Error](err)
-	return errors.Is(err, issuer.ErrOrderGone) || ok && (ca.Code == plan.CodeCAChain || ca.Code == plan.CodeAccountLost)
+	return errors.Is(err, issuer.ErrOrderGone) || ok && (ca.Code == plan.CodeCAChain || ca.Code == plan.CodeAccountLost || ca.Code == plan.CodeNotProven)
 }
 
 // orderForgotten reports whether a saved order is no more, without anything

@@ -196,6 +196,7 @@ func (p *parts) job(cert *config.Certificate, id string, account issuer.Account,
 	return issuer.Job{
 		Account: account, Names: cert.Names, CSR: request.csr, Public: request.public,
 		Profile: p.cfg.ProfileAt(cert, id), PreferredChain: p.issuers[id].config.PreferredChain,
+		LeavePending: !p.cfg.Solve,
 	}
 }
 
@@ -210,6 +211,9 @@ func (w *worker) solvers(id challenge.Identifier) []challenge.Solver {
 
 // solvers are the ways to prove a name, in the order of the config's rules.
 func (p *parts) solvers(cert string, id challenge.Identifier) []challenge.Solver {
+	if !p.cfg.Solve {
+		return nil
+	}
 	var solvers []challenge.Solver
 	for _, m := range p.cfg.MethodsFor(cert, id.Value, id.Wildcard) {
 		if solver := p.solver(m); solver != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -172,7 +173,7 @@ func (w *worker) key(s plan.Step) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s|%d", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, s.Key, asked.UnixNano())
+	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s|%s|%d", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, s.Key, strings.Join(s.Names, " "), asked.UnixNano())
 }
 
 // unchanged reports whether a step that succeeded stored nothing.
@@ -229,6 +230,8 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.advice(ctx, s)
 	case plan.KindRevoke:
 		return w.revoke(ctx, s)
+	case plan.KindAuthorize:
+		return w.authorize(ctx, s)
 	case plan.KindCleanUp:
 		return w.cleanUp(ctx, s)
 	case plan.KindPrune:

@@ -51,6 +51,11 @@ func (r *issuance) authorize(ctx context.Context, order acme.Order) (acme.Order,
 	if err != nil {
 		return acme.Order{}, err
 	}
+	if r.job.LeavePending {
+		if err := r.leaveAlone(); err != nil {
+			return acme.Order{}, err
+		}
+	}
 	questions := r.open
 	// The answers have served when the CA has decided; the order need not
 	// wait until they are gone, but Issue does.

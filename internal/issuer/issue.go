@@ -55,6 +55,9 @@ type Job struct {
 	Resume *Order
 	// Solvers returns the ways to prove an identifier, the preferred first.
 	Solvers func(challenge.Identifier) []challenge.Solver
+	// LeavePending has the Issue fail where a name is not proven already, and
+	// leaves the challenges alone.
+	LeavePending bool
 	// Save is called with each new order before the CA is asked for anything
 	// else. Its error ends the Issue.
 	Save func(Order) error

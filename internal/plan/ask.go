@@ -60,7 +60,7 @@ func (d *decision) answered(kind AskKind, ask Ask) bool {
 	}
 	switch kind {
 	case AskRenew:
-		return !slices.ContainsFunc(d.want.KeyTypes, func(keyType string) bool {
+		return d.want.Authorize || d.want.NoIssue || !slices.ContainsFunc(d.want.KeyTypes, func(keyType string) bool {
 			_, open := d.renewAsked(d.current.Made(keyType))
 			return open
 		})

@@ -55,5 +55,7 @@ const (
 	CodeRevoked        Code = "revoked"
 	CodeRevoking       Code = "revocation-pending"
 	CodeBanned         Code = "key-banned"
+	CodeNotProven      Code = "not-authorised"
+	CodeMayNotIssue    Code = "may-not-order"
 	CodeNewer          Code = "record-newer"
 )

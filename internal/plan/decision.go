@@ -63,6 +63,13 @@ func (d *decision) make(want WantedCert) {
 	if d.known.Newer {
 		return // a Problem says what a person must do
 	}
+	if want.Authorize {
+		d.urgent = false
+		d.authorize()
+		d.cleanUp()
+		d.answer()
+		return
+	}
 	d.revoke(true)
 	d.obtain()
 	d.install()

@@ -17,7 +17,7 @@ const (
 // advice asks the CA for the renewal window of each published pair, until the
 // pair has ended (RFC 9773 section 4.3).
 func (d *decision) advice() {
-	if !d.has || !d.want.Renew.ARI || d.known.Damage != "" {
+	if !d.has || d.want.NoIssue || !d.want.Renew.ARI || d.known.Damage != "" {
 		return
 	}
 	for _, pair := range d.current.Serving(d.want.KeyTypes).Pairs {

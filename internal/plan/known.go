@@ -34,21 +34,22 @@ type KnownIssuer struct {
 // KnownCert is all that is known of one certificate. It is the certificate's
 // part of its key group's record, and so written as one.
 type KnownCert struct {
-	Name        string            `json:"name"`
-	Published   string            `json:"published,omitempty"` // id of the version that targets are to serve
-	Ready       string            `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
-	Rolled      string            `json:"rolled,omitempty"`    // id of a version on keys that are not the primary ones yet; see Rollover
-	Held        bool              `json:"held,omitempty"`      // restored by a person: kept until due or released
-	HeldAt      time.Time         `json:"held_at,omitzero"`    // when it was restored
-	Versions    []Version         `json:"versions,omitempty"`  // newest last
-	Orders      map[string]Order  `json:"orders,omitempty"`    // by key type; see Begin
-	Tries       map[string]Tries  `json:"tries,omitempty"`     // by key type
-	Advice      map[string]Advice `json:"advice,omitempty"`    // by key type
-	Asks        map[AskKind]Ask   `json:"asks,omitempty"`
-	Issued      []Issued          `json:"issued,omitempty"`      // automatic issues of the last weeks, for the guard
-	Presented   []Presented       `json:"presented,omitempty"`   // answers to challenges that nobody took away yet
-	Revocations []Revocation      `json:"revocations,omitempty"` // that a person asked for; see ToRevoke
-	CleanUp     Tries             `json:"clean_up,omitzero"`     // failures in a row to take them away
+	Name        string                `json:"name"`
+	Published   string                `json:"published,omitempty"` // id of the version that targets are to serve
+	Ready       string                `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
+	Rolled      string                `json:"rolled,omitempty"`    // id of a version on keys that are not the primary ones yet; see Rollover
+	Held        bool                  `json:"held,omitempty"`      // restored by a person: kept until due or released
+	HeldAt      time.Time             `json:"held_at,omitzero"`    // when it was restored
+	Versions    []Version             `json:"versions,omitempty"`  // newest last
+	Orders      map[string]Order      `json:"orders,omitempty"`    // by key type; see Begin
+	Tries       map[string]Tries      `json:"tries,omitempty"`     // by key type
+	Advice      map[string]Advice     `json:"advice,omitempty"`    // by key type
+	Asks        map[AskKind]Ask       `json:"asks,omitempty"`
+	Authorized  map[string]Authorized `json:"authorized,omitempty"`  // by name; of names without a certificate
+	Issued      []Issued              `json:"issued,omitempty"`      // automatic issues of the last weeks, for the guard
+	Presented   []Presented           `json:"presented,omitempty"`   // answers to challenges that nobody took away yet
+	Revocations []Revocation          `json:"revocations,omitempty"` // that a person asked for; see ToRevoke
+	CleanUp     Tries                 `json:"clean_up,omitzero"`     // failures in a row to take them away
 
 	// Targets are this node's facts. They lie in a record of their own
 	// (nodes/NODE/targets/NAME), so that nodes do not contend.

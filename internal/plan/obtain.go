@@ -35,7 +35,9 @@ func (d *decision) obtain() {
 		if changed(reason.Code) && d.publishHeld(reason) {
 			return
 		}
-		d.orders(keyType, at, reason)
+		if !d.want.NoIssue {
+			d.orders(keyType, at, reason)
+		}
 	}
 	d.gather(base)
 }

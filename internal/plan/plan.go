@@ -21,23 +21,24 @@ type Kind string
 
 // The kinds of step. One file of the engine carries out each of them.
 const (
-	KindAdopt   Kind = "adopt"       // take over a valid pair found at a target
-	KindIssue   Kind = "issue"       // open an order and see it through
-	KindResume  Kind = "resume"      // go on with an order that was saved
-	KindPublish Kind = "publish"     // point the group at a version that is held already
-	KindSpare   Kind = "placeholder" // put a self-signed pair where a service needs files to start
-	KindInstall Kind = "install"     // bring the published version to a target
-	KindHook    Kind = "hook"        // run a hook that is still pending
-	KindVerify  Kind = "verify"      // compare what services present with the published version
-	KindInspect Kind = "inspect"     // look whether installed files were altered
-	KindAdvice  Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
-	KindRevoke  Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
-	KindCleanUp Kind = "clean-up"    // take away answers to challenges that were left behind
-	KindPrune   Kind = "prune"       // drop versions nobody needs, and their keys
-	KindAnswer  Kind = "answer"      // drop asks that are answered
-	KindKeys    Kind = "make-keys"   // make keys that outlive certificates
-	KindRoll    Kind = "rollover"    // begin a change of such keys, or give it up
-	KindSwitch  Kind = "switch-keys" // make the new keys the primary ones
+	KindAdopt     Kind = "adopt"       // take over a valid pair found at a target
+	KindIssue     Kind = "issue"       // open an order and see it through
+	KindResume    Kind = "resume"      // go on with an order that was saved
+	KindPublish   Kind = "publish"     // point the group at a version that is held already
+	KindSpare     Kind = "placeholder" // put a self-signed pair where a service needs files to start
+	KindInstall   Kind = "install"     // bring the published version to a target
+	KindHook      Kind = "hook"        // run a hook that is still pending
+	KindVerify    Kind = "verify"      // compare what services present with the published version
+	KindInspect   Kind = "inspect"     // look whether installed files were altered
+	KindAdvice    Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
+	KindRevoke    Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
+	KindCleanUp   Kind = "clean-up"    // take away answers to challenges that were left behind
+	KindPrune     Kind = "prune"       // drop versions nobody needs, and their keys
+	KindAuthorize Kind = "authorize"   // have names proven without a certificate
+	KindAnswer    Kind = "answer"      // drop asks that are answered
+	KindKeys      Kind = "make-keys"   // make keys that outlive certificates
+	KindRoll      Kind = "rollover"    // begin a change of such keys, or give it up
+	KindSwitch    Kind = "switch-keys" // make the new keys the primary ones
 )
 
 // Step is one thing to do.
@@ -55,7 +56,8 @@ type Step struct {
 	Version string            `json:"version,omitempty"` // what to publish, install or verify
 	Issuer  string            `json:"issuer,omitempty"`  // whom an issue or resume asks
 	Hook    string            `json:"hook,omitempty"`
-	Drop    []string          `json:"drop,omitempty"` // versions to prune, or asks that are answered
+	Names   []string          `json:"names,omitempty"` // to be proven
+	Drop    []string          `json:"drop,omitempty"`  // versions to prune, or asks that are answered
 	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.
 	Revocation RevocationReason `json:"revocation,omitempty"`
 	At         time.Time        `json:"at"` // due when not after now

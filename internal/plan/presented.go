@@ -46,7 +46,7 @@ func (k *KnownCert) TakenAway(gone []Presented) {
 // cleanUp takes away what a crash left, or a failure. An order that is gone on
 // with takes its own answers away; this comes after it.
 func (d *decision) cleanUp() {
-	if len(d.known.Presented) == 0 || d.known.Damage != "" {
+	if len(d.known.Presented) == 0 || d.known.Damage != "" || d.want.NoSolve {
 		return
 	}
 	tries := d.known.CleanUp

@@ -80,6 +80,10 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 		d.add(CodeDamaged, "", known.Damage, nil, time.Time{})
 		return d.problems // nothing else is known
 	}
+	if want.Authorize {
+		d.authorizations()
+		return d.problems
+	}
 	d.validity()
 	d.attempts()
 	d.revocations()
@@ -168,6 +172,10 @@ func (d *diagnosis) attempts() {
 			continue
 		}
 		tries := dec.tries(keyType)
+		if d.want.NoIssue {
+			d.add(CodeMayNotIssue, "", "it is due ("+reason.Words+"), and this node may not order", nil, time.Time{})
+			continue
+		}
 		dec.order(need{keyType: keyType, at: at, reason: reason, key: dec.keys.Primary(keyType)})
 		next := ""
 		if at := dec.steps[0].At; at.After(d.now) {

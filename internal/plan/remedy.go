@@ -58,6 +58,8 @@ func meanings() map[Code]meaning {
 		CodeAltered:        {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
 		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},
 		CodeNewer:          {"", "A later version of Certkeep wrote the record; it is left alone. Run that version again."},
+		CodeNotProven:      {"", "This node answers no challenges (`solve: false`). Another one has to keep the names proven at the same account: list them there under `authorizations`, or in a certificate. CAs reuse that for ever shorter times; a CNAME of _acme-challenge to a zone that this node may write needs no other node."},
+		CodeMayNotIssue:    {"", "This node orders nothing (`issue: false`) and waits for what others order. Look at those, or set `issue: true` here."},
 		CodeRevoking:       {Warning, "It is revoked once its replacement is in place: mend what keeps that from happening, or `certkeep revoke NAME --now`."},
 		CodeBanned:         {Critical, "A certificate on a new key takes its place at once. Where the key is your own, make another one, and a signing request with it."},
 		CodeRevoked:        {Critical, "The certificate is replaced at once. Find out why it was revoked."},

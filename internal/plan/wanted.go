@@ -29,6 +29,13 @@ type WantedCert struct {
 	Warn            Span // how much life left is worth a warning
 	Keep            int  // versions kept, the published one included
 	Targets         []WantedTarget
+
+	// Authorize is set where the names are only to be kept proven at the first
+	// issuer, without a certificate: at most PerOrder of them in an order.
+	Authorize bool
+	PerOrder  int
+	NoIssue   bool // this node may not order
+	NoSolve   bool // it orders only where nothing is left to prove, and answers no challenge
 }
 
 // RenewPolicy says when to renew where the CA gives no advice.

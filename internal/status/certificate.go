@@ -27,7 +27,8 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 	if f := c.Failure; f != nil && !c.has(f.Code) {
 		c.Failure = nil // of something that is no longer wanted
 	}
-	c.missing = !published
+	c.Authorized = authorized(want, known)
+	c.missing = !published && !want.Authorize
 	c.ended = published && !c.NotAfter.After(now)
 	c.wrong = c.has(plan.CodeVerifyWrong)
 	c.State = c.state(now, version.Serving(want.KeyTypes), want, known.Damage != "")
@@ -46,6 +47,19 @@ func (c Certificate) state(now time.Time, v plan.Version, want plan.WantedCert, 
 		return Warning
 	}
 	return OK
+}
+
+// authorized are the names that are kept proven without a certificate.
+func authorized(want plan.WantedCert, known *plan.KnownCert) []Authorized {
+	if !want.Authorize {
+		return nil
+	}
+	all := make([]Authorized, 0, len(want.Names))
+	for _, name := range want.Names {
+		a := known.Authorized[name]
+		all = append(all, Authorized{Name: name, Issuer: a.Issuer, Expires: a.Expires.UTC()})
+	}
+	return all
 }
 
 // has reports whether a problem of that code is among the certificate's.
@@ -180,7 +194,7 @@ func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.Know
 // brings reports whether a step publishes something new.
 func brings(k plan.Kind) bool {
 	switch k {
-	case plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdopt:
+	case plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdopt, plan.KindAuthorize:
 		return true
 	}
 	return false

@@ -26,6 +26,7 @@ type Step struct {
 	Version     string      `json:"version,omitempty"`
 	Issuer      string      `json:"issuer,omitempty"`
 	Hook        string      `json:"hook,omitempty"`
+	Names       []string    `json:"names,omitempty"` // to be proven without a certificate
 	At          time.Time   `json:"at"`
 	Due         bool        `json:"due"`     // now
 	Follows     bool        `json:"follows"` // depends on the steps before it
@@ -114,7 +115,7 @@ func onlyLast(steps []Step) []Step {
 
 func step(now time.Time, s plan.Step, follows bool) Step {
 	return Step{
-		Kind: s.Kind, Certificate: s.Cert, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook,
+		Kind: s.Kind, Certificate: s.Cert, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names,
 		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent,
 	}
 }
@@ -201,13 +202,17 @@ func renewals(s plan.Step, want plan.WantedCert, known *plan.KnownCert, until ti
 func spends(steps []Step, wanted map[string]plan.WantedCert, known map[string]*plan.KnownCert) []Spend {
 	by := map[string]*Spend{}
 	for _, s := range steps {
-		if s.Kind != plan.KindIssue {
+		if s.Kind != plan.KindIssue && s.Kind != plan.KindAuthorize {
 			continue
 		}
 		if by[s.Issuer] == nil {
 			by[s.Issuer] = &Spend{Issuer: s.Issuer}
 		}
 		by[s.Issuer].Orders++
+		if s.Kind == plan.KindAuthorize {
+			by[s.Issuer].Names += len(s.Names)
+			continue
+		}
 		by[s.Issuer].Names += len(wanted[s.Certificate].Names)
 		if replaces(s, wanted[s.Certificate], known[s.Certificate]) {
 			by[s.Issuer].Replaces++

@@ -54,7 +54,16 @@ type Certificate struct {
 	Problems  []plan.Problem `json:"problems"`
 	Failure   *Failure       `json:"last_failure,omitempty"`
 
+	Authorized []Authorized `json:"authorized,omitempty"` // of `authorizations` alone
+
 	missing, ended, wrong bool
+}
+
+// Authorized is a name that is kept proven without a certificate.
+type Authorized struct {
+	Name    string    `json:"name"`
+	Issuer  string    `json:"issuer,omitempty"` // that takes it as proven
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 // Pair is what is published for one key type.

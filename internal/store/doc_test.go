@@ -29,6 +29,7 @@ func TestEveryFieldIsSpecified(t *testing.T) {
 		"### accounts/ISSUER":         {accountRecord{}, Intention{}, Archived{}},
 		"### issuers/ISSUER":          {issuerRecord{}},
 		"### banned/FINGERPRINT":      {banRecord{}},
+		"| **authorized** |":          {plan.Authorized{}},
 		"| **revocation** |":          {plan.Revocation{}},
 		"### nodes/NODE/targets/NAME": {targetsRecord{}},
 		"### nodes/NODE/keysets/KEYS": {sharedRecord{}},
