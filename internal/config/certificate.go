@@ -25,6 +25,8 @@ type Settings struct {
 	Layout     string
 	Owner      string // of installed files; "" is the running user
 	Group      string // of installed files; with a group, keys are 0640
+
+	ReloadZones []string // made anew after an installation, by an entry of `dns` that is a zonefile
 }
 
 // Certificate is one certificate that is wanted.

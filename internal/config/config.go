@@ -103,8 +103,9 @@ type EAB struct {
 
 // The ways to write DNS records.
 const (
-	ProviderRFC2136 = "rfc2136"
-	ProviderCommand = "command"
+	ProviderRFC2136  = "rfc2136"
+	ProviderCommand  = "command"
+	ProviderZoneFile = "zonefile"
 )
 
 // DNS is one way to write records.
@@ -114,7 +115,8 @@ type DNS struct {
 	Zones       []string // lower-case, without a trailing dot; empty means any
 	Server      string   // rfc2136: host:port; "" is the zone's primary
 	TSIGFile    string   // rfc2136: key file in BIND's syntax; "" signs nothing
-	Command     Command  // command
+	Directory   string   // zonefile: folder of the zones' files
+	Command     Command  // command; zonefile: what makes a zone anew
 	TTL         time.Duration
 	Timeout     time.Duration // command: of one run
 	Resolver    string        // host:port asked for zones and CNAMEs; "" is the system's

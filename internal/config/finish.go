@@ -75,6 +75,7 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 		c.Verify = endpointsOf(r.cfg, c.Services)
 	}
 	checkMethods(r, c)
+	checkReloadZones(r, n, c)
 	checkOverlap(r, c)
 }
 

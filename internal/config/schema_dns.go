@@ -19,8 +19,8 @@ func dnsNames(c *Config) []string { return declaredNames(c.DNS) }
 
 func dnsWriter() shape[DNS] {
 	s := object("dns", "A way to write DNS records.", []key[DNS]{
-		field("provider", oneOf("provider", ProviderRFC2136, ProviderCommand), func(d *DNS) *string { return &d.Provider }, about{
-			doc: "`rfc2136` sends dynamic updates to a name server; `command` runs a program. Required.", example: ProviderRFC2136,
+		field("provider", oneOf("provider", ProviderRFC2136, ProviderCommand, ProviderZoneFile), func(d *DNS) *string { return &d.Provider }, about{
+			doc: "`rfc2136` sends dynamic updates to a name server; `command` runs a program; `zonefile` writes the answers of a zone to a file, from which a program makes the zone, as acmebot and bindtool do. Required.", example: ProviderRFC2136,
 		}),
 		field("zones", filled(distinct(listOf(zone(), "a list of zones", "[example.com]"))), func(d *DNS) *[]string { return &d.Zones }, about{
 			doc: "Zones below which records may be written.", standard: "any", example: "[example.com]",
@@ -31,11 +31,14 @@ func dnsWriter() shape[DNS] {
 		field("tsig_file", absolute("/etc/certkeep/update.key"), func(d *DNS) *string { return &d.TSIGFile }, about{
 			doc: "rfc2136: key file in BIND's syntax, as `tsig-keygen` writes it.", standard: "updates are not signed", example: "/etc/certkeep/update.key", off: true,
 		}),
+		field("directory", absolute("/etc/ssl/challenges"), func(d *DNS) *string { return &d.Directory }, about{
+			doc: "zonefile: folder with a file for each zone, named like it and readable for all: `{\"www.example.com\":\"TEXT\"}` for the TXT records of `_acme-challenge` names. Required.", example: "/etc/ssl/challenges", off: true,
+		}),
 		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
-			doc: "command: the program that writes and removes records.", example: "[/usr/local/bin/dns-record]", off: true,
+			doc: "command: the program that writes and removes records. zonefile: the program that makes a zone anew; the zone is its last argument.", example: "[/usr/local/bin/dns-record]", off: true,
 		}),
 		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, 30*time.Second, about{
-			doc: "command: how long one run may take.",
+			doc: "command, zonefile: how long one run may take.",
 		}),
 		fieldOr("ttl", duration(0), func(d *DNS) *time.Duration { return &d.TTL }, time.Minute, about{doc: "Time to live of the records."}),
 		field("resolver", server(), func(d *DNS) *string { return &d.Resolver }, about{
@@ -60,8 +63,12 @@ func (d DNS) takes(key string) bool {
 	switch key {
 	case "server", "tsig_file":
 		return d.Provider == ProviderRFC2136
+	case "directory":
+		return d.Provider == ProviderZoneFile
+	case "ttl":
+		return d.Provider != ProviderZoneFile
 	case "command", "timeout":
-		return d.Provider == ProviderCommand
+		return d.Provider == ProviderCommand || d.Provider == ProviderZoneFile
 	}
 	return true
 }
@@ -71,17 +78,30 @@ func checkDNSWriter(r *reader, n *node, d *DNS) {
 	r.mark("dns."+d.Name, n)
 	if d.Provider == "" {
 		if !n.has("provider") {
-			r.out.add(n.at, fmt.Sprintf("dns %q has no provider", d.Name), "rfc2136 or command")
+			r.out.add(n.at, fmt.Sprintf("dns %q has no provider", d.Name), "rfc2136, command or zonefile")
 		}
 		return
 	}
 	for _, p := range n.pairs {
 		if !d.takes(p.key) {
-			r.out.add(p.at, fmt.Sprintf("the provider %s takes no %q", d.Provider, p.key), "it belongs to the other provider")
+			r.out.add(p.at, fmt.Sprintf("the provider %s takes no %q", d.Provider, p.key), "it belongs to another provider")
 		}
 	}
-	if d.Provider == ProviderCommand && !n.has("command") {
-		r.out.add(n.at, fmt.Sprintf("dns %q has no command", d.Name), "the provider command needs one")
+	if d.takes("command") && !n.has("command") {
+		r.out.add(n.at, fmt.Sprintf("dns %q has no command", d.Name), "the provider "+d.Provider+" needs one")
+	}
+	if d.Provider == ProviderZoneFile {
+		checkZoneFile(r, n, d)
+	}
+}
+
+// checkZoneFile refuses what no zone can be handed to.
+func checkZoneFile(r *reader, n *node, d *DNS) {
+	if !n.has("directory") {
+		r.out.add(n.at, fmt.Sprintf("dns %q has no directory", d.Name), "the folder in which the program that makes zones looks for challenges")
+	}
+	if d.Command.Shell != "" {
+		r.out.add(n.placeOf("command"), "the program that makes a zone gets it as an argument, which a shell text cannot take", "write a list: [/etc/bind/reload-zone.sh]")
 	}
 }
 

@@ -62,6 +62,9 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 			endpointList(), off([]Endpoint{}, func(e []Endpoint) bool { return e != nil && len(e) == 0 })), func(t *T) *[]Endpoint { return &at(t).Verify }, about{
 			doc: "Where the certificate has to be seen: ports, or tables with more. `false` connects nowhere.", standard: "the ports of the `services`", example: "[443, {port: 25, starttls: smtp}]", off: true,
 		}),
+		field("reload_zones", distinct(listOf(zone(), "a list of zones", "[example.com]")), func(t *T) *[]string { return &at(t).ReloadZones }, about{
+			doc: "Zones that are made anew after an installation by the entry of `dns` that is a `zonefile` for them, since they have TLSA records made of installed files. A failure is logged, and no more.", standard: "none", example: "[example.com]", off: true,
+		}),
 		inherited(field("path", absolute("/etc/ssl/certkeep"), func(t *T) *string { return &at(t).Path }, about{
 			doc: "Folder below which the layout puts its files.",
 		}), showText(std.Path)),

@@ -27,6 +27,7 @@ issuers:
 dns:
   main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
+  local: {provider: zonefile, zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
 challenges:
   - {names: ["*.example.com", .example.org, 192.0.2.7], dns-01: {via: main}}
   - {names: [a.example.net], http-01: {webroot: "/srv/{zone}/{host}"}}
@@ -47,6 +48,7 @@ defaults:
   key_types: [ecdsa-p384, rsa-3072]
   profile: p
   must_staple: true
+  reload_zones: [example.com]
   renew: {before: 12.5%, ari: false}
   warn: 3d
   services: [web, nginx]

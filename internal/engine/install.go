@@ -44,6 +44,9 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	if result.Fault != nil && result.Fault.Code == plan.CodeKeyLost {
 		return w.brokenVersion(ctx, s.Version, errors.New(result.Fault.Words)) // its key does not fit
 	}
+	if result.Fault == nil && w.arrived(s, result) {
+		w.reloadZones(ctx)
+	}
 	if err := w.installed(context.WithoutCancel(ctx), s, result); err != nil {
 		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
 	}

@@ -73,7 +73,8 @@ type accountKey struct {
 // writer is a way to write DNS records.
 type writer struct {
 	config config.DNS
-	key    *dns.TSIG // what was read of its file
+	key    *dns.TSIG     // what was read of its file
+	zones  *dns.ZoneFile // nil unless it is one
 	solver challenge.Solver
 }
 
@@ -150,25 +151,38 @@ func (p *parts) dnsWriters(old *parts) {
 			continue
 		}
 		var solver challenge.Solver
+		var zones *dns.ZoneFile
+		if err == nil && c.Provider == config.ProviderZoneFile {
+			zones, err = newZoneFile(c, p.network, p.disk)
+		}
 		if err == nil {
-			solver, err = newDNS01(c, key, p.network)
+			solver, err = newDNS01(c, key, zones, p.network)
 		}
 		if err != nil {
 			solver = unusable{err: &FaultError{Fault: newFault(plan.CodeDNSUpdate, plan.BlameAdmin, fmt.Sprintf("dns.%s cannot be used: %v", name, err)), Err: err}}
 		}
-		p.writers[name] = &writer{config: c, key: key, solver: solver}
+		p.writers[name] = &writer{config: c, key: key, zones: zones, solver: solver}
 	}
 }
 
-// newDNS01 makes the solver that writes by one entry of the config's `dns`.
-func newDNS01(c config.DNS, key *dns.TSIG, n network.Network) (challenge.Solver, error) {
+// resolverOf asks where the config says.
+func resolverOf(c config.DNS, n network.Network) dns.Resolver {
 	resolver := dns.Resolver{Nameservers: c.Propagation.Servers, Network: n}
 	if c.Resolver != "" {
 		resolver.Servers = []string{c.Resolver}
 	}
-	w, err := newDNSWriter(c, key, resolver)
-	if err != nil {
-		return nil, err
+	return resolver
+}
+
+// newDNS01 makes the solver that writes by one entry of the config's `dns`.
+func newDNS01(c config.DNS, key *dns.TSIG, zones *dns.ZoneFile, n network.Network) (challenge.Solver, error) {
+	resolver := resolverOf(c, n)
+	var w dns.Writer = zones
+	if zones == nil {
+		var err error
+		if w, err = newDNSWriter(c, key, resolver); err != nil {
+			return nil, err
+		}
 	}
 	solver := challenge.NewDNS01(challenge.DNS01Config{Writer: w, Resolver: resolver, TTL: c.TTL, Timeout: c.Propagation.Timeout})
 	if c.Propagation.Off {

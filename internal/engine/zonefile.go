@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+
+	"github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/dns"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/network"
+)
+
+// zoneFileMode lets the name server's user read the answers, which are public.
+const zoneFileMode = 0o644
+
+// newZoneFile makes what hands answers to a program that makes zones.
+func newZoneFile(c config.DNS, n network.Network, disk durable.Disk) (*dns.ZoneFile, error) {
+	return dns.NewZoneFile(dns.ZoneFileConfig{
+		Path: filepath.Join(c.Directory, "{zone}"), Command: command.Command{Args: c.Command.Args, Timeout: c.Timeout},
+		Zones: c.Zones, Attr: durable.Attr{Mode: zoneFileMode, UID: -1, GID: -1}, Disk: disk, Resolver: resolverOf(c, n),
+	})
+}
+
+// reloadZones has zones made anew that hold records of installed files. It
+// comes before the installation is stored: after a crash it is done once more.
+// A failure is a warning only, since the certificate is in place.
+func (w *worker) reloadZones(ctx context.Context) {
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	if cert == nil || len(cert.ReloadZones) == 0 {
+		return
+	}
+	w.stage("having zones made anew")
+	var reloads sync.WaitGroup
+	for _, zone := range cert.ReloadZones {
+		writer := w.parts.writers[w.parts.cfg.ZoneFileOf(zone)]
+		if writer == nil || writer.zones == nil {
+			continue // refused when the config was read, or it cannot be used, which its challenges tell
+		}
+		reloads.Go(func() {
+			if err := writer.zones.Reload(ctx, zone); err != nil {
+				w.engine.Log.Warn("a zone could not be made anew", "certificate", w.want.Name, "zone", zone, "error", err)
+			}
+		})
+	}
+	reloads.Wait()
+}
