@@ -18,8 +18,11 @@ import (
 // parts of --only, and the kinds of step that each allows.
 func onlyParts() map[string][]plan.Kind {
 	return map[string][]plan.Kind{
-		"auth":    {plan.KindAuthorize, plan.KindCleanUp},
-		"certs":   {plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune},
+		"auth": {plan.KindAuthorize, plan.KindCleanUp},
+		"certs": {
+			plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune,
+			plan.KindKeys, plan.KindRoll, plan.KindSwitch,
+		},
 		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect},
 		"verify":  {plan.KindVerify},
 	}

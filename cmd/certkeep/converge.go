@@ -44,6 +44,7 @@ type outcome struct {
 type doneStep struct {
 	Kind        plan.Kind   `json:"kind"`
 	Certificate string      `json:"certificate"`
+	Keys        string      `json:"keys,omitempty"`
 	KeyType     string      `json:"key_type,omitempty"`
 	Target      string      `json:"target,omitempty"`
 	Version     string      `json:"version,omitempty"`
@@ -334,7 +335,7 @@ func (r *recorder) done() []doneStep {
 
 func doneStepOf(s plan.Step, fault *plan.Fault) doneStep {
 	return doneStep{
-		Kind: s.Kind, Certificate: s.Cert, KeyType: s.KeyType, Target: s.Target, Version: s.Version,
+		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version,
 		Issuer: s.Issuer, Hook: s.Hook, Reason: s.Reason, Fault: fault,
 	}
 }

@@ -65,6 +65,9 @@ func (r renderer) certificate(c status.Certificate) string {
 	if c.Renewal != nil {
 		line("renewal", r.when(c.Renewal.At)+": "+c.Renewal.Reason.Words)
 	}
+	if c.Keys != nil {
+		line("keys", r.keys(*c.Keys, c.Name))
+	}
 	for _, o := range c.Orders {
 		line("order", fmt.Sprintf("open at %s since %s (%s)", o.Issuer, minute(o.Created), o.KeyType))
 	}

@@ -97,7 +97,11 @@ func (r renderer) steps(steps []status.Step) string {
 		if !s.Due {
 			at = s.At.UTC().Format("2006-01-02 15:04")
 		}
-		rows = append(rows, []string{" " + at, s.Certificate, mark + " " + stepWords(s)})
+		whose := s.Certificate
+		if s.Keys != "" {
+			whose = "keys " + s.Keys
+		}
+		rows = append(rows, []string{" " + at, whose, mark + " " + stepWords(s)})
 	}
 	var b strings.Builder
 	for i, line := range strings.Split(strings.TrimSuffix(table(rows), "\n"), "\n") {

@@ -37,7 +37,7 @@ const (
 type Ask struct {
 	Kind    plan.AskKind `json:"kind"`
 	Names   []string     `json:"names,omitempty"`   // none: look at all that is due (apply only)
-	Version string       `json:"version,omitempty"` // of restore
+	Version string       `json:"version,omitempty"` // of restore; of rollover, how
 
 	Reason plan.RevocationReason `json:"reason,omitempty"` // of revoke
 	First  bool                  `json:"first,omitempty"`  // of revoke: before the replacement
@@ -48,7 +48,7 @@ var errAsk = errors.New("the request makes no sense")
 
 // check refuses an ask that no command sends.
 func (a Ask) check() error {
-	known := []plan.AskKind{plan.AskApply, plan.AskRenew, plan.AskVerify, plan.AskRestore, plan.AskRelease, plan.AskRevoke}
+	known := []plan.AskKind{plan.AskApply, plan.AskRenew, plan.AskVerify, plan.AskRestore, plan.AskRelease, plan.AskRevoke, plan.AskRollover}
 	switch {
 	case !slices.Contains(known, a.Kind):
 		return fmt.Errorf("%w: kind %q", errAsk, a.Kind)
@@ -56,7 +56,9 @@ func (a Ask) check() error {
 		return fmt.Errorf("%w: %s of no certificate", errAsk, a.Kind)
 	case a.Kind == plan.AskRestore && (len(a.Names) != 1 || a.Version == ""):
 		return fmt.Errorf("%w: restore takes one certificate and a version", errAsk)
-	case a.Kind != plan.AskRestore && a.Version != "":
+	case a.Kind == plan.AskRollover && !slices.Contains([]string{"", engine.RolloverForced, engine.RolloverCancelled}, a.Version):
+		return fmt.Errorf("%w: rollover %q", errAsk, a.Version)
+	case a.Kind != plan.AskRestore && a.Kind != plan.AskRollover && a.Version != "":
 		return fmt.Errorf("%w: %s takes no version", errAsk, a.Kind)
 	case a.Kind == plan.AskRevoke && !slices.Contains(plan.RevocationReasons(), a.Reason):
 		return fmt.Errorf("%w: revocation for reason %q", errAsk, a.Reason)

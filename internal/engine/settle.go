@@ -17,6 +17,9 @@ type settled struct {
 // and nothing that is due now is left, queued or running for the named
 // certificates (all when none are named), or with ctx's end.
 func (e *Engine) Settled(ctx context.Context, names []string) error {
+	if len(names) > 0 {
+		names = withKeys(e.current().wanted, names)
+	}
 	s := settled{names: names, done: make(chan struct{})}
 	select {
 	case e.settling <- s:

@@ -58,4 +58,7 @@ const (
 	CodeNotProven      Code = "not-authorised"
 	CodeMayNotIssue    Code = "may-not-order"
 	CodeNewer          Code = "record-newer"
+	CodeKeysDamaged    Code = "keys-record-damaged"
+	CodeKeyAge         Code = "key-old"
+	CodeRollover       Code = "rollover-waits"
 )

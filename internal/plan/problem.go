@@ -86,6 +86,7 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 	}
 	d.validity()
 	d.attempts()
+	d.keyProblems()
 	d.revocations()
 	if tries := known.CleanUp; tries.Count > 0 && tries.Fault != nil {
 		d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)

@@ -18,7 +18,7 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 		Published: known.Published, Held: known.Held,
 		Pairs: pairs(version), Orders: orders(known), Targets: targets(want, known),
 		Problems: problems(now, w, want), Failure: failure(known),
-		Renewal: renewal(now, w, want, known),
+		Renewal: renewal(now, w, want, known), Keys: keys(w, want),
 	}
 	if published {
 		serving := version.Serving(want.KeyTypes)
@@ -178,7 +178,7 @@ func failure(k *plan.KnownCert) *Failure {
 func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.KnownCert) *Renewal {
 	looked := *known
 	looked.Looked = true // adoption costs nothing and is not what people wait for
-	alone := plan.World{Known: plan.Known{Issuers: w.Known.Issuers, Banned: w.Known.Banned, Certs: map[string]*plan.KnownCert{want.Name: &looked}}}
+	alone := plan.World{Known: plan.Known{Issuers: w.Known.Issuers, Banned: w.Known.Banned, Keys: w.Known.Keys, Certs: map[string]*plan.KnownCert{want.Name: &looked}}}
 	var next *plan.Step
 	for _, s := range plan.Cert(now, alone, want) {
 		if brings(s.Kind) && (next == nil || s.At.Before(next.At)) {

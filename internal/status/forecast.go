@@ -20,7 +20,8 @@ type Forecast struct {
 // Step is one thing that will be done.
 type Step struct {
 	Kind        plan.Kind   `json:"kind"`
-	Certificate string      `json:"certificate"`
+	Certificate string      `json:"certificate"`    // "" where the step is about keys
+	Keys        string      `json:"keys,omitempty"` // that outlive certificates
 	KeyType     string      `json:"key_type,omitempty"`
 	Target      string      `json:"target,omitempty"`
 	Version     string      `json:"version,omitempty"`
@@ -59,7 +60,7 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 	}
 	planned := plan.Make(now, w)
 	for _, s := range planned {
-		if s.At.After(until) || len(names) > 0 && !slices.Contains(names, s.Cert) {
+		if s.At.After(until) || len(names) > 0 && !concerns(w, s, names) {
 			continue
 		}
 		f.Steps = append(f.Steps, step(now, s, false))
@@ -79,6 +80,14 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 	f.Steps = onlyLast(f.Steps)
 	f.Spends = spends(f.Steps, wanted, w.Known.Certs)
 	return f
+}
+
+// concerns reports whether a step has to do with one of some certificates.
+func concerns(w plan.World, s plan.Step, names []string) bool {
+	if s.Keys == "" {
+		return slices.Contains(names, s.Cert)
+	}
+	return slices.ContainsFunc(w.Wanted.Certs, func(c plan.WantedCert) bool { return c.Keys == s.Keys && slices.Contains(names, c.Name) })
 }
 
 // revoked reports whether a plan has the revocation that would follow: it is
@@ -115,7 +124,7 @@ func onlyLast(steps []Step) []Step {
 
 func step(now time.Time, s plan.Step, follows bool) Step {
 	return Step{
-		Kind: s.Kind, Certificate: s.Cert, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names,
+		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names,
 		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent,
 	}
 }
@@ -133,8 +142,8 @@ func routine(s plan.Step) bool {
 
 // follow lists the steps that a step will make due, and its repetitions.
 func follow(s plan.Step, want plan.WantedCert, known *plan.KnownCert, until time.Time) []plan.Step {
-	if !brings(s.Kind) {
-		return nil
+	if !brings(s.Kind) || s.Rolled {
+		return nil // what is rolled waits for the switch of keys
 	}
 	var all []plan.Step
 	if s.Kind == plan.KindAdopt {

@@ -49,6 +49,7 @@ type Certificate struct {
 	NotAfter  time.Time      `json:"not_after,omitzero"` // when the first of its pairs ends
 	Pairs     []Pair         `json:"pairs"`
 	Renewal   *Renewal       `json:"renewal,omitempty"`
+	Keys      *Keys          `json:"keys,omitempty"`
 	Orders    []Order        `json:"orders"`
 	Targets   []Target       `json:"targets"`
 	Problems  []plan.Problem `json:"problems"`

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+func (a *app) rolloverCommand() *cobra.Command {
+	var all, yes, force, cancel bool
+	cmd := &cobra.Command{
+		Use:   "rollover NAME…|--all",
+		Short: "Change private keys",
+		Long: "Issues certificates on other keys, the ones that were kept ready where there are, then\n" +
+			"installs and verifies them. A certificate's name means its key: all certificates on it change\n" +
+			"together once each of them is there on the new one, and until then nothing changes. What\n" +
+			"cannot be done yet is done by the next run, or given up with --cancel.",
+		ValidArgsFunction: a.completeNames,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			switch {
+			case all && len(names) > 0:
+				return usage("--all and names exclude each other", "give one of them")
+			case !all && len(names) == 0:
+				return usage("`certkeep rollover` needs the name of a certificate", "use it as: certkeep rollover NAME…, or certkeep rollover --all")
+			case force && cancel:
+				return usage("--force and --cancel exclude each other", "give one of them")
+			}
+			cfg, w, err := a.read(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := named(cfg, names); err != nil {
+				return err
+			}
+			if all {
+				names = allNames(cfg)
+			}
+			wished := wish{ask: plan.AskRollover, names: names, also: alsoRolled(cfg, names)}
+			switch {
+			case cancel:
+				wished.version = engine.RolloverCancelled
+				return a.converge(cmd.Context(), cfg, wished)
+			case force:
+				wished.version = engine.RolloverForced
+			default:
+				if err := readyFor(w, wished); err != nil {
+					return err
+				}
+			}
+			if len(wished.also) > 0 {
+				a.ui.say("on the same keys, and changed with them: %s", strings.Join(wished.also, ", "))
+				if err := a.ui.confirm(cmd.Context(), yes, "Change the keys of all of them?"); err != nil {
+					return err
+				}
+			}
+			return a.converge(cmd.Context(), cfg, wished)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "change the keys of every certificate of the config")
+	cmd.Flags().BoolVar(&force, "force", false, "use the next keys however young they are")
+	cmd.Flags().BoolVar(&cancel, "cancel", false, "give up a change that is under way")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// alsoRolled are further certificates on the keys of some.
+func alsoRolled(cfg *config.Config, names []string) []string {
+	var also []string
+	for _, k := range cfg.Wanted().Keys {
+		if !slices.ContainsFunc(k.Certs, func(c string) bool { return slices.Contains(names, c) }) {
+			continue
+		}
+		for _, c := range k.Certs {
+			if !slices.Contains(names, c) && !slices.Contains(also, c) {
+				also = append(also, c)
+			}
+		}
+	}
+	return also
+}
+
+// readyFor refuses a change to keys that are too young: who pinned them, or
+// looks at their TLSA records, may not have heard of them.
+func readyFor(w plan.World, wished wish) error {
+	for _, k := range w.Wanted.Keys {
+		if !slices.ContainsFunc(k.Certs, func(c string) bool { return slices.Contains(wished.names, c) }) {
+			continue
+		}
+		for _, keyType := range k.KeyTypes {
+			next := w.Known.KeysOf(k.Name).Keys[keyType].Next
+			if free := next.Made.Add(k.MinBackupAge); !next.IsZero() && k.MinBackupAge > 0 && free.After(time.Now()) {
+				return usage(fmt.Sprintf("the next %s key of %s has been ready since %s only; it may be used from %s on", keyType, k.Name, minute(next.Made), minute(free)),
+					"wait until then, or give --force")
+			}
+		}
+	}
+	return nil
+}
