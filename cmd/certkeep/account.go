@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +13,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/daemon"
-	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
-	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/store"
 )
 
@@ -203,95 +200,4 @@ func (a *app) changeAccount(ctx context.Context, cfg *config.Config, q daemon.Ac
 		return err
 	}
 	return a.showAccounts(accounts{Accounts: []account{accountOf(changed)}})
-}
-
-func (a *app) accountExportCommand() *cobra.Command {
-	out := ""
-	cmd := &cobra.Command{
-		Use:               "export [ISSUER] --out FILE",
-		Short:             "Write an account's private key to a file (PEM)",
-		Long:              "Writes the private key of an account to a new file that only its owner may read, or to\nstandard output with --out -. Whoever has it can act as the account.",
-		Args:              atMost(1),
-		ValidArgsFunction: a.completeIssuers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" {
-				return usage("`certkeep account export` needs --out", "name a new file, or - for standard output")
-			}
-			cfg, err := a.load()
-			if err != nil {
-				return err
-			}
-			issuer, err := oneIssuer(cfg, args)
-			if err != nil {
-				return err
-			}
-			key, err := accountKey(cmd.Context(), cfg, issuer)
-			if err != nil {
-				return err
-			}
-			if out == "-" {
-				a.ui.print(string(key))
-				return nil
-			}
-			return createPrivate(out, key)
-		},
-	}
-	cmd.Flags().StringVar(&out, "out", "", "`FILE` to write, - for standard output")
-	return cmd
-}
-
-// accountKey reads the private key of a stored account, as PEM.
-func accountKey(ctx context.Context, cfg *config.Config, issuer string) ([]byte, error) {
-	s, err := openReader(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	stored, err := s.Account(ctx, issuer)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, usage(fmt.Sprintf("no account at %s is stored", issuer), "`certkeep account show` lists those that are")
-	}
-	if err != nil {
-		return nil, err
-	}
-	signer, err := stored.Signer()
-	if err != nil {
-		return nil, err
-	}
-	return keys.Marshal(signer)
-}
-
-// createPrivate writes a new file that only its owner may read.
-func createPrivate(path string, data []byte) error {
-	err := (durable.OS{}).Create(path, data, durable.Private())
-	if errors.Is(err, os.ErrExist) {
-		return usage(path+" exists", "name a file that does not")
-	}
-	return err
-}
-
-func (a *app) accountImportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "import ISSUER FILE",
-		Short: "Take over an account by its private key (PEM)",
-		Long:  "Takes over the account that a CA knows by the private key in FILE, from another client or\nfrom `account export`. An account that is stored already is put aside.",
-		Args:  allArgs(atLeast(2, "an issuer and a file"), atMost(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.load()
-			if err != nil {
-				return err
-			}
-			issuer, err := oneIssuer(cfg, args[:1])
-			if err != nil {
-				return err
-			}
-			key, err := os.ReadFile(args[1])
-			if err != nil {
-				return usage("the account's key: "+err.Error(), "name a PEM file with a private key")
-			}
-			if _, err := keys.Parse(key); err != nil {
-				return usage(fmt.Sprintf("%s: %v", args[1], err), "name a PEM file with a private key")
-			}
-			return a.changeAccount(cmd.Context(), cfg, daemon.AccountRequest{Op: daemon.AccountImport, Issuer: issuer, Key: string(key)})
-		},
-	}
 }

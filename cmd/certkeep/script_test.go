@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	eventually PROGRAM…    run it until it succeeds
 //	signal SIGNAL          signal the holder of the state
 //	ready FILE             wait until FILE has a whole line
+//	acmebot-account FOLDER make an account, and write it as acmebot does; sets URL
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	built := pebbleIsBuilt(t)
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pebble": startPebble, "exits": exits, "fields": fields, "value": value,
-			"eventually": eventually, "signal": sendSignal, "ready": ready, "port": freePort, "subst": subst, "json": note,
+			"eventually": eventually, "signal": sendSignal, "ready": ready, "port": freePort, "subst": subst, "json": note, "acmebot-account": acmebotAccount,
 		},
 	})
 }

@@ -61,3 +61,26 @@ func ParseJWK(text []byte) (crypto.Signer, error) {
 	}
 	return key, nil
 }
+
+// ErrNotRSA says that a key cannot be written in a form that is for RSA alone.
+var ErrNotRSA = errors.New("only an RSA key can be written so")
+
+// MarshalJWK writes an RSA private key in JSON as acmebot's client_key.json has
+// it: without its kind, and with all that follows from the primes (RFC 7518
+// section 6.3.2).
+func MarshalJWK(key crypto.Signer) ([]byte, error) {
+	k, ok := key.(*rsa.PrivateKey)
+	if !ok || len(k.Primes) != 2 {
+		return nil, fmt.Errorf("write private key in JSON: %w", ErrNotRSA)
+	}
+	k.Precompute()
+	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
+	text, err := json.Marshal(map[string]string{
+		"n": number(k.N), "e": number(big.NewInt(int64(k.E))), "d": number(k.D), "p": number(k.Primes[0]), "q": number(k.Primes[1]),
+		"dp": number(k.Precomputed.Dp), "dq": number(k.Precomputed.Dq), "qi": number(k.Precomputed.Qinv),
+	})
+	if err != nil {
+		return nil, errors.New("write private key in JSON: it cannot be encoded")
+	}
+	return append(text, '\n'), nil
+}

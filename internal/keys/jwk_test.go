@@ -5,7 +5,10 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,4 +90,27 @@ func FuzzParseJWK(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMarshalJWK(t *testing.T) {
+	key := generate(t, keys.RSA2048).(*rsa.PrivateKey)
+	text, err := keys.MarshalJWK(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := members(key); !maps.Equal(got, want) {
+		t.Errorf("members are %v", slices.Sorted(maps.Keys(got)))
+	}
+	again, err := keys.ParseJWK(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameKey(t, again, key)
+	if _, err := keys.MarshalJWK(generate(t, keys.ECDSAP256)); !errors.Is(err, keys.ErrNotRSA) {
+		t.Errorf("got %v", err)
+	}
 }
