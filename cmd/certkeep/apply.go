@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -29,7 +28,7 @@ func onlyParts() map[string][]plan.Kind {
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	var only, wait string
+	var only, span string
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "apply [NAME…]",
@@ -43,10 +42,6 @@ func (a *app) applyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			pause, err := parsePause(wait)
-			if err != nil {
-				return err
-			}
 			if dryRun && only != "" {
 				return usage("--dry-run and --only exclude each other", "a dry run makes orders and nothing else")
 			}
@@ -57,7 +52,11 @@ func (a *app) applyCommand() *cobra.Command {
 			if err := known(cfg, names); err != nil {
 				return err
 			}
-			if err := sleep(cmd.Context(), pause); err != nil {
+			wait, err := pause(span, cfg)
+			if err != nil {
+				return err
+			}
+			if err := sleep(cmd.Context(), wait); err != nil {
 				return err
 			}
 			if dryRun {
@@ -71,7 +70,7 @@ func (a *app) applyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, verify (several with commas)")
-	cmd.Flags().StringVar(&wait, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h")
+	cmd.Flags().StringVar(&span, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h; \"config\" takes the config's wait_random")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
 	return cmd
 }
@@ -92,18 +91,19 @@ func parseOnly(text string) ([]plan.Kind, error) {
 	return append(kinds, plan.KindAnswer), nil
 }
 
-// parsePause draws how long to wait from MIN-MAX.
-func parsePause(text string) (time.Duration, error) {
+// pause draws how long to wait: from MIN-MAX, or from what the config says.
+func pause(text string, cfg *config.Config) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
-	from, to, ok := strings.Cut(text, "-")
-	shortest, err1 := config.ParseDuration(from)
-	longest, err2 := config.ParseDuration(to)
-	if !ok || errors.Join(err1, err2) != nil || shortest < 0 || longest < shortest {
-		return 0, usage(fmt.Sprintf("--wait-random %q is no span of time", text), "write it as MIN-MAX, such as 0s-1h")
+	span := cfg.WaitRandom
+	if text != "config" {
+		var err error
+		if span, err = config.ParseWait(text); err != nil {
+			return 0, usage("--wait-random "+err.Error(), "write it as MIN-MAX, such as 0s-1h, or as the word config")
+		}
 	}
-	return shortest + time.Duration(rand.Int64N(int64(longest-shortest)+1)), nil
+	return span.Least + time.Duration(rand.Int64N(int64(span.Most-span.Least)+1)), nil
 }
 
 // sleep waits, unless there is nothing to wait for or ctx ends.

@@ -25,10 +25,11 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/ocsp":      3,
 		"internal/ct":        3,
 
-		"internal/config":        2,
-		"internal/store":         2,
-		"internal/store/backend": 2,
-		"internal/store/dir":     2,
+		"internal/config":         2,
+		"internal/config/acmebot": 2,
+		"internal/store":          2,
+		"internal/store/backend":  2,
+		"internal/store/dir":      2,
 
 		"internal/plan":     1,
 		"internal/keys":     1,
@@ -66,6 +67,7 @@ func sideways() []edge {
 		{"internal/challenge", "internal/dns", "dns-01 writes its record through a way to write records"},
 		{"internal/issuer", "internal/challenge", "an order names the challenges that its solvers answer"},
 		{"internal/chain", "internal/keys", "a chain must fit a key, and the fingerprint is defined with the keys"},
+		{"internal/config", "internal/config/acmebot", "Load reads acmebot's configuration too"},
 		{"internal/store", "internal/store/dir", "Open opens the backend in a folder"},
 		{"internal/store", "internal/store/backend", "the store lies over any backend"},
 		{"internal/store/dir", "internal/store/backend", "a folder is one backend"},

@@ -19,6 +19,8 @@ import (
 // Webroot answers http-01 by files that a web server shows.
 type Webroot struct {
 	pattern pattern
+	below   string // where files lie below the folder
+	bare    bool   // the folder holds nothing else, and is made
 	disk    durable.Disk
 
 	// mu keeps one challenge's clean-up from removing a folder that another
@@ -38,7 +40,21 @@ func NewWebroot(folder string, disk durable.Disk) (*Webroot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Webroot{pattern: p, disk: disk, folders: make(map[string]bool), files: make(map[string]int)}, nil
+	return &Webroot{
+		pattern: p, below: filepath.FromSlash(acmePath), disk: disk, folders: make(map[string]bool), files: make(map[string]int),
+	}, nil
+}
+
+// NewFolder writes into the folder itself that pattern names, for a web server
+// that shows it below "/.well-known/acme-challenge/" of the name. It is made
+// where it is missing, and removed again.
+func NewFolder(folder string, disk durable.Disk) (*Webroot, error) {
+	w, err := NewWebroot(folder, disk)
+	if err != nil {
+		return nil, err
+	}
+	w.below, w.bare = "", true
+	return w, nil
 }
 
 // Type implements Solver.
@@ -57,7 +73,9 @@ func (w *Webroot) Present(_ context.Context, c Challenge) error {
 	root := w.pattern.folder(c.Identifier)
 	op := fmt.Sprintf("answer http-01 for %s below %s", c.Identifier.Value, root)
 	info, err := os.Stat(root)
-	if err == nil && !info.IsDir() {
+	if w.bare && errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	} else if err == nil && !info.IsDir() {
 		err = &fs.PathError{Op: "open", Path: root, Err: syscall.ENOTDIR}
 	}
 	if err != nil {
@@ -65,7 +83,7 @@ func (w *Webroot) Present(_ context.Context, c Challenge) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	path := answerFile(root, c)
+	path := w.answerFile(root, c)
 	if err := w.write(path, c.KeyAuthorization); err != nil {
 		if left := w.tidy(root); left != nil {
 			err = fmt.Errorf("%w; and then: %w", err, left)
@@ -83,7 +101,7 @@ func (w *Webroot) CleanUp(_ context.Context, c Challenge) error {
 		return nil // it cannot have been presented
 	}
 	root := w.pattern.folder(c.Identifier)
-	path := answerFile(root, c)
+	path := w.answerFile(root, c)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.files[path]--; w.files[path] > 0 {
@@ -188,7 +206,7 @@ func ownLink(folder string) error {
 
 // tidy removes the folders below root that we made and that are empty.
 func (w *Webroot) tidy(root string) error {
-	folder := filepath.Join(root, filepath.FromSlash(acmePath))
+	folder := filepath.Join(root, w.below)
 	for _, folder := range []string{folder, filepath.Dir(folder)} {
 		if !w.folders[folder] {
 			continue
@@ -240,6 +258,6 @@ func isOurs(path, text string) (bool, error) {
 	return true, nil
 }
 
-func answerFile(root string, c Challenge) string {
-	return filepath.Join(root, filepath.FromSlash(acmePath), c.Token)
+func (w *Webroot) answerFile(root string, c Challenge) string {
+	return filepath.Join(root, w.below, c.Token)
 }

@@ -289,3 +289,53 @@ func TestWebrootBesideOthers(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// A folder of answers alone is shown by a web server under another path; it is
+// made for the answer, and gone with it.
+func TestFolderServedByNginx(t *testing.T) {
+	address := servertest.FreeAddress(t)
+	base := t.TempDir()
+	servertest.Nginx(t, address, "server { listen "+address+"; location "+acmePath+" { alias "+base+"/answers/www/; } }")
+	w, err := NewFolder(base+"/answers/{host}", durable.OS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := httpChallenge("to-ken_1")
+	if err := w.Present(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if status, body, _ := ask(t, "GET", "http://"+address+acmePath+c.Token); status != 200 || body != c.KeyAuthorization {
+		t.Errorf("got %d %q", status, body)
+	}
+	if got := below(t, base); got != "answers answers/www answers/www/to-ken_1" {
+		t.Errorf("while it is shown: %q", got)
+	}
+	if err := w.CleanUp(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := below(t, base); got != "" {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
+// A folder that was there stays.
+func TestFolderThatIsThere(t *testing.T) {
+	base := t.TempDir()
+	w, err := NewFolder(base, durable.OS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := httpChallenge("to-ken_1")
+	if err := w.Present(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.CleanUp(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(base); err != nil {
+		t.Error(err)
+	}
+	if got := below(t, base); got != "" {
+		t.Errorf("left behind: %q", got)
+	}
+}

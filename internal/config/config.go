@@ -34,6 +34,7 @@ type Config struct {
 	Concurrency  int  // orders under way at once
 	Issue        bool // may order
 	Solve        bool // may answer challenges
+	WaitRandom   Wait // of `apply --wait-random`
 	Listen       Listen
 	Log          Log
 	Issuers      map[string]Issuer // the built-in ones included

@@ -58,6 +58,9 @@ func (c *Config) proof(cert *Certificate, global rules) string {
 			switch m.Type {
 			case MethodHTTP01:
 				d.put(m.Webroot, c.Listen.HTTP)
+				if m.Folder != "" {
+					d.put(m.Folder)
+				}
 			case MethodTLSALPN01:
 				d.put(c.Listen.TLS)
 			case MethodDNS01:

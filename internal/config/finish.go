@@ -206,6 +206,8 @@ func checkOverlap(r *reader, c *Certificate) {
 
 // seenAt says where something else stands.
 func seenAt(r *reader, here, at place) string {
+	here, _ = r.out.real(here)
+	at, _ = r.out.real(at)
 	if here.file == at.file {
 		return fmt.Sprintf("in line %d", at.line)
 	}

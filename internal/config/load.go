@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/certkeep/certkeep/internal/config/acmebot"
 )
 
 // maxFile bounds a configuration file, in bytes: ten times what 100,000
@@ -52,7 +54,7 @@ func Load(path string) (*Config, []Warning, error) {
 		}
 		trees = append(trees, parseYAML(out, index, data))
 	}
-	cfg, warnings, err := decode(out, trees)
+	cfg, warnings, err := decode(out, trees, factsOf(path))
 	if cfg != nil {
 		cfg.Path = path
 	}
@@ -63,19 +65,23 @@ func Load(path string) (*Config, []Warning, error) {
 // file in findings. No permissions are looked at.
 func LoadBytes(name string, data []byte) (*Config, []Warning, error) {
 	out := &findings{files: []string{name}}
-	return decode(out, []*node{parseYAML(out, 0, data)})
+	return decode(out, []*node{parseYAML(out, 0, data)}, noFacts())
 }
 
-// decode makes a Config of what was read.
-func decode(out *findings, trees []*node) (*Config, []Warning, error) {
-	root := mergeFiles(out, trees)
+// decode makes a Config of what was read. Files that are acmebot's are
+// translated first; facts are what that needs.
+func decode(out *findings, trees []*node, facts acmebot.Facts) (*Config, []Warning, error) {
+	root, foreign := translated(out, trees, facts)
+	if !foreign {
+		root = mergeFiles(out, trees)
+	}
 	if root == nil {
 		root = &node{kind: null, at: place{line: 1, column: 1}}
 	}
 	s := schema()
 	cfg := s.new()
 	r := &reader{cfg: &cfg, out: out, root: s.table}
-	if !out.broken {
+	if !out.broken && (!foreign || len(out.errors) == 0) {
 		readInto(r, s, root, &cfg)
 	}
 	byPlace := compareFindings(out.files)

@@ -23,7 +23,8 @@ type Rule struct {
 // Method is one way to answer a challenge.
 type Method struct {
 	Type    string // one of the constants above
-	Webroot string // http-01: folder, may hold {zone} {host} {fqdn}; "" is the own listener
+	Webroot string // http-01: folder, may hold {zone} {host} {fqdn}; "" is the own listener, unless Folder is set
+	Folder  string // http-01: folder of the answers themselves, likewise; "" has them below Webroot
 	Via     string // dns-01: name in Config.DNS
 }
 

@@ -128,9 +128,15 @@ func http01() shape[Method] {
 			doc: "Folder that a web server serves as the root of the name. `{fqdn}` stands for the name, `{host}` for its first label and `{zone}` for the rest; example.com itself is `{zone}`, with `.` as its `{host}`.", standard: "none: the own listener answers",
 			example: "/var/www/html",
 		}),
+		field("folder", checked("an absolute path", "/srv/challenges", checkWebroot), func(m *Method) *string { return &m.Folder }, about{
+			doc: "Instead of `webroot`: the folder that a web server shows as `/.well-known/acme-challenge/` of the name, with the same placeholders.", example: "/srv/challenges", off: true,
+		}),
 	}, func(r *reader, n *node, m *Method) {
 		m.Type = MethodHTTP01
-		if m.Webroot == "" && !n.has("webroot") && r.cfg.Listen.HTTP == "" {
+		if n.has("webroot") && n.has("folder") {
+			r.out.add(n.at, "http-01 takes either a webroot or a folder", "a folder holds the answers, a webroot has them in /.well-known/acme-challenge")
+		}
+		if m.Webroot == "" && !n.has("webroot") && m.Folder == "" && !n.has("folder") && r.cfg.Listen.HTTP == "" {
 			r.out.add(n.at, "http-01 without a webroot needs the own listener, which is off", `set listen: {http: ":80"}, or a webroot`)
 		}
 	})

@@ -29,7 +29,7 @@ func dnsWriter() shape[DNS] {
 			doc: "rfc2136: the name server that takes updates, with a port if it is not 53.", standard: "the zone's primary", example: `"192.0.2.53:53"`,
 		}),
 		field("tsig_file", absolute("/etc/certkeep/update.key"), func(d *DNS) *string { return &d.TSIGFile }, about{
-			doc: "rfc2136: key file in BIND's syntax, as `tsig-keygen` writes it.", standard: "updates are not signed", example: "/etc/certkeep/update.key", off: true,
+			doc: "rfc2136: key file as `tsig-keygen` writes it, or the `.key` file that `dnssec-keygen` once wrote.", standard: "updates are not signed", example: "/etc/certkeep/update.key", off: true,
 		}),
 		field("directory", absolute("/etc/ssl/challenges"), func(d *DNS) *string { return &d.Directory }, about{
 			doc: "zonefile: folder with a file for each zone, named like it and readable for all: `{\"www.example.com\":\"TEXT\"}` for the TXT records of `_acme-challenge` names. Required.", example: "/etc/ssl/challenges", off: true,

@@ -54,8 +54,8 @@ func serviceNames(c *Config) []string { return declaredNames(c.Services) }
 
 func serviceShape() shape[service.Service] {
 	return object("service", "A program that reads certificates. Built in, and changed key by key: "+builtinServiceWords()+". Before files are written its `check` is run, afterwards its `reload`.", []key[service.Service]{
-		field("check", actions(command("[nginx, -t]")), func(s *service.Service) *[]service.Action { return &s.Check }, about{
-			doc: "Tests the service's configuration. When it fails, nothing is written.", standard: "nothing is tested", example: "nginx -t",
+		field("check", either("a command or false", "nginx -t", actions(command("[nginx, -t]")), off([]service.Action{}, func(a []service.Action) bool { return a != nil && len(a) == 0 })), func(s *service.Service) *[]service.Action { return &s.Check }, about{
+			doc: "Tests the service's configuration. When it fails, nothing is written. `false` where a built-in service's test is not wanted.", standard: "nothing is tested", example: "nginx -t",
 		}),
 		field("reload", either("a command or a signal", "systemctl reload nginx", actions(command("")), signalAction()), func(s *service.Service) *[]service.Action { return &s.Reload }, about{
 			doc: "Makes it read its files again: a command, or {signal, pid_file}. Required for services that are not built in.", example: "systemctl reload nginx",

@@ -178,6 +178,10 @@ func readKeys[T any](r *reader, n *node, v *T, keys []key[T], t *tableDoc) {
 // unknownKey reports a key that its table does not have, with the nearest one
 // that it has, else where such a key belongs, else all that it has.
 func (r *reader) unknownKey(at place, name string, t *tableDoc) {
+	if r.out.foreign(at) {
+		r.out.add(at, "this version of Certkeep cannot do that yet", fmt.Sprintf("in its own words it would be %q", name))
+		return
+	}
 	known := t.keyNames()
 	hint := ""
 	if near := nearest(name, known); near != "" {

@@ -17,6 +17,7 @@ concurrency: 3
 issue: false
 solve: false
 authorizations: [x.example.com, "*.example.com"]
+wait_random: 1m-2h
 listen: {http: {address: "[::1]:8080"}, tls: "127.0.0.1:443"}
 log: {level: debug, format: json, file: /var/log/certkeep.log}
 issuers:
@@ -31,6 +32,7 @@ dns:
 challenges:
   - {names: ["*.example.com", .example.org, 192.0.2.7], dns-01: {via: main}}
   - {names: [a.example.net], http-01: {webroot: "/srv/{zone}/{host}"}}
+  - {names: [folder.example.net], http-01: {folder: "/srv/{fqdn}"}}
   - try: [{tls-alpn-01: {}}, {http-01: {}}, {dns-01: {via: cmd}}]
 services:
   web: {check: "a 'b c'", reload: [x, "", "\n", "a: b", "#"], status: s, min_interval: 10s, verify: [443, {port: 25, starttls: false}]}
@@ -38,7 +40,7 @@ services:
   nginx: {reload: nginx -s reload}
   apache: {check: x}
   haproxy: {min_interval: 1w}
-  postfix: {}
+  postfix: {check: false}
 hooks:
   installed: {command: {shell: "x\n  y\n"}, user: root, timeout: 1500ms}
   errored: {command: "x"}

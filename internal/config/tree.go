@@ -97,7 +97,9 @@ type findings struct {
 	files    []string
 	errors   Errors
 	warnings []Warning
-	broken   bool // a file cannot be read as YAML: what follows from that is not worth saying
+	// translation is set where the tree that is read was made from acmebot's.
+	translation *translation
+	broken      bool // a file cannot be read as YAML: what follows from that is not worth saying
 }
 
 // syntax records that a file cannot be read as YAML.
@@ -117,6 +119,8 @@ func (f *findings) warn(at place, words, hint string) {
 }
 
 func (f *findings) finding(at place, words, hint string) Finding {
+	at, key := f.real(at)
+	words = named(key, words)
 	return Finding{File: f.files[at.file], Line: int(at.line), Column: int(at.column), Words: printable(words), Hint: printable(hint)}
 }
 
@@ -138,5 +142,6 @@ func printable(s string) string {
 
 // where renders a place for the words of a finding elsewhere.
 func (f *findings) where(at place) string {
+	at, _ = f.real(at)
 	return fmt.Sprintf("%s:%d:%d", f.files[at.file], at.line, at.column)
 }

@@ -30,11 +30,17 @@ const maxKeyFile = 16 << 10
 //
 //	key "name" { algorithm hmac-sha256; secret "c2VjcmV0"; };
 //
+// or as dnssec-keygen once wrote it, see keyRecord.
 // Comments of BIND's three kinds are skipped. There must be exactly one key.
 // HMAC-MD5 is refused. No error quotes the secret.
 func ParseTSIG(text []byte) (TSIG, error) {
 	if len(text) > maxKeyFile {
 		return TSIG{}, fmt.Errorf("a TSIG key file of %d bytes is too long", len(text))
+	}
+	if name, algorithm, secret, ok := keyRecord(string(text)); ok {
+		p := keyParser{}
+		k := p.checked(name, algorithm, secret)
+		return k, p.err
 	}
 	words, err := keyWords(string(text))
 	if err != nil {

@@ -12,6 +12,8 @@ func TestParseTSIG(t *testing.T) {
 		`key "upd" { algorithm hmac-sha256; secret "` + secret + `"; };`,
 		"key upd {\n\tsecret " + secret + ";\n\talgorithm \"HMAC-SHA256\";\n};\n",
 		"# one\n// two /* \n/* three\nkey */ key \"UPD.\" { algorithm hmac-sha256.; # four\nsecret \"" + secret + "\"; } ;//",
+		"; made by dnssec-keygen\nupd. IN KEY 512 3 163 c2VjcmV0LXNl Y3JldC1zZWNyZXQ=\n",
+		"UPD 300 in key 512 3 163 " + secret,
 	}
 	for _, text := range good {
 		k, err := ParseTSIG([]byte(text))
@@ -32,6 +34,9 @@ func TestParseTSIG(t *testing.T) {
 		"empty":       "",
 		"md5":         `key "upd" { algorithm hmac-md5; secret "` + secret + `"; };`,
 		"md5 in full": `key "upd" { algorithm hmac-md5.sig-alg.reg.int; secret "` + secret + `"; };`,
+		"md5 record":  "upd. IN KEY 512 3 157 " + secret,
+		"dsa record":  "upd. IN KEY 512 3 3 " + secret,
+		"bad record":  "upd. IN KEY 512 3 163 " + secret + "!",
 		"unknown":     `key "upd" { algorithm hmac-sha256-128; secret "` + secret + `"; };`,
 		"algorithm":   `key "upd" { secret "` + secret + `"; };`,
 		"no secret":   `key "upd" { algorithm hmac-sha256; };`,

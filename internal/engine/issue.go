@@ -228,8 +228,8 @@ func (p *parts) solver(m config.Method) challenge.Solver {
 	switch {
 	case m.Type == config.MethodDNS01:
 		return p.writers[m.Via].solver
-	case m.Type == config.MethodHTTP01 && m.Webroot != "":
-		return p.webroots.at(m.Webroot, p.disk)
+	case m.Type == config.MethodHTTP01 && (m.Webroot != "" || m.Folder != ""):
+		return p.webroots.at(m, p.disk)
 	case m.Type == config.MethodHTTP01 && p.cfg.Listen.HTTP != "":
 		return p.http[p.cfg.Listen.HTTP]
 	case m.Type == config.MethodTLSALPN01 && p.cfg.Listen.TLS != "":

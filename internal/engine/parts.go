@@ -82,21 +82,25 @@ type writer struct {
 // them: each knows which folders it made, and removes them after the last use.
 type webroots struct {
 	mu    sync.Mutex // guards known
-	known map[string]*challenge.Webroot
+	known map[config.Method]*challenge.Webroot
 }
 
-// at returns the doer of a pattern; nil where config's check of it has failed.
-func (w *webroots) at(pattern string, disk durable.Disk) challenge.Solver {
+// at returns the doer of a method; nil where config's check of it has failed.
+func (w *webroots) at(m config.Method, disk durable.Disk) challenge.Solver {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if solver := w.known[pattern]; solver != nil {
+	if solver := w.known[m]; solver != nil {
 		return solver
 	}
-	solver, err := challenge.NewWebroot(pattern, disk)
+	open, pattern := challenge.NewWebroot, m.Webroot
+	if m.Folder != "" {
+		open, pattern = challenge.NewFolder, m.Folder
+	}
+	solver, err := open(pattern, disk)
 	if err != nil {
 		return nil
 	}
-	w.known[pattern] = solver
+	w.known[m] = solver
 	return solver
 }
 
@@ -116,7 +120,7 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 		p.issuers[id] = &authority{config: c, userAgent: o.UserAgent, network: o.Network, slots: make(chan struct{}, cfg.Concurrency)}
 	}
 	if p.webroots = old.webroots; p.webroots == nil {
-		p.webroots = &webroots{known: map[string]*challenge.Webroot{}}
+		p.webroots = &webroots{known: map[config.Method]*challenge.Webroot{}}
 	}
 	p.listeners(old)
 	p.dnsWriters(old)
