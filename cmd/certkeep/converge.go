@@ -50,6 +50,7 @@ type doneStep struct {
 	Version     string      `json:"version,omitempty"`
 	Issuer      string      `json:"issuer,omitempty"`
 	Hook        string      `json:"hook,omitempty"`
+	Name        string      `json:"name,omitempty"` // in DNS
 	Reason      plan.Reason `json:"reason"`
 	Fault       *plan.Fault `json:"fault,omitempty"`
 }
@@ -229,6 +230,9 @@ func (a *app) describeOutcome(o outcome, named bool) string {
 	}
 	b.WriteString(table(rows))
 	for _, c := range o.Certificates {
+		if c.Renewal != nil && c.Renewal.Reason.Code == plan.ReasonFits {
+			b.WriteString(c.Name + ": " + c.Renewal.Reason.Words + "\n")
+		}
 		problems := append(notStored(c, o.Steps), c.Problems...)
 		if len(problems) > 0 {
 			b.WriteString("\n" + r.paint(bold, c.Name) + "\n")
@@ -285,6 +289,7 @@ func doneTo(cert string, steps []doneStep) string {
 	done := map[plan.Kind]string{
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
 		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindAuthorize: "authorised",
+		plan.KindTLSA: "TLSA records published",
 	}
 	var words []string // each where it was done last
 	for _, s := range steps {
@@ -336,7 +341,7 @@ func (r *recorder) done() []doneStep {
 func doneStepOf(s plan.Step, fault *plan.Fault) doneStep {
 	return doneStep{
 		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version,
-		Issuer: s.Issuer, Hook: s.Hook, Reason: s.Reason, Fault: fault,
+		Issuer: s.Issuer, Hook: s.Hook, Name: s.Name, Reason: s.Reason, Fault: fault,
 	}
 }
 

@@ -134,6 +134,9 @@ func stepWords(s status.Step) string {
 	if s.Hook != "" {
 		words += " " + s.Hook
 	}
+	if s.Name != "" {
+		words += " " + s.Name
+	}
 	return words
 }
 

@@ -41,6 +41,7 @@ type Certificate struct {
 	CSR             *CSR   // nil where Certkeep makes keys and requests itself
 	Challenges      []Rule // looked at before Config.Challenges
 	Files           []File // instead of a layout; nil where the layout counts
+	TLSA            []TLSA
 	Settings
 }
 

@@ -88,7 +88,7 @@ func TestLaterKeysAreUnknown(t *testing.T) {
 		"listen: {dns: false}", "listen: {status: false}", "listen: {outside: {80: 8080}}", "listen: {http: {address: ':80', hsts: true}}",
 		"notify: {command: x}",
 		"certificates: {a.example.com: {mode: manual}}",
-		"certificates: {a.example.com: {account: x}}", "certificates: {a.example.com: {tlsa: []}}",
+		"certificates: {a.example.com: {account: x}}",
 		"certificates: {a.example.com: {ocsp: {file: /x}}}", "certificates: {a.example.com: {static: {}}}",
 	} {
 		_, _, err := LoadBytes("c.yaml", []byte(yaml))

@@ -10,12 +10,13 @@ import (
 // certReader is what is remembered while the certificates are read, so that
 // each of them is looked at once.
 type certReader struct {
-	general rules          // index of Config.Challenges
-	at      place          // of the certificate that is being read
-	places  []place        // of its names, as they stand in the list
-	owners  map[string]int // name → index in certs of the first certificate that carries it
-	certs   []readCert     // read so far, in the order of the file
-	claims  []claim        // what they write
+	general rules           // index of Config.Challenges
+	at      place           // of the certificate that is being read
+	places  []place         // of its names, as they stand in the list
+	owners  map[string]int  // name → index in certs of the first certificate that carries it
+	certs   []readCert      // read so far, in the order of the file
+	claims  []claim         // what they write
+	tlsa    map[string]TLSA // by name in DNS: what is published there
 }
 
 // readCert is a certificate as later ones need to know it.
@@ -74,6 +75,7 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 	if c.Verify == nil {
 		c.Verify = endpointsOf(r.cfg, c.Services)
 	}
+	finishTLSA(r, n, c)
 	checkMethods(r, c)
 	checkReloadZones(r, n, c)
 	checkOverlap(r, c)

@@ -76,6 +76,9 @@ func certificate() shape[Certificate] {
 		field("files", listOf(file(), "a list of files", `[{path: /etc/postfix/tls.pem, content: [key, fullchain]}]`), func(c *Certificate) *[]File { return &c.Files }, about{
 			doc: "Files to write instead of a layout. An empty list writes none.", standard: "as the layout says", off: true,
 		}),
+		field("tlsa", filled(listOf(tlsa(), "a list of TLSA records", "[{name: _25._tcp.smtp.example.com}]")), func(c *Certificate) *[]TLSA { return &c.TLSA }, about{
+			doc: "TLSA records (DANE) to keep in DNS beside the certificate. A new key is not used before every cache has its record.", off: true,
+		}),
 	)
 	shared := make(map[string]bool)
 	for _, k := range settingsKeys(func(s *Settings) *Settings { return s }) {

@@ -88,6 +88,11 @@ certificates:
       - {path: /d.p12, content: [pkcs12-legacy], password_env: PW}
       - {path: /e.jks, content: jks, password_credential: pw}
   nowhere: {names: [d.example.net], files: []}
+  dane:
+    names: [e.example.net]
+    tlsa:
+      - {name: _25._TCP.E.example.net., usage: dane-ta, selector: cert, matching: [sha256, sha512], ttl: 1h, via: cmd}
+      - {host: e.example.net, port: 443, protocol: udp, matching: full, via: cmd}
 `
 
 func TestShowLoadsToTheSame(t *testing.T) {

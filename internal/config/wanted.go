@@ -31,6 +31,7 @@ func (c *Config) Wanted() plan.Wanted {
 	for i := range c.Certificates {
 		w.Certs = append(w.Certs, c.wantedCert(&c.Certificates[i], global))
 	}
+	c.wantTLSA(w.Certs)
 	w.Keys = c.wantedKeys()
 	if len(c.Authorizations) > 0 {
 		w.Certs = append(w.Certs, c.wantedAuthorizations(global))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/command"
@@ -76,6 +77,16 @@ type writer struct {
 	key    *dns.TSIG     // what was read of its file
 	zones  *dns.ZoneFile // nil unless it is one
 	solver challenge.Solver
+	zone   zone
+}
+
+// zone is who writes records that are no answers to challenges, and how it is
+// seen whether they are there.
+type zone struct {
+	writer   dns.Writer
+	resolver dns.Resolver
+	timeout  time.Duration // how long all servers may take to show what was written
+	err      error         // why there is none
 }
 
 // webroots are the doers of http-01 by files, by pattern. Certificates share
@@ -154,22 +165,25 @@ func (p *parts) dnsWriters(old *parts) {
 			p.writers[name] = was
 			continue
 		}
-		var solver challenge.Solver
+		z := zone{resolver: resolverOf(c, p.network), timeout: c.Propagation.Timeout, err: err}
 		var zones *dns.ZoneFile
-		if err == nil && c.Provider == config.ProviderZoneFile {
-			zones, err = newZoneFile(c, p.network, p.disk)
+		switch {
+		case err != nil:
+		case c.Provider == config.ProviderZoneFile:
+			zones, z.err = newZoneFile(c, p.network, p.disk)
+			z.writer = zones
+		default:
+			z.writer, z.err = newDNSWriter(c, key, z.resolver)
 		}
-		if err == nil {
-			solver, err = newDNS01(c, key, zones, p.network)
+		if err := z.err; err != nil {
+			z.err = &FaultError{Fault: newFault(plan.CodeDNSUpdate, plan.BlameAdmin, fmt.Sprintf("dns.%s cannot be used: %v", name, err)), Err: err}
 		}
-		if err != nil {
-			solver = unusable{err: &FaultError{Fault: newFault(plan.CodeDNSUpdate, plan.BlameAdmin, fmt.Sprintf("dns.%s cannot be used: %v", name, err)), Err: err}}
-		}
-		p.writers[name] = &writer{config: c, key: key, zones: zones, solver: solver}
+		p.writers[name] = &writer{config: c, key: key, zones: zones, solver: z.solver(c), zone: z}
 	}
 }
 
-// resolverOf asks where the config says.
+// resolverOf asks where the config says who is authoritative, and whether
+// records are to be seen.
 func resolverOf(c config.DNS, n network.Network) dns.Resolver {
 	resolver := dns.Resolver{Nameservers: c.Propagation.Servers, Network: n}
 	if c.Resolver != "" {
@@ -178,21 +192,16 @@ func resolverOf(c config.DNS, n network.Network) dns.Resolver {
 	return resolver
 }
 
-// newDNS01 makes the solver that writes by one entry of the config's `dns`.
-func newDNS01(c config.DNS, key *dns.TSIG, zones *dns.ZoneFile, n network.Network) (challenge.Solver, error) {
-	resolver := resolverOf(c, n)
-	var w dns.Writer = zones
-	if zones == nil {
-		var err error
-		if w, err = newDNSWriter(c, key, resolver); err != nil {
-			return nil, err
-		}
+// solver answers dns-01 by one entry of the config's `dns`.
+func (z zone) solver(c config.DNS) challenge.Solver {
+	if z.err != nil {
+		return unusable{err: z.err}
 	}
-	solver := challenge.NewDNS01(challenge.DNS01Config{Writer: w, Resolver: resolver, TTL: c.TTL, Timeout: c.Propagation.Timeout})
+	solver := challenge.NewDNS01(challenge.DNS01Config{Writer: z.writer, Resolver: z.resolver, TTL: c.TTL, Timeout: c.Propagation.Timeout})
 	if c.Propagation.Off {
-		return unseen{solver}, nil
+		return unseen{solver}
 	}
-	return solver, nil
+	return solver
 }
 
 // unseen is a solver whose answers are not looked for: it hides Wait.

@@ -31,7 +31,10 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 	cert := w.parts.cfg.Certificate(w.want.Name)
 	var endpoints []verify.Endpoint
 	for _, e := range cert.Verify {
-		endpoints = append(endpoints, verify.Expand(ctx, e, cert.Names, keyTypes)...)
+		for _, one := range verify.Expand(ctx, e, cert.Names, keyTypes) {
+			one.TLSA = w.tlsaAt(e.Port, one.ServerName)
+			endpoints = append(endpoints, one)
+		}
 	}
 	for i := range endpoints {
 		endpoints[i].Network = w.engine.Network

@@ -34,6 +34,7 @@ type worker struct {
 	held     bool      // an order is due and left to the plan of all certificates
 	outcomes []Outcome
 	gone     taken
+	beside   map[string]*plan.KnownCert // certificates whose TLSA records stand at the same names
 }
 
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
@@ -51,6 +52,7 @@ func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 	for _, s := range steps {
 		w.allowed[s.Kind] = true
 	}
+	w.beside = p.beside(w.want)
 	w.leave = func(lane string) { p.freed <- lane }
 	return w
 }
@@ -131,10 +133,11 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 
 // world is what the certificate's own plan looks at.
 func (w *worker) world() plan.World {
-	return plan.World{
-		Wanted: plan.Wanted{Node: w.node, Certs: []plan.WantedCert{w.want}},
-		Known:  plan.Known{Certs: map[string]*plan.KnownCert{w.want.Name: w.known}, Issuers: w.issuers, Banned: w.banned, Keys: map[string]*plan.KnownKeys{w.want.Keys: w.keys}},
+	all := plan.World{
+		Wanted: plan.Wanted{Node: w.node},
+		Known:  plan.Known{Certs: w.beside, Issuers: w.issuers, Banned: w.banned, Keys: map[string]*plan.KnownKeys{w.want.Keys: w.keys}},
 	}
+	return all.Around(w.want, w.known)
 }
 
 // leaveLane lets another certificate ask the CA while this one is installed.
@@ -173,7 +176,8 @@ func (w *worker) key(s plan.Step) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s|%s|%d", s.Kind, s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, s.Key, strings.Join(s.Names, " "), asked.UnixNano())
+	what := []string{string(s.Kind), s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, s.Key, strings.Join(s.Names, " "), s.Name, strings.Join(s.Records, " ")}
+	return fmt.Sprintf("%s|%d", strings.Join(what, "|"), asked.UnixNano())
 }
 
 // unchanged reports whether a step that succeeded stored nothing.
@@ -202,8 +206,10 @@ func (w *worker) refresh(ctx context.Context) error {
 			return err
 		}
 	}
-	w.banned, err = w.engine.Store.Banned(context.WithoutCancel(ctx))
-	return err
+	if w.banned, err = w.engine.Store.Banned(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	return w.refreshBeside(ctx)
 }
 
 // do carries out one step. The fault it returns has been stored already where
@@ -238,6 +244,10 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.prune(ctx, s)
 	case plan.KindAnswer:
 		return w.answer(ctx, s)
+	case plan.KindLookTLSA:
+		return w.lookTLSA(ctx, s)
+	case plan.KindTLSA:
+		return w.publishTLSA(ctx, s)
 	}
 	return w.fault(plan.CodeUnexpected, "no way to carry out a step of kind "+string(s.Kind), nil)
 }

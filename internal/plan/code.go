@@ -21,6 +21,8 @@ const (
 	CodeWebroot        Code = "webroot-unusable"
 	CodeDNSUpdate      Code = "dns-update-failed"
 	CodeDNSPropagation Code = "dns-not-propagated"
+	CodeDNSLookup      Code = "dns-lookup-failed"
+	CodeTLSANone       Code = "tlsa-impossible"
 	CodeLeftBehind     Code = "answer-left-behind"
 	CodeCAA            Code = "caa-forbids"
 	CodeTerms          Code = "terms-not-agreed"

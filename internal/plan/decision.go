@@ -74,6 +74,7 @@ func (d *decision) make(want WantedCert) {
 	d.obtain()
 	d.install()
 	d.verify()
+	d.tlsa()
 	d.revoke(false)
 	d.advice()
 	d.cleanUp()

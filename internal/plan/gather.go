@@ -10,14 +10,14 @@ func Gathered(now time.Time, w World, want WantedCert) (Step, bool) {
 	d.take(want)
 	if v, waits := d.ready(); waits && d.known.Damage == "" && !d.known.Newer {
 		d.publishReady(v)
-		return d.steps[0], true
+		return d.steps[0], d.steps[0].Due(now)
 	}
 	return Step{}, false
 }
 
 // publishReady has a version published that waited.
 func (d *decision) publishReady(v Version) {
-	d.add(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "what could be obtained is there"}})
+	d.addPublish(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "all that could be obtained is there"}})
 }
 
 // base is the version that a new pair is put beside: the one that waits for
@@ -50,6 +50,9 @@ func (d *decision) gather(base Version) {
 			own[last].Gather = true
 		}
 		last = i
+	}
+	if last >= 0 && len(d.want.TLSA) > 0 {
+		own[last].Gather = true // what it brings waits for its records in DNS
 	}
 	if last < 0 && base.ID != "" && base.ID != d.known.Published {
 		d.publishReady(base)

@@ -16,7 +16,7 @@ func (d *decision) restore() bool {
 		d.add(Step{Kind: KindAnswer, Drop: []string{string(AskRelease)}, Asked: true, Reason: Reason{ReasonAnswered, "a later restore begins a hold of its own"}})
 		return true
 	}
-	d.add(Step{Kind: KindPublish, Version: ask.Version, Asked: true, Reason: Reason{ReasonAsked, "restore of an archived version was asked for"}})
+	d.addPublish(Step{Kind: KindPublish, Version: ask.Version, Asked: true, Reason: Reason{ReasonAsked, "restore of an archived version was asked for"}})
 	return true
 }
 

@@ -51,6 +51,8 @@ type KnownCert struct {
 	Revocations []Revocation          `json:"revocations,omitempty"` // that a person asked for; see ToRevoke
 	CleanUp     Tries                 `json:"clean_up,omitzero"`     // failures in a row to take them away
 
+	TLSA map[string]KnownTLSA `json:"tlsa,omitempty"` // by name in DNS
+
 	// Targets are this node's facts. They lie in a record of their own
 	// (nodes/NODE/targets/NAME), so that nodes do not contend.
 	Targets map[string]Target `json:"-"`

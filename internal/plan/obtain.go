@@ -50,7 +50,7 @@ func (d *decision) publishHeld(why Reason) bool {
 		if v.ID == d.current.ID || !d.satisfies(v) {
 			continue
 		}
-		d.add(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "a stored version fits: " + why.Words}})
+		d.addPublish(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "a stored version fits: " + why.Words}})
 		return true
 	}
 	return false
@@ -64,7 +64,7 @@ func (d *decision) publishNewer() bool {
 			return false
 		}
 		if d.satisfies(v) {
-			d.add(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "a newer stored version fits"}})
+			d.addPublish(Step{Kind: KindPublish, Version: v.ID, Urgent: d.urgent, Reason: Reason{ReasonFits, "a newer stored version fits"}})
 			return true
 		}
 	}

@@ -39,6 +39,9 @@ const (
 	KindKeys      Kind = "make-keys"   // make keys that outlive certificates
 	KindRoll      Kind = "rollover"    // begin a change of such keys, or give it up
 	KindSwitch    Kind = "switch-keys" // make the new keys the primary ones
+
+	KindLookTLSA Kind = "tlsa-look" // see which TLSA records DNS has
+	KindTLSA     Kind = "tlsa"      // publish TLSA records
 )
 
 // Step is one thing to do.
@@ -60,7 +63,9 @@ type Step struct {
 	Drop    []string          `json:"drop,omitempty"`  // versions to prune, or asks that are answered
 	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.
 	Revocation RevocationReason `json:"revocation,omitempty"`
-	At         time.Time        `json:"at"` // due when not after now
+	Name       string           `json:"name,omitempty"`    // in DNS
+	Records    []string         `json:"records,omitempty"` // to stand there, and no others
+	At         time.Time        `json:"at"`                // due when not after now
 	Reason     Reason           `json:"reason"`
 	Asked      bool             `json:"asked,omitempty"`  // a person asked for it
 	Gather     bool             `json:"gather,omitempty"` // what an issue brings waits for other key types

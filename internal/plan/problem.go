@@ -91,6 +91,7 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 	if tries := known.CleanUp; tries.Count > 0 && tries.Fault != nil {
 		d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 	}
+	d.tlsa()
 	for _, target := range want.Targets {
 		d.target(target.Name, known.Targets[target.Name])
 	}
@@ -168,7 +169,7 @@ func (d *diagnosis) attempts() {
 	for _, keyType := range d.want.KeyTypes {
 		dec := decision{now: d.now, world: d.world}
 		dec.take(d.want)
-		at, reason := dec.due(dec.current, keyType)
+		at, reason := dec.due(dec.base(), keyType)
 		if at.After(d.now) {
 			continue
 		}

@@ -47,4 +47,5 @@ const (
 	ReasonKeyLost    ReasonCode = "key-lost"
 	ReasonRolled     ReasonCode = "rollover"
 	ReasonCancelled  ReasonCode = "cancelled"
+	ReasonTLSA       ReasonCode = "records-differ"
 )

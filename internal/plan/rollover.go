@@ -308,10 +308,14 @@ func (k *keyDecision) finish() {
 			return
 		}
 	}
-	k.add(Step{
+	step := Step{
 		Kind: KindSwitch, Urgent: true, Asked: k.known.Rolling.Asked,
 		Reason: Reason{ReasonRolled, "every certificate is there on the new keys: " + k.known.Rolling.Reason.Words},
-	})
+	}
+	for _, d := range k.certs {
+		d.awaitTLSA(&step)
+	}
+	k.add(step)
 }
 
 // extend begins the rollover under way afresh where other key types are wanted

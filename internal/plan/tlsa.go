@@ -75,8 +75,8 @@ func (f TLSAFacts) See(now time.Time, shown []string, ttl time.Duration) TLSAFac
 	return next
 }
 
-// now is the records that are published.
-func (f TLSAFacts) now() []string {
+// Published is the records that were published at the last look.
+func (f TLSAFacts) Published() []string {
 	var texts []string
 	for _, r := range f.Records {
 		if r.Gone.IsZero() {
@@ -88,7 +88,7 @@ func (f TLSAFacts) now() []string {
 
 // published reports whether exactly these texts are.
 func (f TLSAFacts) published(texts []string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(f.now())), slices.Compact(slices.Sorted(slices.Values(texts))))
+	return slices.Equal(slices.Sorted(slices.Values(f.Published())), slices.Compact(slices.Sorted(slices.Values(texts))))
 }
 
 // TLSA is the records of one name beside what is served there, and what is to
@@ -124,7 +124,7 @@ func (t TLSA) Set() (records []string, differs bool) {
 // published, since it may match, and what is to be served in the same
 // combinations. A new one would shut out the clients of whatever is there.
 func (t TLSA) blind() []string {
-	all := t.Facts.now()
+	all := t.Facts.Published()
 	for _, text := range slices.Concat(t.Next...) {
 		if slices.ContainsFunc(all, func(other string) bool { return combination(other) == combination(text) }) {
 			all = append(all, text)

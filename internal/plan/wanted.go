@@ -29,6 +29,7 @@ type WantedCert struct {
 	Warn            Span // how much life left is worth a warning
 	Keep            int  // versions kept, the published one included
 	Targets         []WantedTarget
+	TLSA            []WantedTLSA // by name, each once
 
 	// Authorize is set where the names are only to be kept proven at the first
 	// issuer, without a certificate: at most PerOrder of them in an order.

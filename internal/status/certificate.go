@@ -161,6 +161,9 @@ func failure(k *plan.KnownCert) *Failure {
 	for _, r := range k.Revocations {
 		consider(r.Tries)
 	}
+	for _, t := range k.TLSA {
+		consider(t.Tries)
+	}
 	for _, t := range k.Targets {
 		consider(t.Tries)
 		for _, hook := range t.HookTries {
@@ -178,7 +181,7 @@ func failure(k *plan.KnownCert) *Failure {
 func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.KnownCert) *Renewal {
 	looked := *known
 	looked.Looked = true // adoption costs nothing and is not what people wait for
-	alone := plan.World{Known: plan.Known{Issuers: w.Known.Issuers, Banned: w.Known.Banned, Keys: w.Known.Keys, Certs: map[string]*plan.KnownCert{want.Name: &looked}}}
+	alone := w.Around(want, &looked)
 	var next *plan.Step
 	for _, s := range plan.Cert(now, alone, want) {
 		if brings(s.Kind) && (next == nil || s.At.Before(next.At)) {

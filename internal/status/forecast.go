@@ -28,6 +28,7 @@ type Step struct {
 	Issuer      string      `json:"issuer,omitempty"`
 	Hook        string      `json:"hook,omitempty"`
 	Names       []string    `json:"names,omitempty"` // to be proven without a certificate
+	Name        string      `json:"name,omitempty"`  // in DNS
 	At          time.Time   `json:"at"`
 	Due         bool        `json:"due"`     // now
 	Follows     bool        `json:"follows"` // depends on the steps before it
@@ -124,7 +125,7 @@ func onlyLast(steps []Step) []Step {
 
 func step(now time.Time, s plan.Step, follows bool) Step {
 	return Step{
-		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names,
+		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names, Name: s.Name,
 		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent,
 	}
 }
@@ -132,7 +133,7 @@ func step(now time.Time, s plan.Step, follows bool) Step {
 // routine reports whether a step only looks, or tidies up.
 func routine(s plan.Step) bool {
 	switch s.Kind {
-	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer:
+	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer, plan.KindLookTLSA:
 		return true
 	case plan.KindVerify:
 		return s.Reason.Code == plan.ReasonRoutine

@@ -45,6 +45,8 @@ func TestEveryFieldIsSpecified(t *testing.T) {
 		"| **advice** |":              {plan.Advice{}},
 		"| **ask** |":                 {plan.Ask{}},
 		"| **issue** |":               {plan.Issued{}},
+		"| **tlsa** |":                {plan.KnownTLSA{}},
+		"| **tlsa facts** |":          {plan.TLSAFacts{}, plan.TLSARecord{}},
 		"| **target** |":              {plan.Target{}},
 		"| **file** |":                {plan.File{}},
 		"| **verify** |":              {plan.VerifyFact{}},

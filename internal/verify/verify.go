@@ -5,7 +5,8 @@
 // Expand turns what the config says into Endpoints, All checks them, and Check
 // checks one. A verdict is "wrong" only when the service was heard and
 // presented something else; whatever keeps it from being heard is "unknown".
-// Whether a certificate is trusted, or has expired, is not looked at here.
+// Whether a certificate is trusted, or has expired, is not looked at here, unless
+// TLSA records have clients look at it.
 //
 // Where a certificate has an RSA and an ECDSA key, each is asked for: in TLS
 // 1.2 by cipher suites, in TLS 1.3 by signature algorithms. What crypto/tls
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/dane"
 	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
@@ -42,6 +44,9 @@ type Endpoint struct {
 	StartTLS   string // protocol in which TLS is asked for; "" where it begins at once
 	KeyType    string // which of several pairs to ask for; where there is one, for the result only
 	Err        error  // why there are no Addresses
+	// TLSA are the records in DNS by which clients judge what is shown (RFC
+	// 7671); none: there are no such clients.
+	TLSA dane.Set
 
 	Network network.Network // the machine's where nil
 }
@@ -147,6 +152,9 @@ func check(ctx context.Context, e Endpoint, want Want) (plan.Result, error) {
 	}
 	if result.Verdict == plan.VerdictWrong && suites == nil && len(want) == 1 {
 		result.Verdict, result.Words = e.insist(ctx, seen, allowed, result.Words)
+	}
+	if result.Verdict == plan.VerdictRight && len(e.TLSA) > 0 {
+		result.Verdict, result.Words = e.byDANE(seen, allowed)
 	}
 	return result, nil
 }

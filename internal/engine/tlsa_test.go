@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/bindtest"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// daneFixture is an engine on a CA and a name server that holds the zone test.
+type daneFixture struct {
+	*fixture
+	bind    *bindtest.Server
+	service *live
+	name    string // in DNS, of the service's records
+}
+
+func newDANE(t *testing.T, zone bindtest.Zone) *daneFixture {
+	t.Helper()
+	zone.Name = "test"
+	zone.Records = "a IN A 127.0.0.1\nb IN A 127.0.0.1\n" + zone.Records
+	bind := bindtest.Start(t, zone)
+	d := &daneFixture{fixture: newFixture(t, acmetest.Options{DNS: bind.Address}), bind: bind}
+	if err := os.WriteFile(filepath.Join(d.dir, "update.key"), bind.KeyFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.service = newLive(t, d.dir)
+	d.name = fmt.Sprintf("_%d._tcp.a.test", d.service.port)
+	return d
+}
+
+// serve configures a.test with a service and further keys, and others.
+func (d *daneFixture) serve(tlsa, others string) {
+	d.Helper()
+	installed := filepath.Join(d.dir, "out/a.test")
+	reload := d.script("reload", d.service.reload(filepath.Join(installed, "privkey.pem"), filepath.Join(installed, "fullchain.pem")))
+	d.configure(fmt.Sprintf(`
+dns: {main: {provider: rfc2136, zones: [test], server: %[1]q, tsig_file: %[2]s/update.key, resolver: %[1]q, propagation: {servers: [%[1]q], timeout: 2s}}}
+services: {web: {reload: %[3]s}}
+certificates:
+  a.test: {services: [web], verify: [{port: %[4]d, address: 127.0.0.1}], tlsa: [{host: a.test, port: %[4]d%[5]s}]}
+  %[6]s
+`, d.bind.Address, d.dir, reload, d.service.port, tlsa, others))
+}
+
+// published is the records that the name server has.
+func (d *daneFixture) published() []string {
+	d.Helper()
+	var texts []string
+	for _, line := range d.bind.Set(d.T, d.name, "TLSA") {
+		fields := strings.SplitN(line, " ", 4)
+		texts = append(texts, strings.ToLower(fields[3]))
+	}
+	return texts
+}
+
+// spki is the record of the key of a version's only pair.
+func (d *daneFixture) spki(k *plan.KnownCert, id string) string {
+	d.Helper()
+	v, ok := k.Version(id)
+	if !ok {
+		d.Fatalf("version %s is not known", id)
+	}
+	return "3 1 1 " + v.Pairs[0].Key
+}
+
+func (d *daneFixture) check(what string, want ...string) {
+	d.Helper()
+	slices.Sort(want)
+	if got := d.published(); !slices.Equal(got, want) {
+		d.Errorf("%s: published %q, want %q", what, got, want)
+	}
+}
+
+// runUntil runs the engine as a daemon does, until the certificate is as it
+// should be and nothing is left to do.
+func (d *daneFixture) runUntil(done func(*plan.KnownCert) bool) {
+	d.Helper()
+	ctx, cancel := context.WithTimeout(d.Context(), time.Minute)
+	defer cancel()
+	steps := make(chan struct{}, 1)
+	d.Watch = func(Progress) {
+		select {
+		case steps <- struct{}{}:
+		default:
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.Engine.Run(ctx) }()
+	for !done(d.known("a.test")) {
+		select {
+		case <-steps:
+		case <-ctx.Done():
+			d.Fatalf("it never came: %+v", d.known("a.test"))
+		}
+	}
+	cancel()
+	<-ended
+}
+
+// A first certificate, a renewal that waits for the record of its new key, and
+// the end of the old one, with a real CA, a real name server, and time that
+// passes.
+func TestTLSAThroughAKeyChange(t *testing.T) {
+	t.Parallel()
+	d := newDANE(t, bindtest.Zone{})
+	d.serve(", ttl: 1s", "")
+	d.apply()
+	k := d.known("a.test")
+	first := k.Published
+	one := d.spki(k, first)
+	d.check("after the first", one)
+	if target := k.Targets["default"]; target.State != plan.TargetVerified || target.Version != first || k.Ready != "" {
+		t.Errorf("known %+v", k)
+	}
+	d.checkIdle()
+
+	d.ask(plan.AskRenew, "a.test")
+	d.apply()
+	k = d.known("a.test")
+	if k.Ready == "" || k.Published != first {
+		t.Fatalf("nothing waits: %+v", k)
+	}
+	two := d.spki(k, k.Ready)
+	d.check("while the new one waits", one, two)
+	if shown := d.service.shows(d.fixture); shown == "" || k.Targets["default"].Version != first {
+		t.Error("the new certificate did not wait")
+	}
+
+	d.runUntil(func(k *plan.KnownCert) bool {
+		return k.Published != first && len(k.Asks) == 0 && len(d.published()) == 1
+	})
+	k = d.known("a.test")
+	if k.Ready != "" || len(k.Asks) != 0 || d.spki(k, k.Published) != two || k.Targets["default"].State != plan.TargetVerified {
+		t.Errorf("known %+v", k)
+	}
+	d.check("in the end", two)
+	if n := d.happened("a.test", store.EventTLSAUpdated); n != 3 {
+		t.Errorf("%d changes of records were told, want 3", n)
+	}
+	if d.service.shows(d.fixture) != d.leaf(filepath.Join(d.dir, "out/a.test/cert.pem")) {
+		t.Error("the service shows another certificate than is installed")
+	}
+}

@@ -1,0 +1,352 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// WantedTLSA is the TLSA records of one name in DNS that speak of a
+// certificate.
+type WantedTLSA struct {
+	Name   string        // in ASCII, such as _25._tcp.mail.example.com
+	Config string        // digest of which records are made of a chain
+	TTL    time.Duration // of the records; zero: whatever DNS gives them
+	Beside []Companion   // other certificates whose records stand at the same name
+}
+
+// Companion is another certificate that is served where a certificate is.
+type Companion struct {
+	Cert    string
+	Targets []WantedTarget
+}
+
+// KnownTLSA is what is known of the records of one name.
+type KnownTLSA struct {
+	Config string                `json:"config,omitempty"` // WantedTLSA.Config that Chains and Keys were made by
+	Chains map[string][][]string `json:"chains,omitempty"` // by version: the records of each of its chains
+	Keys   map[string][]string   `json:"keys,omitempty"`   // by fingerprint: the records of keys that are kept ready
+	Facts  TLSAFacts             `json:"facts,omitzero"`
+	Tries  Tries                 `json:"tries,omitzero"` // looks and changes that failed in a row
+}
+
+const (
+	// tlsaEvery is how often DNS is looked at: somebody may have changed it.
+	tlsaEvery = 6 * time.Hour
+	// tlsaMost bounds the wait after failures: a question to DNS costs little,
+	// and what waits for its answer may be about to end.
+	tlsaMost = time.Hour
+	// tlsaGuess is the TTL of records of which nothing is known.
+	tlsaGuess = 5 * time.Minute
+)
+
+// certs are the certificate itself, and those beside it.
+func (t WantedTLSA) certs(want WantedCert) []Companion {
+	return append([]Companion{{Cert: want.Name, Targets: want.Targets}}, t.Beside...)
+}
+
+// Versions are those whose records have to be known, by the names of their
+// certificates: all that could be served at the name.
+func (t WantedTLSA) Versions(w World, want WantedCert) map[string][]Version {
+	all := make(map[string][]Version)
+	for _, c := range t.certs(want) {
+		for _, v := range w.Known.Cert(c.Cert).Versions {
+			if v.Broken == "" && len(v.Pairs) > 0 {
+				all[c.Cert] = append(all[c.Cert], v)
+			}
+		}
+	}
+	return all
+}
+
+// Around is the world of one certificate, of which known is known, and of those
+// that are served beside it.
+func (w World) Around(want WantedCert, known *KnownCert) World {
+	around := World{Wanted: Wanted{Node: w.Wanted.Node, Certs: []WantedCert{want}}, Known: w.Known}
+	around.Known.Certs = make(map[string]*KnownCert)
+	for _, t := range want.TLSA {
+		for _, c := range t.Beside {
+			around.Known.Certs[c.Cert] = w.Known.Cert(c.Cert)
+		}
+	}
+	around.Known.Certs[want.Name] = known
+	return around
+}
+
+// serves lists the ids of the versions that a certificate's targets serve, or
+// are to serve. Sure is false while some target may serve another one.
+func (c Companion) serves(k *KnownCert) (ids []string, sure bool) {
+	sure = true
+	if k.Published != "" {
+		ids = append(ids, k.Published)
+	}
+	for _, target := range c.Targets {
+		fact := k.Targets[target.Name]
+		if fact.Version != "" && !slices.Contains(ids, fact.Version) {
+			ids = append(ids, fact.Version)
+		}
+		shown := fact.State == TargetVerified || fact.State == TargetReloaded && !target.Verify
+		sure = sure && fact.Version == k.Published && shown
+	}
+	return ids, sure
+}
+
+// tlsaOf gathers what is known of a name, if these versions are to be
+// published. Made is false where records have to be made of some version first.
+//
+// While a target may serve something else than its fact says, nothing of ours
+// is retired. Where it cannot be known what is served, nothing at all is.
+func (d *decision) tlsaOf(w WantedTLSA, next []string) (t TLSA, made bool) {
+	known := d.known.TLSA[w.Name]
+	t = TLSA{Facts: known.Facts}
+	made = known.Config == w.Config
+	if d.has {
+		t.Ends = d.current.Serving(d.want.KeyTypes).NotAfter()
+	}
+	keep := func(ours bool) {
+		for _, text := range known.Facts.Published() {
+			if !ours || known.made(text) {
+				t.Ahead = append(t.Ahead, text)
+			}
+		}
+	}
+	chains := func(k *KnownCert, id string) [][]string {
+		all, ok := known.Chains[id]
+		switch v, held := k.Version(id); {
+		case ok:
+		case !held || v.Broken != "":
+			keep(false) // its records can never be made
+		default:
+			made = false
+		}
+		return all
+	}
+	for _, c := range w.certs(d.want) {
+		k := d.world.Known.Cert(c.Cert)
+		ids, sure := c.serves(k)
+		for _, id := range ids {
+			t.Served = append(t.Served, chains(k, id)...)
+		}
+		if !sure {
+			keep(true)
+		}
+		if c.Cert != d.want.Name && k.Ready != "" {
+			t.Next = append(t.Next, chains(k, k.Ready)...)
+		}
+	}
+	for _, id := range next {
+		t.Next = append(t.Next, chains(d.known, id)...)
+	}
+	for _, key := range KeysAhead(d.world, d.want) {
+		texts, ok := known.Keys[key]
+		made = made && ok
+		t.Ahead = append(t.Ahead, texts...)
+	}
+	return t, made
+}
+
+// made reports whether we made a record.
+func (k KnownTLSA) made(text string) bool {
+	for _, chains := range k.Chains {
+		if slices.ContainsFunc(chains, func(chain []string) bool { return slices.Contains(chain, text) }) {
+			return true
+		}
+	}
+	for _, texts := range k.Keys {
+		if slices.Contains(texts, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// addPublish adds a step that publishes a version, once the records of what it
+// serves have reached every cache.
+func (d *decision) addPublish(s Step) {
+	for _, w := range d.want.TLSA {
+		at, words := d.tlsaGate(w, s.Version)
+		if at.After(d.now) {
+			s.Reason.Words += "; " + words
+			s.At = later(s.At, at)
+		}
+	}
+	d.add(s)
+}
+
+// tlsaGate says from when on a version may be served without any client being
+// shut out that goes by the records of a name. Where that is not known yet, it
+// is a guess, and in words.
+func (d *decision) tlsaGate(w WantedTLSA, version string) (at time.Time, words string) {
+	t, made := d.tlsaOf(w, []string{version})
+	// A companion's turn is its own affair.
+	t.Next = d.known.TLSA[w.Name].Chains[version]
+	if at, ok := t.SwitchAt(); ok && made {
+		return at, fmt.Sprintf("waits until %s for the TLSA records of %s to reach every cache", day(at), w.Name)
+	}
+	ttl := t.Facts.TTL
+	if ttl <= 0 {
+		ttl = tlsaGuess
+	}
+	from := later(d.now, d.tlsaWait(w))
+	return from.Add(tlsaTTLs * ttl), fmt.Sprintf("waits for the TLSA records of %s to be published, and then to reach every cache", w.Name)
+}
+
+// tlsaWait is when DNS is asked again after failures.
+func (d *decision) tlsaWait(w WantedTLSA) time.Time {
+	tries := d.known.TLSA[w.Name].Tries
+	wait := tries.WaitsUntil(d.now)
+	if most := later(tries.Last, tries.Ended).Add(tlsaMost); most.Before(wait) {
+		return most
+	}
+	return wait
+}
+
+// tlsa looks at DNS, and has what differs there published.
+func (d *decision) tlsa() {
+	if d.known.Damage != "" {
+		return
+	}
+	next, publishes := d.waiting()
+	if !d.has && len(next) == 0 {
+		return // nothing is served, and nothing is about to be
+	}
+	for _, w := range d.want.TLSA {
+		step := d.tlsaStep(w, next)
+		if step.Kind == KindLookTLSA && publishes {
+			d.addFirst(step)
+		} else {
+			d.add(step)
+		}
+	}
+}
+
+// waiting are the versions that are about to be published: by a step, with other
+// key types, or after the switch of keys.
+func (d *decision) waiting() (next []string, publishes bool) {
+	for _, s := range d.own() {
+		if s.Kind == KindPublish {
+			next, publishes = append(next, s.Version), true
+		}
+	}
+	if v, waits := d.ready(); waits && !publishes {
+		next = append(next, v.ID)
+	}
+	if v := d.rolled(); d.keys.Rolling != nil && v.ID != d.known.Published && !slices.Contains(next, v.ID) {
+		next = append(next, v.ID)
+	}
+	return next, publishes
+}
+
+// awaitTLSA puts the switch of keys off until the records of what it will have
+// published have reached every cache. Certificates that are not there yet have
+// nobody to shut out.
+func (d *decision) awaitTLSA(s *Step) {
+	v := d.rolled()
+	if !d.has || v.ID == d.known.Published {
+		return
+	}
+	for _, w := range d.want.TLSA {
+		if at, words := d.tlsaGate(w, v.ID); at.After(d.now) {
+			s.At = later(s.At, at)
+			s.Reason.Words += "; " + words
+		}
+	}
+}
+
+// tlsaStep is what has to be done about a name.
+func (d *decision) tlsaStep(w WantedTLSA, next []string) Step {
+	facts, tries := d.known.TLSA[w.Name].Facts, d.known.TLSA[w.Name].Tries
+	t, made := d.tlsaOf(w, next)
+	records, differs := t.Set()
+	sameTTL := w.TTL == 0 || len(records) == 0 || facts.TTL == w.TTL
+	step := Step{Kind: KindLookTLSA, Name: w.Name, Urgent: d.urgent}
+	switch {
+	case !made:
+		step.Reason = Reason{ReasonTLSA, "the records of a version are not made yet"}
+		return step
+	case facts.Seen.IsZero() || ahead(facts.Seen, d.now):
+		step.Reason = Reason{ReasonTLSA, "nobody has looked at DNS yet"}
+	case differs || !sameTTL:
+		step.Kind, step.Records = KindTLSA, records
+		step.Reason = Reason{ReasonTLSA, tlsaWords(facts.Published(), records)}
+	default:
+		step.At = facts.Seen.Add(tlsaEvery)
+		for _, id := range next {
+			// Once more before what waits for it is published.
+			if at, _ := d.tlsaGate(w, id); at.After(facts.Seen) && at.Before(step.At) {
+				step.At = at
+			}
+		}
+		step.Reason = Reason{ReasonRoutine, "DNS may have been changed by somebody else"}
+	}
+	if d.skipsBackoff(tries) && (tries.Count > 0 || step.Kind == KindTLSA) {
+		step.Asked = true
+	} else if wait := d.tlsaWait(w); wait.After(step.At) {
+		step.At = wait
+		step.Reason.Words += fmt.Sprintf("; waits after %s", failures(tries.Count))
+	}
+	return step
+}
+
+// tlsaWords says how a set is to change.
+func tlsaWords(now, records []string) string {
+	var words []string
+	if n := len(without(records, now)); n > 0 {
+		words = append(words, fmt.Sprintf("%d to add", n))
+	}
+	if n := len(without(now, records)); n > 0 {
+		words = append(words, fmt.Sprintf("%d to remove", n))
+	}
+	if len(words) == 0 {
+		return "their TTL is to change"
+	}
+	return "records differ from what is wanted: " + strings.Join(words, ", ")
+}
+
+// KeysAhead are the fingerprints of keys that are kept ready, or that a rollover
+// leads to: what will be served by them has its records in DNS before.
+func KeysAhead(w World, want WantedCert) []string {
+	if want.Keys == "" {
+		return nil
+	}
+	known := w.Known.KeysOf(want.Keys)
+	var all []string
+	for _, keyType := range want.KeyTypes {
+		if next := known.Keys[keyType].Next; next.Usable() {
+			all = append(all, next.SHA256)
+		}
+		if known.Rolling != nil && known.Rolling.Keys[keyType] != "" {
+			all = append(all, known.Rolling.Keys[keyType])
+		}
+	}
+	all = slices.DeleteFunc(all, func(key string) bool {
+		_, banned := w.Known.Banned[key]
+		return banned
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// tlsa tells of records that cannot be looked at, changed or made.
+func (d *diagnosis) tlsa() {
+	dec := decision{now: d.now, world: d.world}
+	dec.take(d.want)
+	for _, w := range d.want.TLSA {
+		known := d.known.TLSA[w.Name]
+		if tries := known.Tries; tries.Count > 0 && tries.Fault != nil {
+			words := tries.Fault.Words
+			if _, waits := dec.ready(); waits {
+				words += "; a new certificate waits for it"
+			}
+			d.add(tries.Fault.Code, "", words, tries.Fault.Detail, tries.Fault.At)
+		}
+		if !dec.has {
+			continue
+		}
+		t, made := dec.tlsaOf(w, nil)
+		if records, _ := t.Set(); made && len(records) == 0 {
+			d.add(CodeTLSANone, "", fmt.Sprintf("no TLSA records of %s can be made that fit every certificate served there", w.Name), nil, time.Time{})
+		}
+	}
+}
