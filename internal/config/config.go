@@ -92,6 +92,7 @@ type Issuer struct {
 	Profile        string // for certificates that name none
 	PreferredChain string // common name of the root to prefer among alternate chains
 	EAB            *EAB   // nil without external account binding
+	AccountKeyFile string // key of an account of another client, taken over where none was ever stored; "" is none
 	NamesPerOrder  int    // of names that are kept proven without a certificate
 	Staging        string // name of the issuer to rehearse with; "" where there is none
 }

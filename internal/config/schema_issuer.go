@@ -73,6 +73,7 @@ func issuer() shape[Issuer] {
 		fieldOr("names_per_order", whole("a number of names", 1, 1000), func(i *Issuer) *int { return &i.NamesPerOrder }, namesPerOrder, about{
 			doc: "How many of the `authorizations` share an order at most.",
 		}),
+		accountKeyFile(),
 		field("staging", wordsOf("the name of an issuer", "letsencrypt-staging"), func(i *Issuer) *string { return &i.Staging }, about{
 			doc: "Name of the issuer that `--dry-run` asks instead.", standard: "`letsencrypt-staging` for `letsencrypt`", example: "letsencrypt-staging", off: true,
 		}),
@@ -185,4 +186,10 @@ func checkEnv(s string) (wrong, hint string) {
 		return "this is not the name of an environment variable", "name the variable here, not its value"
 	}
 	return "", ""
+}
+
+func accountKeyFile() key[Issuer] {
+	return field("account_key_file", absolute("/var/local/acmebot/client_key.json"), func(i *Issuer) *string { return &i.AccountKeyFile }, about{
+		doc: "Private key of an account that another client registered, in PEM or JSON. It is taken over where no account at this CA was stored before; a file that is missing is passed over.", example: "/var/local/acmebot/client_key.json", off: true,
+	})
 }

@@ -118,7 +118,10 @@ func (e *Engine) accountRecord(ctx context.Context, p *parts, id string) (store.
 	case !errors.Is(err, store.ErrNotFound):
 		return store.Account{}, err
 	}
-	key, err := keys.Generate(accountKeyType)
+	key, err := e.foundKey(ctx, p.issuers[id].config)
+	if key == nil && err == nil {
+		key, err = keys.Generate(accountKeyType)
+	}
 	if err != nil {
 		return store.Account{}, err
 	}

@@ -231,6 +231,15 @@ func (s *Store) ArchiveAccount(ctx context.Context, issuer, words string) error 
 	return nil
 }
 
+// HadAccount reports whether an account at an issuer was put aside.
+func (s *Store) HadAccount(ctx context.Context, issuer string) (bool, error) {
+	names, err := s.backend.Keys(ctx, keyOf(accountsArchive, issuer))
+	if err != nil {
+		return false, fmt.Errorf("look for former accounts at %s: %w", issuer, err)
+	}
+	return len(names) > 0, nil
+}
+
 // Accounts returns the live accounts by issuer. One that cannot be read is
 // part of the error; the others are returned beside it.
 func (s *Store) Accounts(ctx context.Context) (map[string]Account, error) {

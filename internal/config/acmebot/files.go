@@ -11,7 +11,7 @@ import (
 // The parts of files, in Certkeep's words.
 const (
 	partKey      = "key"
-	partNext     = "next-key"
+	partNext     = "backup-key"
 	partPrevious = "previous-key"
 	partLeaf     = "certificate"
 	partChain    = "chain"
@@ -57,9 +57,12 @@ func (t *translator) fields(name, kind string) map[string]string {
 
 // filesTo lists the files of some kinds for the key types given.
 func (t *translator) filesTo(to object, kinds []kindOfFile, name string, k *privateKey, types, extra []string) {
-	list := &Value{Kind: List, At: to.s.place()}
+	list := &Value{Kind: List}
 	for _, f := range kinds {
 		folder := t.dirs.option(f.key)
+		if list.At == (Place{}) {
+			list.At = folder.source().place()
+		}
 		if folder.given() && folder.text(f.folder) == "" && f.always {
 			t.fail(folder.Origin, "this folder cannot be turned off", "name a folder, or remove the key")
 			continue

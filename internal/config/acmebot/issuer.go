@@ -58,9 +58,11 @@ func (t *translator) issuer(out object) {
 	if o := t.settings.option("max_domains_per_order"); o.number(standardOrder) != standardOrder {
 		entry.set("names_per_order", o.source().number(max(1, o.number(standardOrder))))
 	}
-	if len(entry.v.Pairs) > 0 {
-		out.child("issuers", s).set(known, entry.v)
+	resource := t.dirs.option("resource")
+	if folder := resource.text(standardFolder); folder != "" {
+		entry.set("account_key_file", resource.source().text(t.absolute(folder)+"/client_key.json"))
 	}
+	out.child("issuers", s).set(known, entry.v)
 	defaults.set("issuer", s.texts(known))
 }
 
