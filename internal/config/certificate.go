@@ -89,6 +89,8 @@ type File struct {
 	Mode    fs.FileMode
 	Target  string    // files of one target are switched together
 	KeyType keys.Type // whose pair it holds
+	Plain   bool      // KeyType was left out and is the certificate's first
+	Pattern string    // Path with its {key_type}, where one file stands for each key type, else ""
 
 	Password SecretRef // of a key store
 }

@@ -60,8 +60,10 @@ func expand(c *Certificate, f File) []File {
 	case f.KeyType != "":
 		types = types[:0:0]
 		types = append(types, f.KeyType)
-	case !strings.Contains(f.Path, keyTypeMark) && len(types) > 0:
-		types = types[:1]
+	case strings.Contains(f.Path, keyTypeMark):
+		f.Pattern = f.Path
+	case len(types) > 0:
+		f.Plain, types = true, types[:1]
 	}
 	var files []File
 	for _, t := range types {
@@ -71,6 +73,26 @@ func expand(c *Certificate, f File) []File {
 		files = append(files, one)
 	}
 	return files
+}
+
+// written are files as the config lists them: before expand.
+func written(files []File) []File {
+	if files == nil {
+		return nil
+	}
+	list := make([]File, 0, len(files))
+	for _, f := range files {
+		switch {
+		case f.Pattern != "":
+			f.Path, f.Pattern, f.KeyType = f.Pattern, "", ""
+		case f.Plain:
+			f.Plain, f.KeyType = false, ""
+		}
+		if !slices.ContainsFunc(list, func(g File) bool { return g.Path == f.Path }) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // standardMode lets nobody but owner and group read a private key.

@@ -91,6 +91,7 @@ func certificate() shape[Certificate] {
 	s.such = "{names: [example.com, www.example.com]}"
 	show := s.show
 	s.show = func(c Certificate) *node {
+		c.Files = written(c.Files)
 		n := show(c)
 		n.pairs = slices.DeleteFunc(n.pairs, func(p pair) bool { return hiddenIn(c, p.key) })
 		return n

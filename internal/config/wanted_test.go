@@ -147,7 +147,7 @@ certificates:
   none: {names: [c.example], files: []}
 `)
 	file := func(path, target, owner, group string, mode uint32, parts ...Part) File {
-		return File{Path: path, Content: parts, Owner: owner, Group: group, Mode: modeOf(mode), Target: target, KeyType: "ecdsa-p256"}
+		return File{Path: path, Content: parts, Owner: owner, Group: group, Mode: modeOf(mode), Target: target, KeyType: "ecdsa-p256", Plain: true}
 	}
 	for name, want := range map[string][]Target{
 		"files": {

@@ -107,6 +107,15 @@ func (c Content) pair(keyType string) (Pair, bool) {
 	return c.Pairs[i], true
 }
 
+// keyTypes are those of its pairs, in their order.
+func (c Content) keyTypes() []string {
+	var has []string
+	for _, p := range c.Pairs {
+		has = append(has, p.KeyType)
+	}
+	return has
+}
+
 // keyless returns a pair whose private key is held elsewhere, or none.
 func (c Content) keyless() Pair {
 	i := slices.IndexFunc(c.Pairs, func(p Pair) bool { return p.Key == nil })

@@ -105,6 +105,7 @@ func pemOf(cert *x509.Certificate) []byte {
 
 const (
 	p256 = string(keys.ECDSAP256)
+	p384 = string(keys.ECDSAP384)
 	rsa2 = string(keys.RSA2048)
 )
 

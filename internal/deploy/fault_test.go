@@ -318,3 +318,43 @@ func (d *fullDisk) Create(path string, data []byte, a durable.Attr) error {
 	}
 	return d.Disk.Create(path, data, a)
 }
+
+// What somebody altered is replaced: whatever goes wrong meanwhile, readers
+// meet what he left, or all of it right, and nothing of ours is gone.
+func TestEveryFaultWhileAlteredIsReplaced(t *testing.T) {
+	c := newCA(t, "ca").content(t, "v1", "a.test")
+	for _, shape := range kinds() {
+		t.Run(shape, func(t *testing.T) {
+			paths := func(s scene) []string {
+				files, err := s.target.Paths()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return files
+			}
+			prepare := func(t *testing.T, s scene) {
+				mustPut(t, s.deployer(), s.target, c)
+				if err := os.Remove(paths(s)[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			act := func(t *testing.T, s scene) { put(t, s.deployer(), s.target, c) }
+			sweep(t, shape, prepare, act, func(t *testing.T, s scene, f faultfs.Fault) {
+				for _, path := range paths(s)[1:] {
+					if !stands(path) {
+						t.Errorf("%s is gone", path)
+					}
+				}
+				if stands(paths(s)[0]) != shows(t, s.target, c) {
+					t.Error("readers meet a mixture")
+				}
+				d, _ := s.restarted(t)
+				mustPut(t, d, s.target, c)
+				if !shows(t, s.target, c) {
+					t.Error("the next attempt does not put it right")
+				}
+				noTemps(t, s.dir)
+			})
+		})
+	}
+}

@@ -54,7 +54,7 @@ type File struct {
 	Mode    fs.FileMode // 0: 0600 with a key in it (0640 with a group), else 0644
 	Owner   string
 	Group   string
-	KeyType string // whose pair; "" is the first key type
+	KeyType string // whose pair, where there is one; "" is the first key type that there is
 	// Password is that of a key store (PKCS#12, JKS).
 	Password Password
 }
@@ -231,11 +231,14 @@ func (t Target) own(keyTypes []string) ([]slot, error) {
 		if err := f.checkParts(); err != nil {
 			return nil, err
 		}
-		types := []string{f.KeyType}
+		var types []string
 		switch {
-		case f.KeyType == "" && strings.Contains(f.Path, keyTypeField):
+		case slices.Contains(keyTypes, f.KeyType):
+			types = []string{f.KeyType}
+		case f.KeyType != "": // there is no such pair now
+		case strings.Contains(f.Path, keyTypeField):
 			types = keyTypes
-		case f.KeyType == "":
+		default:
 			types = keyTypes[:1]
 		}
 		for _, keyType := range types {
@@ -250,7 +253,7 @@ func (t Target) own(keyTypes []string) ([]slot, error) {
 		}
 	}
 	if len(slots) == 0 {
-		return nil, fmt.Errorf("target %s of %s has no files", t.Name, t.Cert)
+		return nil, fmt.Errorf("target %s of %s has no file for a key of type %s", t.Name, t.Cert, strings.Join(keyTypes, ", "))
 	}
 	return slots, nil
 }

@@ -104,7 +104,7 @@ func Render(t Target, c Content) (Image, error) {
 		return Image{}, err
 	}
 	t = t.filled(c)
-	s, err := t.shape(t.present(c))
+	s, err := t.shape(t.KeyTypes)
 	if err != nil {
 		return Image{}, err
 	}
@@ -127,26 +127,26 @@ func Render(t Target, c Content) (Image, error) {
 	return image, nil
 }
 
-// filled is the target with what it leaves to c: its key types, and that its
-// private key is held elsewhere.
+// filled is the target as c fills it: with the key types that it shows then,
+// and that its private key is held elsewhere.
 func (t Target) filled(c Content) Target {
 	if leaf, err := chain.Parse(c.keyless().Leaf); err == nil && t.Public == nil {
 		t.Public = leaf.Leaf().PublicKey
 	}
-	if len(t.KeyTypes) == 0 {
-		for _, p := range c.Pairs {
-			t.KeyTypes = append(t.KeyTypes, p.KeyType)
-		}
-	}
+	t.KeyTypes = t.Serving(c.keyTypes())
 	return t
 }
 
-// present are the key types of the target that c has, in their order.
-func (t Target) present(c Content) []string {
-	return slices.DeleteFunc(slices.Clone(t.KeyTypes), func(keyType string) bool {
-		_, ok := c.pair(keyType)
-		return !ok
-	})
+// Serving are the key types of which the target has files while what is
+// installed has some: those that it wants, in its order. Where none of them is
+// wanted, as until the first certificate of another kind of key, or after the
+// restore of an older one, it is all that there is: see plan.Version.Serving.
+func (t Target) Serving(has []string) []string {
+	wanted := slices.DeleteFunc(slices.Clone(t.KeyTypes), func(keyType string) bool { return !slices.Contains(has, keyType) })
+	if len(wanted) == 0 {
+		return has
+	}
+	return wanted
 }
 
 // Facts are the files of the image as they are remembered.

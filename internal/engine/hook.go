@@ -109,6 +109,9 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 	}
 	if t, err := w.target(target); target != "" && err == nil {
 		p.Services, p.Lineage = w.wantedTarget(target).Services, t.Lineage()
+		if v, ok := w.known.Version(w.known.Published); ok {
+			t.KeyTypes = t.Serving(v.KeyTypes())
+		}
 		if files, err := t.HookFiles(); err == nil {
 			p.Files = files
 		}

@@ -164,18 +164,13 @@ func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target
 		target.KeyTypes = append(target.KeyTypes, string(k))
 	}
 	for _, f := range t.Files {
-		file := deploy.File{Path: f.Path, Mode: f.Mode, Owner: f.Owner, Group: f.Group, KeyType: string(f.KeyType)}
-		for _, part := range f.Content {
-			file.Content = append(file.Content, deploy.Part(part))
+		file, err := fileOf(f)
+		if err != nil {
+			return target, err
 		}
-		if !f.Password.IsZero() {
-			password, err := f.Password.Read()
-			if err != nil {
-				return target, &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, fmt.Sprintf("password of %s: %v", f.Path, err)), Err: err}
-			}
-			file.Password = deploy.Password(password)
+		if !slices.ContainsFunc(target.Files, func(g deploy.File) bool { return g.Path == file.Path }) {
+			target.Files = append(target.Files, file) // one stands for all key types
 		}
-		target.Files = append(target.Files, file)
 	}
 	for _, name := range cert.Services {
 		target.Services = append(target.Services, p.cfg.Services[name])
@@ -188,6 +183,29 @@ func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target
 		target.Public = csr.PublicKey
 	}
 	return target, nil
+}
+
+// fileOf maps a file of the config to deploy's. Of which key types there are
+// files depends on what is installed, so deploy says.
+func fileOf(f config.File) (deploy.File, error) {
+	file := deploy.File{Path: f.Path, Mode: f.Mode, Owner: f.Owner, Group: f.Group}
+	switch {
+	case f.Pattern != "":
+		file.Path = f.Pattern
+	case !f.Plain:
+		file.KeyType = string(f.KeyType)
+	}
+	for _, part := range f.Content {
+		file.Content = append(file.Content, deploy.Part(part))
+	}
+	if !f.Password.IsZero() {
+		password, err := f.Password.Read()
+		if err != nil {
+			return file, &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, fmt.Sprintf("password of %s: %v", f.Path, err)), Err: err}
+		}
+		file.Password = deploy.Password(password)
+	}
+	return file, nil
 }
 
 // wantedTarget is the plan's view of a target.

@@ -123,6 +123,15 @@ func (v Version) Pair(keyType string) (Pair, bool) {
 	return v.Pairs[i], true
 }
 
+// KeyTypes are those of its pairs, in their order.
+func (v Version) KeyTypes() []string {
+	types := make([]string, 0, len(v.Pairs))
+	for _, p := range v.Pairs {
+		types = append(types, p.KeyType)
+	}
+	return types
+}
+
 // Made is when the pair of a key type was issued or adopted.
 func (v Version) Made(keyType string) time.Time {
 	p, _ := v.Pair(keyType)

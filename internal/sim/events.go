@@ -205,25 +205,6 @@ func (w *world) known(e *engine.Engine, p *cert) (*plan.KnownCert, error) {
 	return all.Known.Cert(p.name), nil
 }
 
-// tamper is somebody who changes an installed file.
-func (w *world) tamper(dice *rand.Rand, at time.Time) []event {
-	p, remove := w.troubled(dice), dice.IntN(2) == 0
-	return []event{{at, func(*engine.Engine) {
-		path := w.chainFile(p)
-		if _, err := os.Stat(path); err != nil || !p.wanted {
-			return
-		}
-		w.note("somebody changes %s", path)
-		w.fault("file changed")
-		p.tampered.Store(true)
-		if remove {
-			w.must(os.Remove(path))
-		} else {
-			w.must(os.WriteFile(path, []byte("hello"), 0o644))
-		}
-	}}}
-}
-
 // must ends the history for what cannot go wrong.
 func (w *world) must(err error) {
 	if err != nil {

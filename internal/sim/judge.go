@@ -88,7 +88,6 @@ func (j *judge) changed(verb faultfs.Verb, path string) {
 	}
 	for _, p := range j.world.people {
 		if !p.spread && rest == p.name {
-			p.tampered.Store(false)
 			j.look(p)
 		}
 	}
@@ -101,7 +100,7 @@ func (j *judge) look(p *cert) {
 		return // as before
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, before := j.seen(p); before && !p.tampered.Load() {
+		if _, before := j.seen(p); before && !j.world.isSpoilt(p) {
 			j.breach("%s: its files are gone: %v", p.name, err)
 		}
 		return
@@ -111,7 +110,7 @@ func (j *judge) look(p *cert) {
 			j.forgetRead(p)
 			return
 		}
-		if !p.tampered.Load() {
+		if !j.world.isSpoilt(p) {
 			j.breach("%s: a reader sees what does not fit together: %v", p.name, err)
 		}
 		return
@@ -189,7 +188,7 @@ func (j *judge) powerLost() {
 		now, was := j.shown[p.name], j.before[p.name]
 		delete(j.read, p.name)
 		j.mu.Unlock()
-		if p.tampered.Load() || p.spread && !j.world.noJournal(p) {
+		if j.world.isSpoilt(p) || p.spread && !j.world.noJournal(p) {
 			continue
 		}
 		pair, err := j.load(p)

@@ -23,6 +23,10 @@ func (j *judge) settled(p *process) {
 		case k.Orders[c.keyType].URL != "":
 			j.breach("%s: an order is open at the end", c.name)
 		default:
+			j.forgetRead(c)
+			if _, err := j.load(c); err != nil {
+				j.breach("%s: its files at the end: %v", c.name, err)
+			}
 			for name, target := range k.Targets {
 				if target.Version != k.Published || target.State == plan.TargetPending || c.service && target.State != plan.TargetVerified || len(target.Hooks) > 0 {
 					j.breach("%s: target %s is %s with %s, published is %s, hooks %v", c.name, name, target.State, target.Version, k.Published, target.Hooks)

@@ -12,20 +12,20 @@ import (
 
 // cert is a certificate that the config asks for, or does not ask for now.
 type cert struct {
-	name     string
-	names    []string
-	profile  string
-	keyType  string
-	issuers  []string
-	proof    string // the kind of challenge that proves its names
-	spread   bool   // two files in two folders; else a folder switched at once
-	service  bool   // read by the web server, seen by a handshake
-	calm     bool   // nothing that goes wrong concerns it
-	wanted   bool
-	lost     atomic.Int32 // reasons why the CA does not get to its names
-	life     time.Duration
-	held     atomic.Int32 // holds of a version that a person restored, and the days after
-	tampered atomic.Bool  // somebody changed its files since the last installation
+	name    string
+	names   []string
+	profile string
+	keyType string
+	issuers []string
+	proof   string // the kind of challenge that proves its names
+	spread  bool   // two files in two folders; else a folder switched at once
+	service bool   // read by the web server, seen by a handshake
+	calm    bool   // nothing that goes wrong concerns it
+	wanted  bool
+	lost    atomic.Int32 // reasons why the CA does not get to its names
+	life    time.Duration
+	held    atomic.Int32 // holds of a version that a person restored, and the days after
+	spoilt  spoilt       // what somebody did to its files
 }
 
 // profiles are what every CA offers, and how long such certificates live.

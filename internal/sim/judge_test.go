@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/faultfs"
+	"github.com/certkeep/certkeep/internal/keys"
+)
+
+// TestJudgeForgivesWhatSomebodyDid: what somebody did to a file is forgiven
+// wherever readers get to it, be it that it could not be repaired yet or that
+// it was put back; the same done by nobody is not.
+func TestJudgeForgivesWhatSomebodyDid(t *testing.T) {
+	for _, remove := range []bool{true, false} {
+		p := &cert{name: "c0.test", names: []string{"c0.test"}, wanted: true}
+		w := &world{root: t.TempDir(), people: []*cert{p}, faults: map[string]int{}}
+		w.judge = newJudge(w)
+		link := filepath.Join(w.root, "out", p.name)
+		for _, version := range []string{"a", "b"} {
+			writePair(t, filepath.Join(w.root, version))
+		}
+		switched := func(version string) {
+			t.Helper()
+			_ = os.Remove(link) // there is none at first
+			if err := os.Symlink("../"+version, link); err != nil {
+				t.Fatal(err)
+			}
+			w.judge.changed(faultfs.Rename, link)
+		}
+		if err := os.Mkdir(filepath.Dir(link), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		switched("a")
+		w.spoil(p, remove)
+		w.judge.changed(faultfs.Rename, link) // it was refused
+		switched("b")
+		switched("a") // put back, as where a service would not take b
+		switched("b")
+		if len(w.judge.breaches) > 0 || w.isSpoilt(p) {
+			t.Errorf("breaches %q, spoilt %v", w.judge.breaches, w.isSpoilt(p))
+		}
+		if err := os.Remove(w.chainFile(p)); err != nil {
+			t.Fatal(err)
+		}
+		w.judge.look(p)
+		if len(w.judge.breaches) != 1 {
+			t.Errorf("a file is gone, and the breaches are %q", w.judge.breaches)
+		}
+	}
+}
+
+// writePair makes a folder with a key and a certificate.
+func writePair(t *testing.T, folder string) {
+	t.Helper()
+	key, err := keys.Generate(keys.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := keys.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := chain.SelfSigned(key, []string{"c0.test"}, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"privkey.pem": private, "fullchain.pem": leaf} {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
