@@ -139,7 +139,7 @@ func TestShapesAreDocumented(t *testing.T) {
 	}
 	for shape, v := range map[string]any{
 		"status": status.Overview{}, "plan": status.Forecast{}, "apply": outcome{}, "rehearsal": rehearsal{}, "history": histories{},
-		"versions": heldVersions{}, "accounts": accounts{}, "findings": findings{}, "version": build{}, "certificate": status.Certificate{},
+		"versions": heldVersions{}, "accounts": accounts{}, "findings": findings{}, "version": build{}, "dns record": dnsRecords{}, "dns test": dnsTests{}, "certificate": status.Certificate{},
 	} {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()

@@ -350,3 +350,22 @@ func (d *diagnosis) tlsa() {
 		}
 	}
 }
+
+// TLSARecords are the records that have to stand at a name now; ok is false
+// before they are known.
+func TLSARecords(now time.Time, w World, want WantedCert, name string) (records []string, ok bool) {
+	d := decision{now: now, world: w}
+	d.take(want)
+	i := slices.IndexFunc(want.TLSA, func(t WantedTLSA) bool { return t.Name == name })
+	if i < 0 || d.known.Damage != "" || d.known.Newer {
+		return nil, false
+	}
+	d.obtain()
+	next, _ := d.waiting()
+	t, made := d.tlsaOf(want.TLSA[i], next)
+	if len(t.Served)+len(t.Next) == 0 {
+		return nil, false
+	}
+	records, _ = t.Set()
+	return records, made
+}
