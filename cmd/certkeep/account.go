@@ -189,7 +189,7 @@ func (a *app) changeAccount(ctx context.Context, cfg *config.Config, q daemon.Ac
 		changed, err = state.client.Account(ctx, q)
 	} else {
 		var e *engine.Engine
-		if e, err = a.engine(ctx, cfg, state.store, nil); err == nil {
+		if e, err = a.engine(ctx, cfg, state.store, nil, nil); err == nil {
 			changed, err = daemon.ChangeAccount(ctx, e, q)
 		}
 	}

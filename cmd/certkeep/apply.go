@@ -22,7 +22,7 @@ func onlyParts() map[string][]plan.Kind {
 			plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune,
 			plan.KindKeys, plan.KindRoll, plan.KindSwitch,
 		},
-		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect},
+		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams},
 		"tlsa":    {plan.KindLookTLSA, plan.KindTLSA},
 		"verify":  {plan.KindVerify},
 	}

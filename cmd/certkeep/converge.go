@@ -111,7 +111,7 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 // convergeHere runs the engine in this process, which holds the state. It
 // returns the world as it is afterwards.
 func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Store, w wish, r *recorder) (plan.World, bool, error) {
-	e, err := a.engine(ctx, cfg, s, r.watch)
+	e, err := a.engine(ctx, cfg, s, w.names, r.watch)
 	if err != nil {
 		return plan.World{}, false, err
 	}
@@ -130,11 +130,13 @@ func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Sto
 	return report.World, report.Failed, err
 }
 
-// engine makes an engine on a state that this process holds.
-func (a *app) engine(ctx context.Context, cfg *config.Config, s *store.Store, watch func(engine.Progress)) (*engine.Engine, error) {
+// engine makes an engine on a state that this process holds, for the named
+// certificates or all.
+func (a *app) engine(ctx context.Context, cfg *config.Config, s *store.Store, names []string, watch func(engine.Progress)) (*engine.Engine, error) {
 	log := newCommandLog(a.ui, a.getenv, cfg.Log, a.verbose, a.quiet).logger()
 	e := engine.New(engine.Options{
-		Store: s, Disk: durable.OS{}, Log: log, UserAgent: userAgent(), AgreeTerms: a.agreeTerms(ctx), Watch: watch,
+		Store: s, Disk: durable.OS{}, Log: log, UserAgent: userAgent(), AgreeTerms: a.agreeTerms(ctx),
+		Passphrase: a.passphrases(cfg, names).get, Watch: watch,
 	})
 	if err := e.Configure(cfg); err != nil {
 		return nil, fmt.Errorf("take over the config: %w", err)
@@ -290,6 +292,7 @@ func doneTo(cert string, steps []doneStep) string {
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
 		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindAuthorize: "authorised",
 		plan.KindTLSA: "TLSA records published",
+		plan.KindParams: "parameters found",
 	}
 	var words []string // each where it was done last
 	for _, s := range steps {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/daemon"
 	"github.com/certkeep/certkeep/internal/durable"
 )
@@ -32,6 +34,9 @@ func (a *app) runCommand() *cobra.Command {
 			return daemon.Run(cmd.Context(), daemon.Options{
 				Load: a.loadQuietly, Disk: durable.OS{}, Log: log.logger(), Relog: log.configure,
 				UserAgent: userAgent(), Signals: signals, ReadyFD: fd,
+				Passphrase: func(cfg *config.Config) func(context.Context, string, string) ([]byte, error) {
+					return a.passphrases(cfg, nil).get
+				},
 			})
 		},
 	}

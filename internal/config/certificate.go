@@ -25,6 +25,11 @@ type Settings struct {
 	Layout     string
 	Owner      string // of installed files; "" is the running user
 	Group      string // of installed files; with a group, keys are 0640
+	Files      []File // instead of a layout; nil where the layout counts
+	Root       Root
+	DHParams   DHParams
+	ECParams   []string // names of curves, for the part ec-params
+	Passphrase Passphrase
 
 	ReloadZones []string // made anew after an installation, by an entry of `dns` that is a zonefile
 }
@@ -40,9 +45,10 @@ type Certificate struct {
 	Key             string // name of the Config.Keys that it is on; "" where it has keys of its own
 	CSR             *CSR   // nil where Certkeep makes keys and requests itself
 	Challenges      []Rule // looked at before Config.Challenges
-	Files           []File // instead of a layout; nil where the layout counts
 	TLSA            []TLSA
 	Settings
+
+	spread []File // of a layout that puts its files into several folders
 }
 
 // CSR is a signing request that the administrator made. The files are read by
@@ -61,6 +67,7 @@ const (
 	LayoutCertbot  = "certbot"  // PATH/live/NAME/ with the same four
 	LayoutNixOS    = "nixos"    // PATH/NAME/{key,cert,chain,fullchain,full}.pem
 	LayoutHAProxy  = "haproxy"  // PATH/NAME.pem, everything in one
+	LayoutAcmebot  = "acmebot"  // PATH/private/NAME.rsa.key, PATH/certs/NAME.rsa.pem, …; see acmebotFiles
 )
 
 // Part is what a file is made of.
@@ -72,6 +79,9 @@ const (
 	PartCertificate Part = "certificate" // the leaf alone
 	PartChain       Part = "chain"       // all but the leaf
 	PartFullchain   Part = "fullchain"   // the leaf, then the chain
+	PartRoot        Part = "root"        // what the chain leads to
+	PartDHParams    Part = "dh-params"   // Settings.DHParams
+	PartECParams    Part = "ec-params"   // Settings.ECParams
 
 	PartPKCS12         Part = "pkcs12"          // key and fullchain under a password
 	PartPKCS12Legacy   Part = "pkcs12-legacy"   // the same for old programs
@@ -90,7 +100,7 @@ type File struct {
 	Target  string    // files of one target are switched together
 	KeyType keys.Type // whose pair it holds
 	Plain   bool      // KeyType was left out and is the certificate's first
-	Pattern string    // Path with its {key_type}, where one file stands for each key type, else ""
+	Pattern string    // Path with its {key_type} and {suffix}, where one file stands for each key type, else ""
 
 	Password SecretRef // of a key store
 }
@@ -123,11 +133,15 @@ type Target struct {
 // order in which the configuration names them first. A certificate with an
 // empty list of files has none: it is only kept in the store.
 func (c *Certificate) Targets() []Target {
-	if c.Files == nil {
+	files := c.Files
+	if files == nil && c.Layout == LayoutAcmebot {
+		files = c.spread
+	}
+	if files == nil {
 		return []Target{{Name: DefaultTarget, Layout: c.Layout, Path: c.Path, Owner: c.Owner, Group: c.Group}}
 	}
 	var targets []Target
-	for _, f := range c.Files {
+	for _, f := range files {
 		i := slices.IndexFunc(targets, func(t Target) bool { return t.Name == f.Target })
 		if i < 0 {
 			i = len(targets)

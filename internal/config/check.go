@@ -50,6 +50,16 @@ func (c *Config) Check() Errors {
 		if cert.CSR != nil {
 			k.readable("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
 		}
+		if cert.Passphrase.Secret.File != "" {
+			if _, err := cert.Passphrase.Read(); err != nil {
+				k.add("certificates."+cert.Name+".passphrase", err.Error())
+			}
+		}
+		for _, t := range cert.KeyTypes {
+			if cert.holds(PartRoot) {
+				k.readable("certificates."+cert.Name+".root_file", c.RootFile(&cert, t))
+			}
+		}
 		for _, f := range cert.Files {
 			k.password("certificates."+cert.Name+".files", f)
 		}

@@ -44,6 +44,7 @@ type Config struct {
 	Hooks        map[string]Hook            // by event
 	Keep         Keep
 	Keys         map[string]Keys // that certificates share
+	Suffixes     Suffixes        // of {suffix} in paths
 	Defaults     Settings
 	Certificates []Certificate // by name
 

@@ -24,10 +24,10 @@ func TestDefaults(t *testing.T) {
 		}
 		want := &Config{
 			State: "/var/lib/certkeep", Concurrency: 20, WaitRandom: Wait{Least: 5 * time.Minute, Most: time.Hour}, Issue: true, Solve: true, Listen: Listen{HTTP: ":80"}, Log: Log{Level: "info", Format: "auto"},
-			Keep: Keep{Versions: 3, Archive: 365 * 24 * time.Hour, Events: 256},
+			Keep: Keep{Versions: 3, Archive: 365 * 24 * time.Hour, Events: 256}, Suffixes: Suffixes{RSA: ".rsa", ECDSA: ".ecdsa"},
 			Defaults: Settings{
 				Issuers: []string{"letsencrypt"}, KeyTypes: standardSettings().KeyTypes, Renew: plan.RenewPolicy{ARI: true},
-				Warn: plan.Span{Percent: 10}, Path: "/etc/ssl/certkeep", Layout: "standard",
+				Warn: plan.Span{Percent: 10}, Layout: "standard",
 			},
 		}
 		if !reflect.DeepEqual(got, want) {

@@ -33,11 +33,31 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 			d.put(string(part))
 		}
 	}
+	d.beside(cert, t)
 	d.count(len(cert.Services))
 	for _, name := range cert.Services {
 		d.service(c.Services[name])
 	}
 	return d.sum()
+}
+
+// beside covers what files hold that is no key and no certificate, and the
+// protection of keys. Where they hold none of it, it changes nothing.
+func (d *digester) beside(cert *Certificate, t Target) {
+	if t.holds(PartRoot) {
+		d.put("root", cert.Root.File, strconv.FormatBool(cert.Root.None))
+	}
+	if t.holds(PartDHParams) {
+		d.put("dh", strconv.Itoa(cert.DHParams.Group), strconv.Itoa(cert.DHParams.Own))
+	}
+	if t.holds(PartECParams) {
+		d.put("ec")
+		d.count(len(cert.ECParams))
+		d.put(cert.ECParams...)
+	}
+	if p := cert.Passphrase; p.On() {
+		d.put("passphrase", p.Secret.String(), p.Ask, string(p.KDF))
+	}
 }
 
 // proof names all that shapes how the names of a certificate are proven. A new

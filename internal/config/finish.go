@@ -71,7 +71,9 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 	}
 	finishKey(r, n, c)
 	finishCommonName(r, n, c)
+	finishPassphrase(r, n, c)
 	finishFiles(r, n, c)
+	checkUnused(r, n, c)
 	if c.Verify == nil {
 		c.Verify = endpointsOf(r.cfg, c.Services)
 	}

@@ -11,45 +11,65 @@ import (
 	"github.com/certkeep/certkeep/internal/keys"
 )
 
-// keyTypeMark in a path stands for the kind of key.
-const keyTypeMark = "{key_type}"
-
 // finishFiles fills in what files leave out, and notes what is written where.
+// A certificate that names a layout has no use for the files of `defaults`.
 func finishFiles(r *reader, n *node, c *Certificate) {
-	if !n.has("files") {
+	if !n.has("files") && (n.has("layout") || n.has("path")) {
 		c.Files = nil
-		checkLayout(r, n, c)
-		r.certs.claims = append(r.certs.claims, layoutClaim(r, c))
+	}
+	if c.Path == "" {
+		c.Path = standardPath(c.Layout)
+	}
+	if c.Files == nil {
+		finishLayout(r, n, c)
 		return
 	}
-	for _, k := range []string{"layout", "path"} {
-		if n.has(k) {
-			r.out.add(n.get(k).at, fmt.Sprintf("certificate %q has both %s and files", c.Name, k), "files are instead of a layout")
+	places := make([]place, len(c.Files))
+	for i := range places {
+		places[i] = r.certs.at
+	}
+	if n.has("files") {
+		places = filePlaces(n.get("files").value, len(c.Files))
+		for _, k := range []string{"layout", "path"} {
+			if n.has(k) {
+				r.out.add(n.get(k).at, fmt.Sprintf("certificate %q has both %s and files", c.Name, k), "files are instead of a layout")
+			}
 		}
 	}
-	given := n.get("files").value
-	complete := given.kind == list && len(c.Files) == len(given.items)
-	files := make([]File, 0, len(c.Files))
-	for i, f := range c.Files {
-		if !f.Password.IsZero() {
-			r.mark("certificates."+c.Name+".files", given)
-		}
-		at := given.at
-		if complete {
-			at = given.items[i].at
-		}
-		for _, one := range expand(c, f) {
-			checkFile(r, at, c, one)
-			files = append(files, one)
-			r.certs.claims = append(r.certs.claims, claim{path: one.Path, cert: len(r.certs.certs) - 1, at: at})
-		}
-	}
-	c.Files = files
+	c.Files = claimFiles(r, n, c, c.Files, places)
 }
 
-// expand fills in what a file leaves out; {key_type} makes one of it for
-// every kind of key.
-func expand(c *Certificate, f File) []File {
+// filePlaces is where each file of a list stands.
+func filePlaces(given *node, size int) []place {
+	places := make([]place, size)
+	for i := range places {
+		places[i] = given.at
+		if given.kind == list && size == len(given.items) {
+			places[i] = given.items[i].at
+		}
+	}
+	return places
+}
+
+// claimFiles expands files, and notes what they write.
+func claimFiles(r *reader, n *node, c *Certificate, files []File, places []place) []File {
+	all := make([]File, 0, len(files))
+	for i, f := range files {
+		if !f.Password.IsZero() && n.has("files") {
+			r.mark("certificates."+c.Name+".files", n.get("files").value)
+		}
+		for _, one := range expand(r.cfg, c, f) {
+			checkFile(r, places[i], c, one)
+			all = append(all, one)
+			r.certs.claims = append(r.certs.claims, claim{path: one.Path, cert: len(r.certs.certs) - 1, at: places[i]})
+		}
+	}
+	return all
+}
+
+// expand fills in what a file leaves out; {key_type} and {suffix} make one of
+// it for every kind of key.
+func expand(cfg *Config, c *Certificate, f File) []File {
 	f.Owner, f.Group = cmp.Or(f.Owner, c.Owner), cmp.Or(f.Group, c.Group)
 	f.Target = cmp.Or(f.Target, DefaultTarget)
 	if f.Mode == 0 {
@@ -60,8 +80,8 @@ func expand(c *Certificate, f File) []File {
 	case f.KeyType != "":
 		types = types[:0:0]
 		types = append(types, f.KeyType)
-	case strings.Contains(f.Path, keyTypeMark):
-		f.Pattern = f.Path
+	case eachKeyType(f.Path):
+		f.Pattern = withName(f.Path, c.Name)
 	case len(types) > 0:
 		f.Plain, types = true, types[:1]
 	}
@@ -69,7 +89,7 @@ func expand(c *Certificate, f File) []File {
 	for _, t := range types {
 		one := f
 		one.KeyType = t
-		one.Path = strings.ReplaceAll(f.Path, keyTypeMark, string(t))
+		one.Path = cfg.pattern(f.Path, c.Name, t)
 		files = append(files, one)
 	}
 	return files
@@ -119,6 +139,7 @@ func checkFile(r *reader, at place, c *Certificate, f File) {
 	if f.holdsKey() && c.CSR != nil && c.CSR.KeyFile == "" {
 		r.out.add(at, fmt.Sprintf("%s is to hold the private key, which the csr does not name", f.Path), "add key_file to the csr")
 	}
+	checkParams(r, at, c, f)
 	if !slices.Contains(c.KeyTypes, f.KeyType) {
 		r.out.add(at, fmt.Sprintf("%s is to hold the %s certificate, which is not among the key_types", f.Path, f.KeyType), hintAmong(string(f.KeyType), keyTypeNames(c.KeyTypes)))
 	}
@@ -144,11 +165,29 @@ func checkBinary(r *reader, n *node, f *File) {
 	}
 }
 
-// checkLayout looks at a layout together with a signing request.
-func checkLayout(r *reader, n *node, c *Certificate) {
+// standardPath is where a layout puts its files.
+func standardPath(layout string) string {
+	if layout == LayoutAcmebot {
+		return "/etc/ssl"
+	}
+	return "/etc/ssl/certkeep"
+}
+
+// finishLayout notes what the certificate's layout writes.
+func finishLayout(r *reader, n *node, c *Certificate) {
 	if c.Layout == LayoutHAProxy && c.CSR != nil && c.CSR.KeyFile == "" {
 		r.out.add(n.placeOf("csr"), "the layout haproxy holds the private key, which the csr does not name", "add key_file to the csr")
 	}
+	if c.Layout != LayoutAcmebot {
+		r.certs.claims = append(r.certs.claims, layoutClaim(r, c))
+		return
+	}
+	files := acmebotFiles(c)
+	places := make([]place, len(files))
+	for i := range places {
+		places[i] = r.certs.at
+	}
+	c.spread = claimFiles(r, n, c, files, places)
 }
 
 // claim is a path that a certificate writes, or a folder that it fills.

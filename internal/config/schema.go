@@ -56,10 +56,9 @@ func schema() shape[Config] {
 		field("services", services(), serviceMap, about{
 			doc: "Programs that read certificates, by names of your choice.",
 		}),
-		field("hooks", hooks(), func(c *Config) *map[string]Hook { return &c.Hooks }, about{
-			doc: "Programs that are run at events, by the event's name. They get JSON on stdin. One that fails is run again until it succeeds.",
-		}),
+		hooksKey(),
 		field("keep", keep(), func(c *Config) *Keep { return &c.Keep }, about{doc: "How much of the past is kept."}),
+		suffixKey(),
 		field("defaults", defaults(), func(c *Config) *Settings { return &c.Defaults }, about{
 			doc: "Settings of all certificates that do not say otherwise.",
 		}),

@@ -2,12 +2,8 @@ package config
 
 import (
 	"fmt"
-	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/certkeep/certkeep/internal/keys"
 )
 
 // certificates are the certificates that are wanted. They are kept sorted by
@@ -72,9 +68,6 @@ func certificate() shape[Certificate] {
 	all = append(all,
 		field("challenges", ruleList(), func(c *Certificate) *[]Rule { return &c.Challenges }, about{
 			doc: "Rules for this certificate alone, looked at before the general ones.", example: "[{http-01: {webroot: /var/www/html}}]", off: true,
-		}),
-		field("files", listOf(file(), "a list of files", `[{path: /etc/postfix/tls.pem, content: [key, fullchain]}]`), func(c *Certificate) *[]File { return &c.Files }, about{
-			doc: "Files to write instead of a layout. An empty list writes none.", standard: "as the layout says", off: true,
 		}),
 		field("tlsa", filled(listOf(tlsa(), "a list of TLSA records", "[{name: _25._tcp.smtp.example.com}]")), func(c *Certificate) *[]TLSA { return &c.TLSA }, about{
 			doc: "TLSA records (DANE) to keep in DNS beside the certificate. A new key is not used before every cache has its record.", off: true,
@@ -176,75 +169,4 @@ func csr() shape[CSR] {
 		}
 		r.mark("certificates."+r.certs.name()+".csr", n)
 	})
-}
-
-func file() shape[File] {
-	parts := oneOf("part", fileParts()...)
-	return object("file", "A file that is written.", []key[File]{
-		field("path", checked("an absolute path", "/etc/postfix/tls.pem", checkFilePath), func(f *File) *string { return &f.Path }, about{
-			doc: "Where. `{key_type}` stands for the kind of key, and writes a file for each. Required.", example: "/etc/postfix/tls.pem",
-		}),
-		field("content", either("a part or a list of parts", "fullchain",
-			single(parts), filled(listOf(parts, "a list of parts", "[key, fullchain]"))), func(f *File) *[]Part { return &f.Content }, about{
-			doc: "What, in this order: `key`, `certificate` (the leaf alone), `chain` (all but the leaf), `fullchain` (both). Or one by itself: `pkcs12` or `jks` (all of it, under a password), `pkcs12-legacy` (for programs that know old encryption only), `der-key`, `der-certificate`. Required.", example: "[key, fullchain]",
-		}),
-		field("password_file", checked("an absolute path", "/etc/certkeep/app.password", checkSecretFile), func(f *File) *string { return &f.Password.File }, about{
-			doc: "File that holds the password of a key store. A changed password counts from the next installation on.", example: "/etc/certkeep/app.password", off: true,
-		}),
-		field("password_env", checked("the name of an environment variable", "APP_PASSWORD", checkEnv), func(f *File) *string { return &f.Password.Env }, about{
-			doc: "Environment variable that holds it.", example: "APP_PASSWORD", off: true,
-		}),
-		field("password_credential", identifier("credential", "app"), func(f *File) *string { return &f.Password.Credential }, about{
-			doc: "systemd credential (LoadCredential=) that holds it.", example: "app-password", off: true,
-		}),
-		field("owner", userName(), func(f *File) *string { return &f.Owner }, about{doc: "Owner.", standard: "the certificate's", example: "root", off: true}),
-		field("group", userName(), func(f *File) *string { return &f.Group }, about{doc: "Group.", standard: "the certificate's", example: "ssl-cert", off: true}),
-		field("mode", mode(), func(f *File) *fs.FileMode { return &f.Mode }, about{
-			doc: "Permissions, a quoted octal number.", standard: "`\"0644\"`; with a private key `\"0600\"`, or `\"0640\"` with a group", example: `"0640"`, off: true,
-		}),
-		field("target", identifier("target", "app"), func(f *File) *string { return &f.Target }, about{
-			doc: "Files with the same target are switched together.", standard: "`" + DefaultTarget + "`", example: "mail", off: true,
-		}),
-		field("key_type", keyType(), func(f *File) *keys.Type { return &f.KeyType }, about{
-			doc: "Whose certificate, where `key_types` lists several.", standard: "the first", example: "ecdsa-p256", off: true,
-		}),
-	}, func(r *reader, n *node, f *File) {
-		for _, k := range []string{"path", "content"} {
-			if !n.has(k) {
-				r.out.add(n.at, fmt.Sprintf("a file has no %s", k), "for example {path: /etc/postfix/tls.pem, content: [key, fullchain]}")
-			}
-		}
-		checkBinary(r, n, f)
-	})
-}
-
-func checkFilePath(s string) (wrong, hint string) {
-	bare := strings.ReplaceAll(s, "{key_type}", "x")
-	if strings.ContainsAny(bare, "{}") {
-		return fmt.Sprintf("%q has an unknown placeholder", shorten(s)), "known: {key_type}"
-	}
-	if strings.HasSuffix(s, "/") {
-		return fmt.Sprintf("%q names a folder", shorten(s)), "name the file"
-	}
-	return checkPath(s)
-}
-
-// mode is a quoted octal number: without quotes YAML would read 0640 as 416.
-func mode() shape[fs.FileMode] {
-	s := scalar(text|number, "a quoted octal number", `"0640"`, func(r *reader, n *node) (fs.FileMode, string, string) {
-		digits := n.text
-		if n.kind == number {
-			if len(digits) == 3 {
-				digits = "0" + digits
-			}
-			return 0, fmt.Sprintf("%s takes a quoted octal number, not the bare number %s", r.is(), n.text), fmt.Sprintf("write %q", digits)
-		}
-		m, err := strconv.ParseUint(digits, 8, 32)
-		if err != nil || len(digits) < 3 || len(digits) > 4 || m > 0o777 {
-			return 0, fmt.Sprintf("%s: %q is not an octal number of permissions", r.is(), shorten(digits)), `write one such as "0640"`
-		}
-		return fs.FileMode(m), "", ""
-	}, func(m fs.FileMode) *node { return &node{kind: text, text: fmt.Sprintf("%04o", m)} })
-	s.json = func() *jsonSchema { return &jsonSchema{Type: "string", Pattern: "^0?[0-7]{3}$"} }
-	return s
 }

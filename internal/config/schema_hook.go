@@ -15,6 +15,13 @@ func Events() []string {
 	}
 }
 
+// hooksKey is the key `hooks`.
+func hooksKey() key[Config] {
+	return field("hooks", hooks(), func(c *Config) *map[string]Hook { return &c.Hooks }, about{
+		doc: "Programs that are run at events, by the event's name. They get JSON on stdin. One that fails is run again until it succeeds.",
+	})
+}
+
 func hooks() shape[map[string]Hook] {
 	return mapOf("EVENT", hook(), "a table of hooks by event",
 		func(r *reader, at place, event string) bool {

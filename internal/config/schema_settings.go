@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -11,7 +10,7 @@ import (
 // defaults are the settings that a certificate starts from.
 func defaults() shape[Settings] {
 	s := object("defaults", "Settings of all certificates that do not say otherwise. A certificate replaces what it names, `renew` key by key.",
-		settingsKeys(func(s *Settings) *Settings { return s }), nil)
+		settingsKeys(func(s *Settings) *Settings { return s }), func(r *reader, n *node, _ *Settings) { onePassphrase(r, n) })
 	s.fresh = standardSettings
 	return s
 }
@@ -23,7 +22,6 @@ func standardSettings() Settings {
 		KeyTypes: []keys.Type{keys.ECDSAP256},
 		Renew:    plan.RenewPolicy{ARI: true},
 		Warn:     plan.Span{Percent: 10},
-		Path:     "/etc/ssl/certkeep",
 		Layout:   LayoutStandard,
 	}
 }
@@ -65,11 +63,11 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		field("reload_zones", distinct(listOf(zone(), "a list of zones", "[example.com]")), func(t *T) *[]string { return &at(t).ReloadZones }, about{
 			doc: "Zones that are made anew after an installation by the entry of `dns` that is a `zonefile` for them, since they have TLSA records made of installed files. A failure is logged, and no more.", standard: "none", example: "[example.com]", off: true,
 		}),
-		inherited(field("path", absolute("/etc/ssl/certkeep"), func(t *T) *string { return &at(t).Path }, about{
-			doc: "Folder below which the layout puts its files.",
-		}), showText(std.Path)),
-		inherited(field("layout", oneOf("layout", LayoutStandard, LayoutCertbot, LayoutNixOS, LayoutHAProxy), func(t *T) *string { return &at(t).Layout }, about{
-			doc: "Which files are written: `standard` = NAME/{privkey,cert,chain,fullchain}.pem; `certbot` = live/NAME/ with the same four; `nixos` = NAME/{key,cert,chain,fullchain,full}.pem; `haproxy` = NAME.pem with everything in it.",
+		field("path", absolute("/etc/ssl/certkeep"), func(t *T) *string { return &at(t).Path }, about{
+			doc: "Folder below which the layout puts its files.", standard: "`/etc/ssl/certkeep`, and `/etc/ssl` with the layout `acmebot`", example: "/etc/ssl/certkeep", off: true,
+		}),
+		inherited(field("layout", oneOf("layout", LayoutStandard, LayoutCertbot, LayoutNixOS, LayoutHAProxy, LayoutAcmebot), func(t *T) *string { return &at(t).Layout }, about{
+			doc: "Which files are written: `standard` = NAME/{privkey,cert,chain,fullchain}.pem; `certbot` = live/NAME/ with the same four; `nixos` = NAME/{key,cert,chain,fullchain,full}.pem; `haproxy` = NAME.pem with everything in it; `acmebot` = private/NAME.rsa.key, certs/NAME.rsa.pem and so on, as acmebot names them.",
 		}), showText(std.Layout)),
 		field("owner", userName(), func(t *T) *string { return &at(t).Owner }, about{
 			doc: "Owner of the files.", standard: "the running user", example: "root", off: true,
@@ -78,7 +76,7 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 			doc: "Group of the files. With one, private keys are 0640, without 0600.", standard: "that of the running user", example: "ssl-cert", off: true,
 		}),
 	}
-	return list
+	return append(list, fileKeys(at)...)
 }
 
 // inherited documents a default that comes from standardSettings.
@@ -214,22 +212,4 @@ func checkAddress(s string) (wrong, hint string) {
 		return fmt.Sprintf("%q is not an address", shorten(s)), "write an IP address, a host, or dns"
 	}
 	return "", ""
-}
-
-// fileParts are what a file may hold.
-func fileParts() []Part {
-	return []Part{PartKey, PartCertificate, PartChain, PartFullchain, PartPKCS12, PartPKCS12Legacy, PartJKS, PartDERKey, PartDERCertificate}
-}
-
-// binary reports whether a part is no PEM, and so a file by itself.
-func (p Part) binary() bool {
-	return p.keystore() || p == PartDERKey || p == PartDERCertificate
-}
-
-// keystore reports whether a part is a file under a password.
-func (p Part) keystore() bool { return p == PartPKCS12 || p == PartPKCS12Legacy || p == PartJKS }
-
-// holdsKey reports whether a file holds a private key.
-func (f File) holdsKey() bool {
-	return slices.ContainsFunc(f.Content, func(p Part) bool { return p == PartKey || p == PartDERKey || p.keystore() })
 }

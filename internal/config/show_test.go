@@ -57,11 +57,17 @@ defaults:
   verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2"}]
   path: /etc/tls/
   layout: nixos
+  root_file: "/etc/roots{suffix}.pem"
+  dh_params: {own: 3072, with_key: true}
+  ec_params: [secp384r1, secp521r1]
+  passphrase_file: /etc/pass
+  kdf: scrypt
   owner: www-data
   group: "1000"
 keys:
   shared.example: {key_types: [rsa-4096, ecdsa-p384], backup_key: false, expires: 730d, auto_rollover: true}
   ready: {min_backup_age: 60d}
+key_type_suffixes: {rsa: "", ecdsa: .ec}
 certificates:
   bare.example.net:
   rolled: {names: [e.example.net], key_reuse: true, backup_key: true}
@@ -87,6 +93,10 @@ certificates:
       - {path: /c.p12, content: pkcs12, password_file: /etc/pw}
       - {path: /d.p12, content: [pkcs12-legacy], password_env: PW}
       - {path: /e.jks, content: jks, password_credential: pw}
+  acmebot: {names: [e.example.net], layout: acmebot, path: /etc/ssl, key_types: [rsa-2048, ecdsa-p256], root_file: false, dh_params: ffdhe4096, passphrase: prompt}
+  plain: {names: [f.example.net], passphrase: false, dh_params: false, ec_params: false, files: false}
+  own: {names: [g.example.net], dh_params: {own: 2048}, passphrase_env: PASS, kdf: pbkdf2, files: [{path: "/g/{name}{suffix}", content: [key, certificate, chain, root, dh-params, ec-params]}]}
+  credential: {names: [h.example.net], passphrase_credential: pass, files: null}
   nowhere: {names: [d.example.net], files: []}
   dane:
     names: [e.example.net]

@@ -73,7 +73,11 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 			Services: cert.Services,
 			Hooks:    hooks,
 			Verify:   len(cert.Verify) > 0,
+			DH:       cert.DHParams.Own > 0 && t.holds(PartDHParams),
 		})
+	}
+	if slices.ContainsFunc(w.Targets, func(t plan.WantedTarget) bool { return t.DH }) {
+		w.DH = plan.WantedDH{Bits: cert.DHParams.Own, WithKey: cert.DHParams.WithKey}
 	}
 	return w
 }

@@ -96,6 +96,7 @@ func TestDigest(t *testing.T) {
 		base + "hooks: {installed: {command: x}}\n",
 		"certificates: {x: {names: [b.example], services: [web], verify: [5], warn: 5%}}\nservices: {web: {reload: [r], check: c, min_interval: 5s}}\n",
 		base + "defaults: {layout: standard, key_types: [ecdsa-p256]}\n",
+		base + "defaults: {dh_params: ffdhe2048, ec_params: [secp384r1], root_file: /r, passphrase: false}\n",
 	}
 	for _, yaml := range same {
 		if got := digest(yaml); got != first {
@@ -124,6 +125,15 @@ func TestDigest(t *testing.T) {
 		"certificates: {x: {names: [a.example], files: [{path: /a, content: key, owner: x}]}}\n",
 		"certificates: {x: {names: [a.example], files: [{path: /a, content: key, group: x, mode: '0600'}]}}\n",
 		"certificates: {x: {names: [a.example], files: [{path: /a, content: key}, {path: /b, content: key}]}}\n",
+		"certificates: {x: {names: [a.example], layout: acmebot}}\n",
+		"certificates: {x: {names: [a.example], layout: acmebot, root_file: /r}}\n",
+		"certificates: {x: {names: [a.example], layout: acmebot, dh_params: ffdhe2048}}\n",
+		"certificates: {x: {names: [a.example], layout: acmebot, dh_params: {own: 2048}}}\n",
+		"certificates: {x: {names: [a.example], layout: acmebot, ec_params: [secp384r1]}}\n",
+		"certificates: {x: {names: [a.example], passphrase_file: /p}}\n",
+		"certificates: {x: {names: [a.example], passphrase_env: p}}\n",
+		"certificates: {x: {names: [a.example], passphrase: prompt}}\n",
+		"certificates: {x: {names: [a.example], passphrase: prompt, kdf: scrypt}}\n",
 	} {
 		got := digest(yaml)
 		if other, ok := seen[got]; ok {

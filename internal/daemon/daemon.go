@@ -43,7 +43,11 @@ type Options struct {
 	// Signals are SIGHUP (reload) and SIGALRM (look now). What ends the
 	// process ends the context of Run.
 	Signals <-chan os.Signal
-	ReadyFD int // s6: a newline is written there once, and it is closed; 0 for none
+	// Passphrase makes what gets passphrases of private keys from whoever
+	// started the process, for the certificates of its first config; nil asks
+	// nobody.
+	Passphrase func(*config.Config) func(ctx context.Context, cert, how string) ([]byte, error)
+	ReadyFD    int // s6: a newline is written there once, and it is closed; 0 for none
 }
 
 // ErrNotSaved says that the end was not waited for.
@@ -108,7 +112,11 @@ func (d *daemon) hold(ctx context.Context, cfg *config.Config) (*store.Store, er
 // serve runs the engine, the control socket and the loop.
 func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 	desk := newDesk()
-	d.engine = engine.New(engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Watch: desk.watch})
+	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Watch: desk.watch}
+	if d.Passphrase != nil {
+		options.Passphrase = d.Passphrase(cfg)
+	}
+	d.engine = engine.New(options)
 	if err := d.engine.Configure(cfg); err != nil {
 		return fmt.Errorf("take over the config: %w", err)
 	}

@@ -17,14 +17,16 @@ import (
 
 // findings are the keys and certificates in the files of a target.
 type findings struct {
-	files int // that exist
+	files int // that exist, and have to
+	lacks int // that have to exist, and do not
 	keys  []crypto.Signer
 	certs []*x509.Certificate
 	odd   []string // what could not be read, for people
 	// closed are the paths of files that are no PEM. They are not opened: what
 	// is in them, and how long that takes, is for others to say.
 	closed []string
-	taken  bool // some of it is somebody's all the same: locked, closed, or not for our eyes
+	blocks []string // of private keys, to read each once: a passphrase takes time
+	taken  bool     // some of it is somebody's all the same: locked, closed, or not for our eyes
 }
 
 // gather reads all files of a target.
@@ -37,10 +39,15 @@ func gather(t Target) (findings, error) {
 	for _, slot := range s.slots {
 		path := slot.name
 		data, _, err := read(path)
-		if missing(err) {
+		switch {
+		case missing(err) && !slot.optional():
+			f.lacks++
 			continue
+		case missing(err):
+			continue
+		case !slot.optional():
+			f.files++
 		}
-		f.files++
 		if err != nil {
 			f.odd, f.taken = append(f.odd, err.Error()), true
 			continue
@@ -49,14 +56,14 @@ func gather(t Target) (findings, error) {
 			f.closed, f.taken = append(f.closed, path), true
 			continue
 		}
-		f.add(path, data)
+		f.add(path, data, []byte(t.Passphrase))
 	}
 	return f, nil
 }
 
 // add takes the keys and certificates out of a file. Text between PEM blocks
 // is passed over: other tools comment their files.
-func (f *findings) add(path string, data []byte) {
+func (f *findings) add(path string, data, passphrase []byte) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		switch {
 		case block.Type == "CERTIFICATE":
@@ -69,10 +76,15 @@ func (f *findings) add(path string, data []byte) {
 				f.certs = append(f.certs, cert)
 			}
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			key, err := keys.Parse(pem.EncodeToMemory(block))
+			if slices.Contains(f.blocks, string(block.Bytes)) {
+				continue
+			}
+			f.blocks = append(f.blocks, string(block.Bytes))
+			key, err := keys.ParseWith(pem.EncodeToMemory(block), passphrase)
 			if err != nil {
 				_, locked := errors.AsType[*keys.EncryptedError](err)
-				f.taken = f.taken || locked
+				_, other := errors.AsType[*keys.PassphraseError](err)
+				f.taken = f.taken || locked || other
 				f.odd = append(f.odd, fmt.Sprintf("%s: %v", path, err))
 				continue
 			}

@@ -90,12 +90,12 @@ func TestNotAdopted(t *testing.T) {
 		"expired":               {dated(-48*time.Hour, -24*time.Hour), "ended on"},
 		"not yet valid":         {dated(24*time.Hour, 48*time.Hour), "begins only on"},
 		"another name":          {ca.pair(t, p256, "b.test"), "a.test"},
-		"another key":           {Pair{p256, other.Key, good.Leaf, good.Rest}, "no certificate with a fitting key"},
-		"self-signed":           {Pair{p256, good.Key, pemOf(self), nil}, "signed itself"},
+		"another key":           {Pair{KeyType: p256, Key: other.Key, Leaf: good.Leaf, Rest: good.Rest}, "no certificate with a fitting key"},
+		"self-signed":           {Pair{KeyType: p256, Key: good.Key, Leaf: pemOf(self), Rest: nil}, "signed itself"},
 		"another key type":      {ca.pair(t, string(keys.ECDSAP384), "a.test"), "no certificate with a fitting key of type ecdsa-p256"},
-		"garbage for a key":     {Pair{p256, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), good.Leaf, good.Rest}, "key.pem"},
-		"no key":                {Pair{p256, []byte("nothing"), good.Leaf, good.Rest}, "no certificate with a fitting key"},
-		"encrypted private key": {Pair{p256, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), good.Leaf, good.Rest}, "passphrase"},
+		"garbage for a key":     {Pair{KeyType: p256, Key: []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), Leaf: good.Leaf, Rest: good.Rest}, "key.pem"},
+		"no key":                {Pair{KeyType: p256, Key: []byte("nothing"), Leaf: good.Leaf, Rest: good.Rest}, "no certificate with a fitting key"},
+		"encrypted private key": {Pair{KeyType: p256, Key: []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), Leaf: good.Leaf, Rest: good.Rest}, "passphrase"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -231,7 +231,7 @@ func FuzzFound(f *testing.F) {
 	f.Add([]byte("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var found findings
-		found.add("file", data)
+		found.add("file", data, nil)
 		pair, _ := found.pair(Target{}, p256, []string{"a.test"}, time.Now())
 		if pair.Leaf == nil {
 			return

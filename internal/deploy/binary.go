@@ -19,7 +19,7 @@ const (
 	PartDERCertificate Part = "der-certificate"
 )
 
-// Password opens a key store. It is not printed.
+// Password opens a key store or a private key. It is not printed.
 type Password string
 
 // String hides it.
@@ -40,9 +40,9 @@ func (s slot) binary() bool {
 }
 
 // content makes the file of a slot.
-func (s slot) content(p Pair, alias string) ([]byte, error) {
+func (s slot) content(p Pair, t Target) ([]byte, error) {
 	if !s.binary() {
-		return p.render(s.parts)
+		return p.render(s.parts, t.Params)
 	}
 	part := s.parts[0]
 	switch {
@@ -51,9 +51,9 @@ func (s slot) content(p Pair, alias string) ([]byte, error) {
 	case p.Key == nil:
 		return nil, errNoKey
 	case part == PartDERKey:
-		return keystore.DER(p.Key)
+		return keystore.DER(p.key())
 	}
-	entry, err := p.entry(alias)
+	entry, err := p.entry(t.Cert)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func TestBinaryRefused(t *testing.T) {
 		"a password too short":   {File{Path: "/x", Content: []Part{PartJKS}, Password: "short"}, c, "shorter than 6"},
 		"the key is elsewhere":   {File{Path: "/x", Content: []Part{PartPKCS12}, Password: "secret"}, keyless, "held elsewhere"},
 		"its DER is elsewhere":   {File{Path: "/x", Content: []Part{PartDERKey}}, keyless, "held elsewhere"},
-		"of a key type it lacks": {File{Path: "/x", Content: []Part{PartDERKey}, KeyType: "rsa-2048"}, c, "does not have"},
+		"of a key type it lacks": {File{Path: "/x", Content: []Part{PartDERKey}, KeyType: "rsa-2048"}, c, "has no file for a key of type"},
 	} {
 		_, err := Render(Target{Cert: "c", Name: "d", Layout: LayoutFiles, KeyTypes: []string{p256}, Files: []File{test.file}}, test.c)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

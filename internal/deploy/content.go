@@ -24,18 +24,25 @@ type Pair struct {
 	Key     []byte // nil where the private key is held elsewhere (an administrator's CSR)
 	Leaf    []byte // the certificate
 	Rest    []byte // its chain without the leaf; may be empty
+	Root    []byte // what the chain leads to; nil where that is not known
+
+	sealed []byte // Key under the target's passphrase; nil without one
 }
 
 // Part names what a file is made of.
 type Part string
 
 // The parts in PEM. A chain that is empty is written as the certificate
-// itself, for servers refuse an empty file.
+// itself, for servers refuse an empty file. The last three may be missing: a
+// file of nothing else is not written then.
 const (
 	PartKey         Part = "key"
 	PartCertificate Part = "certificate"
 	PartChain       Part = "chain"
 	PartFullchain   Part = "fullchain"
+	PartRoot        Part = "root"
+	PartDHParams    Part = "dh-params"
+	PartECParams    Part = "ec-params"
 )
 
 // UnfitError says that a content must not be installed: Apache ends itself,
@@ -128,8 +135,9 @@ func (c Content) keyless() Pair {
 // errNoKey is a file that cannot be made.
 var errNoKey = errors.New("the private key is held elsewhere (CSR), so no file can contain it")
 
-// render puts parts of the pair together in their order.
-func (p Pair) render(parts []Part) ([]byte, error) {
+// render puts parts of the pair together in their order. A root that stands
+// in the chain already is not written twice.
+func (p Pair) render(parts []Part, beside Params) ([]byte, error) {
 	var b []byte
 	for _, part := range parts {
 		switch part {
@@ -137,7 +145,7 @@ func (p Pair) render(parts []Part) ([]byte, error) {
 			if p.Key == nil {
 				return nil, errNoKey
 			}
-			b = join(b, p.Key)
+			b = join(b, p.key())
 		case PartCertificate:
 			b = join(b, p.Leaf)
 		case PartChain:
@@ -148,6 +156,14 @@ func (p Pair) render(parts []Part) ([]byte, error) {
 			}
 		case PartFullchain:
 			b = join(b, p.Leaf, p.Rest)
+		case PartRoot:
+			if root := bytes.TrimSpace(p.Root); !bytes.Contains(b, root) {
+				b = join(b, root)
+			}
+		case PartDHParams:
+			b = join(b, beside.DH)
+		case PartECParams:
+			b = join(b, beside.EC)
 		default:
 			return nil, fmt.Errorf("unknown content %q", part)
 		}

@@ -124,13 +124,13 @@ func TestCheckProvesTheFit(t *testing.T) {
 		fits bool
 	}{
 		"fitting":                    {good, true},
-		"without a key (CSR)":        {Pair{p256, nil, good.Leaf, good.Rest}, true},
-		"without a chain":            {Pair{p256, good.Key, good.Leaf, nil}, true},
-		"somebody else's key":        {Pair{p256, other.Key, good.Leaf, good.Rest}, false},
-		"somebody else's chain":      {Pair{p256, good.Key, good.Leaf, foreign.Rest}, false},
-		"no certificate":             {Pair{p256, good.Key, nil, good.Rest}, false},
-		"two certificates as a leaf": {Pair{p256, good.Key, join(good.Leaf, good.Rest), nil}, false},
-		"a key that is none":         {Pair{p256, []byte("secret?"), good.Leaf, good.Rest}, false},
+		"without a key (CSR)":        {Pair{KeyType: p256, Key: nil, Leaf: good.Leaf, Rest: good.Rest}, true},
+		"without a chain":            {Pair{KeyType: p256, Key: good.Key, Leaf: good.Leaf, Rest: nil}, true},
+		"somebody else's key":        {Pair{KeyType: p256, Key: other.Key, Leaf: good.Leaf, Rest: good.Rest}, false},
+		"somebody else's chain":      {Pair{KeyType: p256, Key: good.Key, Leaf: good.Leaf, Rest: foreign.Rest}, false},
+		"no certificate":             {Pair{KeyType: p256, Key: good.Key, Leaf: nil, Rest: good.Rest}, false},
+		"two certificates as a leaf": {Pair{KeyType: p256, Key: good.Key, Leaf: join(good.Leaf, good.Rest)}, false},
+		"a key that is none":         {Pair{KeyType: p256, Key: []byte("secret?"), Leaf: good.Leaf, Rest: good.Rest}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Content{Pairs: []Pair{test.pair}}.Check()
@@ -148,7 +148,7 @@ func TestCheckProvesTheFit(t *testing.T) {
 	if err := (Content{}).Check(); err == nil {
 		t.Error("a content of nothing passes")
 	}
-	err := Content{Pairs: []Pair{{p256, other.Key, good.Leaf, nil}}}.Check()
+	err := Content{Pairs: []Pair{{KeyType: p256, Key: other.Key, Leaf: good.Leaf}}}.Check()
 	if _, ok := errors.AsType[*chain.KeyError](err); !ok {
 		t.Errorf("a wrong key gives %v, want a *chain.KeyError within", err)
 	}
@@ -170,7 +170,7 @@ func TestRenderedParts(t *testing.T) {
 		"fullchain without a chain":   {alone, []Part{PartFullchain}, [][]byte{p.Leaf}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := test.pair.render(test.parts)
+			got, err := test.pair.render(test.parts, Params{})
 			if want := bytes.Join(test.want, nil); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("render = %q, %v, want %q", got, err, want)
 			}
@@ -179,10 +179,10 @@ func TestRenderedParts(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (Pair{Leaf: p.Leaf}).render([]Part{PartKey}); err == nil {
+	if _, err := (Pair{Leaf: p.Leaf}).render([]Part{PartKey}, Params{}); err == nil {
 		t.Error("a key was rendered that nobody holds")
 	}
-	if _, err := p.render([]Part{"kex"}); err == nil {
+	if _, err := p.render([]Part{"kex"}, Params{}); err == nil {
 		t.Error("an unknown part was rendered")
 	}
 }

@@ -93,7 +93,7 @@ func shows(t testing.TB, target Target, c Content) bool {
 		if !ok {
 			t.Fatalf("%s has no %s pair", c.Version, slot.keyType)
 		}
-		want, err := pair.render(slot.parts)
+		want, err := pair.render(slot.parts, Params{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,7 +81,7 @@ func TestFilesOfKeyTypes(t *testing.T) {
 		}
 		for name, keyType := range step.files {
 			pair, _ := c.pair(keyType)
-			want, err := pair.render([]Part{PartKey, PartFullchain})
+			want, err := pair.render([]Part{PartKey, PartFullchain}, Params{})
 			if err != nil {
 				t.Fatal(err)
 			}

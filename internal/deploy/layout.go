@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/service"
 )
 
@@ -45,11 +46,24 @@ type Target struct {
 	// held elsewhere, else nil.
 	Public   crypto.PublicKey
 	Services []service.Service
+	Suffixes Suffixes
+	Params   Params // for parts of this name
+	// Passphrase protects private keys in PEM and DER; "" leaves them in the
+	// clear. What is read of the target is opened with it.
+	Passphrase Password
+	KDF        keys.KDF // how; "" is the default
+}
+
+// Params are the parameters of key exchange that files may hold, in PEM. Nil
+// ones are not written.
+type Params struct {
+	DH []byte
+	EC []byte
 }
 
 // File is one file of a target of its own making.
 type File struct {
-	Path    string // absolute; {key_type} makes one file for each key type
+	Path    string // absolute; {key_type} or {suffix} makes one file for each key type
 	Content []Part
 	Mode    fs.FileMode // 0: 0600 with a key in it (0640 with a group), else 0644
 	Owner   string
@@ -69,6 +83,12 @@ type slot struct {
 	owner    string
 	group    string
 	password Password // of a key store
+}
+
+// optional reports whether the file may be missing: nothing need be known of
+// what it holds.
+func (s slot) optional() bool {
+	return !slices.ContainsFunc(s.parts, func(p Part) bool { return p != PartRoot && p != PartDHParams && p != PartECParams })
 }
 
 func (s slot) private() bool { return slices.ContainsFunc(s.parts, Part.secret) }
@@ -221,8 +241,26 @@ func (t Target) haproxy(keyTypes []string) ([]slot, error) {
 	return slots, nil
 }
 
-// keyTypeField stands in a path for the key type.
-const keyTypeField = "{key_type}"
+// What stands in a path for the key type, and for the suffix of its kind.
+const (
+	keyTypeField = "{key_type}"
+	suffixField  = "{suffix}"
+)
+
+// Suffixes are what {suffix} stands for, by the kind of key.
+type Suffixes struct {
+	RSA   string
+	ECDSA string
+}
+
+// path fills in the path of a file for a key type.
+func (s Suffixes) path(pattern, keyType string) string {
+	suffix := s.ECDSA
+	if strings.HasPrefix(keyType, "rsa-") {
+		suffix = s.RSA
+	}
+	return strings.NewReplacer(keyTypeField, keyType, suffixField, suffix).Replace(pattern)
+}
 
 // own is the shape of files that the administrator lists.
 func (t Target) own(keyTypes []string) ([]slot, error) {
@@ -236,13 +274,13 @@ func (t Target) own(keyTypes []string) ([]slot, error) {
 		case slices.Contains(keyTypes, f.KeyType):
 			types = []string{f.KeyType}
 		case f.KeyType != "": // there is no such pair now
-		case strings.Contains(f.Path, keyTypeField):
+		case strings.Contains(f.Path, keyTypeField), strings.Contains(f.Path, suffixField):
 			types = keyTypes
 		default:
 			types = keyTypes[:1]
 		}
 		for _, keyType := range types {
-			path := strings.ReplaceAll(f.Path, keyTypeField, keyType)
+			path := t.Suffixes.path(f.Path, keyType)
 			if !filepath.IsAbs(path) || path != filepath.Clean(path) || path == "/" {
 				return nil, fmt.Errorf("%q is no absolute path of a file", path)
 			}
@@ -274,4 +312,9 @@ func (f File) slot(path, keyType string) slot {
 		s.mode = 0o600
 	}
 	return s
+}
+
+// Holds reports whether some file of the target's own list has a part.
+func (t Target) Holds(part Part) bool {
+	return slices.ContainsFunc(t.Files, func(f File) bool { return slices.Contains(f.Content, part) })
 }

@@ -108,6 +108,9 @@ func Render(t Target, c Content) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	if c, err = t.seal(c, s.slots); err != nil {
+		return Image{}, err
+	}
 	image := Image{Link: s.link}
 	all := sha256.New()
 	for _, slot := range s.slots {
@@ -115,9 +118,12 @@ func Render(t Target, c Content) (Image, error) {
 		if !ok {
 			return Image{}, fmt.Errorf("%s wants a %s pair, which version %s does not have", slot.name, slot.keyType, c.Version)
 		}
-		data, err := slot.content(pair, t.Cert)
+		data, err := slot.content(pair, t)
 		if err != nil {
 			return Image{}, fmt.Errorf("make content of %s: %w", slot.name, err)
+		}
+		if len(data) == 0 && slot.optional() {
+			continue
 		}
 		w := Want{slot: slot, Data: data, SHA256: digest(data)}
 		fmt.Fprintf(all, "%q %s %o %q %q\n", w.name, w.SHA256, w.mode, w.owner, w.group)

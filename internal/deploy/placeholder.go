@@ -59,7 +59,7 @@ func PlaceholderFor(t Target, names []string, now time.Time) (Content, error) {
 		if err != nil {
 			return Content{}, fmt.Errorf("make placeholder: %w", err)
 		}
-		c.Pairs = append(c.Pairs, Pair{KeyType: keyType, Key: text, Leaf: leaf})
+		c.Pairs = append(c.Pairs, Pair{KeyType: keyType, Key: text, Leaf: leaf, Root: leaf})
 	}
 	return c, nil
 }
@@ -74,10 +74,6 @@ func isPlaceholder(cert *x509.Certificate) bool {
 // no file is missing, be they a placeholder's (complete). What is half there,
 // or does not fit, never worked.
 func served(t Target) (worked, complete bool, err error) {
-	paths, err := t.Paths()
-	if err != nil {
-		return false, false, err
-	}
 	f, err := gather(t)
 	if err != nil {
 		return false, false, err
@@ -91,6 +87,6 @@ func served(t Target) (worked, complete bool, err error) {
 	if len(f.certs) == 0 && len(f.closed) > 0 {
 		worked, complete = true, true // nobody can tell otherwise
 	}
-	whole := f.files == len(paths) && len(f.odd) == 0
+	whole := f.lacks == 0 && len(f.odd) == 0
 	return worked && whole, complete && whole, nil
 }

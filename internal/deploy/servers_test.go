@@ -285,7 +285,7 @@ SSLCertificateKeyFile %[4]s/privkey.pem
 	}
 	target.Services = []service.Service{apache}
 
-	mixed := Content{Version: "mixed", Pairs: []Pair{{p256, v1.Pairs[0].Key, v2.Pairs[0].Leaf, v2.Pairs[0].Rest}}}
+	mixed := Content{Version: "mixed", Pairs: []Pair{{KeyType: p256, Key: v1.Pairs[0].Key, Leaf: v2.Pairs[0].Leaf, Rest: v2.Pairs[0].Rest}}}
 	if r := d.Batch(t.Context(), []Job{{Target: target, Content: mixed}})[0]; r.Fault == nil || r.Written || len(r.Reloaded) != 0 {
 		t.Fatalf("a mismatch: %+v", r)
 	}

@@ -27,7 +27,7 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	w.known.Looked, w.known.Vacant = true, map[string]bool{}
 	for _, want := range w.want.Targets {
-		target, err := w.target(want.Name)
+		target, err := w.target(ctx, want.Name)
 		if err != nil {
 			return w.targetFault(err)
 		}

@@ -32,6 +32,10 @@ type Options struct {
 	// AgreeTerms is asked where the config accepts no terms of service; nil
 	// refuses. It may block on a terminal.
 	AgreeTerms func(issuer, url string) error
+	// Passphrase gets the passphrase of a certificate's private key from a
+	// person: how is one of config's ways to ask. One question is asked at a
+	// time; nil asks nobody.
+	Passphrase func(ctx context.Context, cert, how string) ([]byte, error)
 	// Watch is called with every event, and with the progress of steps, from
 	// many goroutines; it must be quick.
 	Watch func(Progress)
@@ -63,6 +67,8 @@ type Engine struct {
 	installs  *installQueue
 	names     *nameLocks
 	inspector *deploy.Inspector
+
+	passphrases passphrases
 }
 
 // New makes an Engine that has no config yet.

@@ -107,7 +107,7 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 	for _, tries := range w.known.Tries {
 		p.Fault = tries.Fault
 	}
-	if t, err := w.target(target); target != "" && err == nil {
+	if t, err := w.lockedTarget(target); target != "" && err == nil {
 		p.Services, p.Lineage = w.wantedTarget(target).Services, t.Lineage()
 		if v, ok := w.known.Version(w.known.Published); ok {
 			t.KeyTypes = t.Serving(v.KeyTypes())

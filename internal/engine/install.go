@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,18 +21,22 @@ import (
 // crash before its fact is stored leaves the target behind: installing again
 // changes no byte that is right already, and tells the services once more.
 func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
-	target, err := w.target(s.Target)
-	if err != nil {
-		fault := w.targetFault(err)
-		if err := w.installed(context.WithoutCancel(ctx), s, deploy.Result{Fault: fault}); err != nil {
-			return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
-		}
+	if fault, done := w.stillLacks(ctx, s); done {
 		return fault
 	}
+	target, err := w.target(ctx, s.Target)
+	if err != nil {
+		return w.hindered(ctx, s, w.targetFault(err))
+	}
 	content, err := w.content(ctx, s.Version)
+	if fault, ok := errors.AsType[*FaultError](err); ok {
+		return w.hindered(ctx, s, &fault.Fault)
+	}
 	if err != nil {
 		return w.brokenVersion(ctx, s.Version, err)
 	}
+	version, _ := w.known.Version(s.Version)
+	lacks := w.roots(target, version, content)
 	w.stage("installing on " + w.node + " (" + s.Target + ")")
 	fact := w.known.Targets[s.Target]
 	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
@@ -47,14 +50,31 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	if result.Fault == nil && w.arrived(s, result) {
 		w.reloadZones(ctx)
 	}
-	if err := w.installed(context.WithoutCancel(ctx), s, result); err != nil {
+	if err := w.installed(context.WithoutCancel(ctx), s, result, had{dh: w.ownDH(target), lacks: lacks}); err != nil {
 		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
 	}
 	return result.Fault
 }
 
+// hindered stores why an installation could not even begin.
+func (w *worker) hindered(ctx context.Context, s plan.Step, fault *plan.Fault) *plan.Fault {
+	if ctx.Err() != nil {
+		return nil // interrupted, perhaps while a person was asked
+	}
+	if err := w.installed(context.WithoutCancel(ctx), s, deploy.Result{Fault: fault}, had{}); err != nil {
+		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error(), nil)
+	}
+	return fault
+}
+
+// had is what the files of an installation hold, and lack.
+type had struct {
+	dh    string
+	lacks *plan.Fault
+}
+
 // installed stores and tells what became of an installation.
-func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) error {
+func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, with had) error {
 	if r.Untidy != nil {
 		w.engine.Log.Warn("leftovers of earlier versions could not be removed", "certificate", w.want.Name, "target", s.Target, "error", r.Untidy)
 	}
@@ -73,6 +93,7 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result) er
 		}
 		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
 		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
+		t.DH, t.Lacks = with.dh, with.lacks
 		t.Hooks = w.pendingHooks(t.Hooks, r, arrived)
 		targets[s.Target] = t
 		return nil
@@ -144,30 +165,56 @@ func (w *worker) targetFault(err error) *plan.Fault {
 	return w.fault(plan.CodeDeploy, err.Error(), nil)
 }
 
-// target is a target of the config in deploy's terms.
-func (w *worker) target(name string) (deploy.Target, error) {
-	cert := w.parts.cfg.Certificate(w.want.Name)
-	targets := cert.Targets()
-	i := slices.IndexFunc(targets, func(t config.Target) bool { return t.Name == name })
-	if i < 0 {
-		return deploy.Target{}, fmt.Errorf("the config has no target %s of %s", name, w.want.Name)
+// target is a target of the config in deploy's terms, with all that is needed
+// to write it.
+func (w *worker) target(ctx context.Context, name string) (deploy.Target, error) {
+	target, err := w.lockedTarget(name)
+	if err != nil {
+		return target, err
 	}
-	return w.parts.target(cert, targets[i])
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	target.Params, err = w.parts.params(cert, target, w.known.DH)
+	if err != nil {
+		return target, err
+	}
+	return target, w.engine.unlock(ctx, cert, configured(cert, name), &target)
 }
 
-// target maps a target of the config to deploy's.
+// configured is a target of a certificate; one without a name where there is
+// none.
+func configured(cert *config.Certificate, name string) config.Target {
+	for _, t := range cert.Targets() {
+		if t.Name == name {
+			return t
+		}
+	}
+	return config.Target{}
+}
+
+// lockedTarget is a target without its secrets: enough to speak of its files.
+func (w *worker) lockedTarget(name string) (deploy.Target, error) {
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	t := configured(cert, name)
+	if t.Name == "" {
+		return deploy.Target{}, fmt.Errorf("the config has no target %s of %s", name, w.want.Name)
+	}
+	return w.parts.target(cert, t)
+}
+
+// notRead stands for passwords that are not needed.
+const notRead deploy.Password = "(not read)"
+
+// target maps a target of the config to deploy's, without its secrets.
 func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target, error) {
 	target := deploy.Target{
 		Cert: cert.Name, Name: t.Name, Layout: deploy.Layout(t.Layout), Base: t.Path, Owner: t.Owner, Group: t.Group,
+		Suffixes: deploy.Suffixes{RSA: p.cfg.Suffixes.RSA, ECDSA: p.cfg.Suffixes.ECDSA},
 	}
 	for _, k := range cert.KeyTypes {
 		target.KeyTypes = append(target.KeyTypes, string(k))
 	}
 	for _, f := range t.Files {
-		file, err := fileOf(f)
-		if err != nil {
-			return target, err
-		}
+		file := fileOf(f)
 		if !slices.ContainsFunc(target.Files, func(g deploy.File) bool { return g.Path == file.Path }) {
 			target.Files = append(target.Files, file) // one stands for all key types
 		}
@@ -187,7 +234,7 @@ func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target
 
 // fileOf maps a file of the config to deploy's. Of which key types there are
 // files depends on what is installed, so deploy says.
-func fileOf(f config.File) (deploy.File, error) {
+func fileOf(f config.File) deploy.File {
 	file := deploy.File{Path: f.Path, Mode: f.Mode, Owner: f.Owner, Group: f.Group}
 	switch {
 	case f.Pattern != "":
@@ -199,13 +246,9 @@ func fileOf(f config.File) (deploy.File, error) {
 		file.Content = append(file.Content, deploy.Part(part))
 	}
 	if !f.Password.IsZero() {
-		password, err := f.Password.Read()
-		if err != nil {
-			return file, &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, fmt.Sprintf("password of %s: %v", f.Path, err)), Err: err}
-		}
-		file.Password = deploy.Password(password)
+		file.Password = notRead
 	}
-	return file, nil
+	return file
 }
 
 // wantedTarget is the plan's view of a target.
@@ -220,6 +263,22 @@ func (w *worker) wantedTarget(name string) plan.WantedTarget {
 // content reads a version with its private keys. That they fit together is
 // proven where it is installed.
 func (w *worker) content(ctx context.Context, id string) (deploy.Content, error) {
+	content, err := w.chains(ctx, id)
+	if err != nil {
+		return deploy.Content{}, err
+	}
+	version, _ := w.known.Version(id)
+	for i, p := range content.Pairs {
+		pair, _ := version.Pair(p.KeyType)
+		if content.Pairs[i].Key, err = w.privateKey(ctx, pair.Key); err != nil {
+			return deploy.Content{}, err
+		}
+	}
+	return content, nil
+}
+
+// chains reads a version without its private keys.
+func (w *worker) chains(ctx context.Context, id string) (deploy.Content, error) {
 	record, err := w.engine.Store.Version(ctx, w.want.Name, id)
 	if err != nil {
 		return deploy.Content{}, err
@@ -230,11 +289,7 @@ func (w *worker) content(ctx context.Context, id string) (deploy.Content, error)
 		if err != nil {
 			return deploy.Content{}, err
 		}
-		key, err := w.privateKey(ctx, p.Key)
-		if err != nil {
-			return deploy.Content{}, err
-		}
-		content.Pairs = append(content.Pairs, deploy.Pair{KeyType: p.KeyType, Key: key, Leaf: leaf, Rest: rest})
+		content.Pairs = append(content.Pairs, deploy.Pair{KeyType: p.KeyType, Leaf: leaf, Rest: rest})
 	}
 	return content, nil
 }
@@ -246,11 +301,7 @@ func (w *worker) privateKey(ctx context.Context, fingerprint string) ([]byte, er
 		if csr.KeyFile == "" {
 			return nil, nil
 		}
-		text, err := os.ReadFile(csr.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the key of the CSR: %w", err)
-		}
-		return text, nil
+		return w.keyOfCSR(ctx, w.parts.cfg.Certificate(w.want.Name))
 	}
 	key, err := w.engine.Store.Key(ctx, fingerprint)
 	if err != nil {
@@ -261,7 +312,7 @@ func (w *worker) privateKey(ctx context.Context, fingerprint string) ([]byte, er
 
 // placeholder puts a self-signed pair where a service needs files to start.
 func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
-	target, err := w.target(s.Target)
+	target, err := w.target(ctx, s.Target)
 	if err != nil {
 		return w.targetFault(err)
 	}

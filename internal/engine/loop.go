@@ -102,6 +102,8 @@ type pass struct {
 	resting  map[string]rest
 	daily    <-chan time.Time // housekeeping; nil where once
 	waiting  []settled
+
+	searching searching
 }
 
 // rest keeps a certificate from being worked on again at once when a step
@@ -128,6 +130,7 @@ func newPass(e *Engine, w plan.World, only Only) *pass {
 		started: map[string]bool{}, again: map[string]bool{}, owed: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
 		done: make(chan finished), freed: make(chan string), futile: map[string]bool{},
 	}
+	p.searching = newSearching()
 	p.index()
 	return p
 }
@@ -151,13 +154,14 @@ func (p *pass) run(ctx context.Context) error {
 	for {
 		if ctx.Err() == nil {
 			p.start(ctx)
+			p.search(ctx)
 		}
 		if ctx.Err() == nil && len(p.running) == 0 && p.owesKeys() {
 			p.replan(ctx)
 			continue
 		}
 		p.settle(ctx)
-		if len(p.running) == 0 && (ctx.Err() != nil || p.once && len(p.queue)+len(p.owed) == 0) {
+		if len(p.running) == 0 && p.searching.under == "" && (ctx.Err() != nil || p.once && len(p.queue)+len(p.owed) == 0) {
 			return context.Cause(ctx)
 		}
 		p.wait(ctx)
@@ -170,7 +174,7 @@ func (p *pass) replan(ctx context.Context) {
 	steps := plan.Make(now, p.world)
 	p.planned, p.next, p.queue = now, plan.Next(now, steps), nil
 	clear(p.owed)
-	steps = p.inspectAll(ctx, now, steps)
+	steps = p.inspectAll(ctx, now, p.searches(now, steps))
 	place := map[string]int{}
 	for _, s := range steps {
 		if !s.Due(now) || !p.only.allows(s.Kind) {
@@ -258,6 +262,8 @@ func (p *pass) wait(ctx context.Context) {
 		if ctx.Err() == nil && time.Since(p.planned) >= replanEvery {
 			p.replan(ctx)
 		}
+	case r := <-p.searching.done:
+		p.found(ctx, r)
 	case lane := <-p.freed:
 		p.lanes[lane]--
 	case <-p.wake():
@@ -310,6 +316,7 @@ func (p *pass) take(f finished) {
 	for id, k := range f.issuers {
 		p.world.Known.Issuers[id] = k
 	}
+	p.learned(f.unit)
 	p.outcomes = append(p.outcomes, f.outcomes...)
 	if f.held && !p.again[f.unit] {
 		p.owed[f.unit] = true
@@ -349,6 +356,7 @@ func (p *pass) reload(ctx context.Context) {
 		}
 	}
 	clear(p.resting)
+	clear(p.searching.tried)
 	p.world = fresh
 	p.index()
 	p.replan(ctx)

@@ -154,6 +154,7 @@ func (w *worker) next() (plan.Step, bool) {
 	w.held = false
 	for _, s := range w.plan(now) {
 		switch {
+		case s.Kind == plan.KindParams: // of the pass, beside the workers
 		case !s.Due(now), w.tried[w.key(s)], !w.only.allows(s.Kind):
 		case s.Kind == plan.KindIssue && !s.Urgent && !s.Asked && !w.allowed[s.Kind]:
 			w.held = true // spread by the plan over all certificates: it may be this one's turn

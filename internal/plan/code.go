@@ -40,6 +40,7 @@ const (
 	CodeDisk           Code = "disk-write-failed"
 	CodeDeploy         Code = "install-failed"
 	CodeSecret         Code = "secret-unreadable"
+	CodeRoot           Code = "root-unknown"
 	CodeServiceCheck   Code = "service-check-failed"
 	CodeServiceReload  Code = "service-reload-failed"
 	CodeRolledBack     Code = "rolled-back"

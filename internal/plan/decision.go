@@ -78,6 +78,7 @@ func (d *decision) make(want WantedCert) {
 	d.revoke(false)
 	d.advice()
 	d.cleanUp()
+	d.params()
 	d.prune()
 	d.answer()
 }
@@ -97,9 +98,9 @@ func (d *decision) add(s Step) {
 // own are the steps of the certificate in hand.
 func (d *decision) own() []Step { return d.steps[d.first:] }
 
-// anyDue reports whether some of them is to be done now.
+// anyDue reports whether some of them is to be done now, and not beside all else.
 func (d *decision) anyDue() bool {
-	return slices.ContainsFunc(d.own(), func(s Step) bool { return s.Due(d.now) })
+	return slices.ContainsFunc(d.own(), func(s Step) bool { return s.Due(d.now) && s.Kind != KindParams })
 }
 
 // Serving returns the part of v that is still wanted. A pair whose key type

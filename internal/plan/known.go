@@ -52,6 +52,7 @@ type KnownCert struct {
 	CleanUp     Tries                 `json:"clean_up,omitzero"`     // failures in a row to take them away
 
 	TLSA map[string]KnownTLSA `json:"tlsa,omitempty"` // by name in DNS
+	DH   *DHParams            `json:"dh,omitempty"`   // a group of its own, where one was asked for
 
 	// Targets are this node's facts. They lie in a record of their own
 	// (nodes/NODE/targets/NAME), so that nodes do not contend.
@@ -303,6 +304,8 @@ type Target struct {
 	Verify   VerifyFact   `json:"verify,omitzero"`
 	Altered  []string     `json:"altered,omitempty"` // paths found changed by an inspection
 	Refused  *Refused     `json:"refused,omitempty"` // the install that Tries speaks of
+	DH       string       `json:"dh,omitempty"`      // DHParams.ID of what its files hold; "" a group of RFC 7919, or none
+	Lacks    *Fault       `json:"lacks,omitempty"`   // what its files should hold and do not
 	Spare    *Placeholder `json:"placeholder,omitempty"`
 	Keys     string       `json:"keys,omitempty"` // which keys beside the primary ones its files hold; see keysWords
 

@@ -33,6 +33,7 @@ const (
 	KindAdvice    Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
 	KindRevoke    Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
 	KindCleanUp   Kind = "clean-up"    // take away answers to challenges that were left behind
+	KindParams    Kind = "params"      // search for Diffie-Hellman parameters, beside all else
 	KindPrune     Kind = "prune"       // drop versions nobody needs, and their keys
 	KindAuthorize Kind = "authorize"   // have names proven without a certificate
 	KindAnswer    Kind = "answer"      // drop asks that are answered

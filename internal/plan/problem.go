@@ -205,6 +205,9 @@ func (d *diagnosis) target(name string, t Target) {
 			d.add(tries.Fault.Code, name, tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 		}
 	}
+	if t.Lacks != nil {
+		d.add(t.Lacks.Code, name, t.Lacks.Words, t.Lacks.Detail, t.Lacks.At)
+	}
 	if len(t.Altered) > 0 {
 		d.add(CodeAltered, name, "changed by somebody else: "+strings.Join(t.Altered, ", "), nil, time.Time{})
 	}

@@ -39,6 +39,7 @@ const (
 	ReasonRoutine    ReasonCode = "routine"
 	ReasonHook       ReasonCode = "hook-pending"
 	ReasonLeft       ReasonCode = "left-behind"
+	ReasonParams     ReasonCode = "own-parameters"
 	ReasonTooMany    ReasonCode = "kept-enough"
 	ReasonAnswered   ReasonCode = "answered"
 	ReasonKey        ReasonCode = "key-changed"

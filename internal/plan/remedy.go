@@ -1,6 +1,9 @@
 package plan
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // meaning is what a code says to a person. An empty severity depends on what
 // is served: a failure is critical where nothing valid is, else a warning.
@@ -11,6 +14,31 @@ type meaning struct {
 
 // meanings declares every code once.
 func meanings() map[Code]meaning {
+	all := meaningsOfOrders()
+	maps.Copy(all, meaningsOfFiles())
+	return all
+}
+
+// meaningsOfFiles are those of files, services and hooks.
+func meaningsOfFiles() map[Code]meaning {
+	return map[Code]meaning{
+		CodeDisk:          {"", "Free space on the file system or make it writable for Certkeep's user. Nothing is lost; Certkeep tries again."},
+		CodeDeploy:        {"", "Check that the folder exists and that Certkeep's user may write there."},
+		CodeRoot:          {Warning, "Name the CA's root certificate by `root_file`, or write `root_file: false` to do without it. The files are installed without the root meanwhile; it is looked for daily, and at once by `certkeep apply NAME`."},
+		CodeSecret:        {"", "Put the secret where the config says, readable for Certkeep's user and for nobody else, or correct the config."},
+		CodeServiceCheck:  {"", "The service's own configuration check fails. Mend its configuration; nothing is installed for it before."},
+		CodeServiceReload: {"", "The service could not be reloaded. Read its words above, mend it, or correct `services.NAME.reload`."},
+		CodeRolledBack:    {"", "The service would not take the new version; what worked before was put back. It is tried again daily, and when config or version changes."},
+		CodeForeignFile:   {Warning, "A file is neither what Certkeep wrote nor what was there before. It was left alone. Move it away, or take it out of the config."},
+		CodeHook:          {Warning, "The hook failed and is run again later. Mend it; it may be run more than once for one event."},
+		CodeVerifyWrong:   {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},
+		CodeVerifyUnknown: {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
+		CodeAltered:       {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
+	}
+}
+
+// meaningsOfOrders are those of CAs, keys and records.
+func meaningsOfOrders() map[Code]meaning {
 	return map[Code]meaning{
 		CodeUnexpected:     {"", "This should not happen. Run the command again with -v and report what it prints."},
 		CodeNetwork:        {"", "Check that this machine reaches the CA: its name resolves, outgoing port 443 is open, a proxy is configured where one is needed. Certkeep tries again by itself."},
@@ -42,22 +70,11 @@ func meanings() map[Code]meaning {
 		CodeDamaged:        {"", "The record cannot be used. Restore it from a backup, or begin afresh: `certkeep forget NAME` for a certificate, `certkeep account reset ISSUER` for an account. Installed files stay."},
 		CodeKeyLost:        {"", "A stored key or certificate cannot be read; a new one is issued. Check the disk."},
 		CodeCSR:            {"", "Make a signing request (PKCS#10, PEM) whose key and names fit the config, and check the path."},
-		CodeDisk:           {"", "Free space on the file system or make it writable for Certkeep's user. Nothing is lost; Certkeep tries again."},
-		CodeDeploy:         {"", "Check that the folder exists and that Certkeep's user may write there."},
-		CodeSecret:         {"", "Put the secret where the config says, readable for Certkeep's user and for nobody else, or correct the config."},
-		CodeServiceCheck:   {"", "The service's own configuration check fails. Mend its configuration; nothing is installed for it before."},
-		CodeServiceReload:  {"", "The service could not be reloaded. Read its words above, mend it, or correct `services.NAME.reload`."},
-		CodeRolledBack:     {"", "The service would not take the new version; what worked before was put back. It is tried again daily, and when config or version changes."},
-		CodeForeignFile:    {Warning, "A file is neither what Certkeep wrote nor what was there before. It was left alone. Move it away, or take it out of the config."},
-		CodeHook:           {Warning, "The hook failed and is run again later. Mend it; it may be run more than once for one event."},
-		CodeVerifyWrong:    {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},
-		CodeVerifyUnknown:  {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
 		CodeExpiring:       {Warning, "Look at the other problems of this certificate; mend their cause soon."},
 		CodeExpired:        {Critical, "Look at the other problems of this certificate; mend their cause now."},
 		CodeMissing:        {Critical, "Look at the other problems of this certificate. `certkeep apply NAME`, with its name, tries at once."},
 		CodeOverlap:        {Warning, "Two certificates name the same host. Take it out of one of them unless that is meant."},
 		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
-		CodeAltered:        {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
 		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},
 		CodeKeysDamaged:    {"", "The record of the keys cannot be used, so nothing is issued on them. Restore it from a backup, or remove the file: the keys that the certificates use are taken over then."},
 		CodeKeyAge:         {Warning, "`certkeep rollover NAME` changes the key; `auto_rollover` does it without being asked."},

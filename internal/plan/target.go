@@ -53,14 +53,17 @@ func (d *decision) addFirst(s Step) {
 
 func (d *decision) installAt(target WantedTarget, version Version) {
 	fact := d.known.Targets[target.Name]
-	reason, behind := d.lags(fact, target, version)
-	if !behind || target.Shared {
+	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Urgent: d.urgent}
+	var behind bool
+	if step.Reason, behind = d.lags(fact, target, version); !behind && !d.lacking(&step, target, fact) {
+		return
+	}
+	if target.Shared {
 		return // what is shared is installed with the keys
 	}
-	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Reason: reason, Urgent: d.urgent}
 	if fact.refuses(target, version) {
 		step.Asked = d.skipsBackoff(fact.Tries)
-		if wait := fact.waitsUntil(d.now); !step.Asked && wait.After(d.now) {
+		if wait := fact.waitsUntil(d.now); !step.Asked && wait.After(later(d.now, step.At)) {
 			step.At = wait
 			step.Reason.Words += fmt.Sprintf("; waits after %s", failures(fact.Tries.Count))
 		}

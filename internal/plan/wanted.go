@@ -30,6 +30,7 @@ type WantedCert struct {
 	Keep            int  // versions kept, the published one included
 	Targets         []WantedTarget
 	TLSA            []WantedTLSA // by name, each once
+	DH              WantedDH     // where some target's files hold it
 
 	// Authorize is set where the names are only to be kept proven at the first
 	// issuer, without a certificate: at most PerOrder of them in an order.
@@ -69,6 +70,7 @@ type WantedTarget struct {
 	Services []string // told after a write
 	Hooks    []string // names of hooks to run after an installation
 	Verify   bool     // some endpoint can be asked
+	DH       bool     // its files hold Diffie-Hellman parameters of its own
 	// Shared is set where the keys' own files are switched with these: then the
 	// keys' steps install them.
 	Shared bool

@@ -135,7 +135,7 @@ func routine(s plan.Step) bool {
 	switch s.Kind {
 	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer, plan.KindLookTLSA:
 		return true
-	case plan.KindVerify:
+	case plan.KindVerify, plan.KindInstall:
 		return s.Reason.Code == plan.ReasonRoutine
 	}
 	return false
