@@ -22,7 +22,9 @@ func onlyParts() map[string][]plan.Kind {
 			plan.KindAdopt, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune,
 			plan.KindKeys, plan.KindRoll, plan.KindSwitch,
 		},
-		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams},
+		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams, plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP},
+		"ocsp":    {plan.KindOCSP, plan.KindOCSPFile, plan.KindHook},
+		"sct":     {plan.KindSCT, plan.KindSCTFile, plan.KindHook},
 		"tlsa":    {plan.KindLookTLSA, plan.KindTLSA},
 		"verify":  {plan.KindVerify},
 	}
@@ -70,7 +72,7 @@ func (a *app) applyCommand() *cobra.Command {
 			return a.converge(cmd.Context(), cfg, w)
 		},
 	}
-	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, tlsa, verify (several with commas)")
+	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, tlsa, ocsp, sct, verify (several with commas)")
 	cmd.Flags().StringVar(&span, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h; \"config\" takes the config's wait_random")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
 	return cmd
@@ -85,7 +87,7 @@ func parseOnly(text string) ([]plan.Kind, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		allowed, ok := onlyParts()[strings.TrimSpace(part)]
 		if !ok {
-			return nil, usage(fmt.Sprintf("--only knows no part %q", part), "the parts are auth, certs, install, tlsa and verify")
+			return nil, usage(fmt.Sprintf("--only knows no part %q", part), "the parts are auth, certs, install, tlsa, ocsp, sct and verify")
 		}
 		kinds = append(kinds, allowed...)
 	}

@@ -291,7 +291,7 @@ func doneTo(cert string, steps []doneStep) string {
 	done := map[plan.Kind]string{
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
 		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindAuthorize: "authorised",
-		plan.KindTLSA: "TLSA records published",
+		plan.KindTLSA:   "TLSA records published",
 		plan.KindParams: "parameters found",
 	}
 	var words []string // each where it was done last

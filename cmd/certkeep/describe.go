@@ -71,6 +71,7 @@ func (r renderer) certificate(c status.Certificate) string {
 	for _, o := range c.Orders {
 		line("order", fmt.Sprintf("open at %s since %s (%s)", o.Issuer, minute(o.Created), o.KeyType))
 	}
+	r.statements(c, line)
 	for _, t := range c.Targets {
 		line(targetLabel(t), r.target(t))
 	}

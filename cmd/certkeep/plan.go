@@ -128,7 +128,10 @@ func stepWords(s status.Step) string {
 			words += fmt.Sprintf(" and %d more", more)
 		}
 	}
-	if s.Target != "" && s.Target != config.DefaultTarget {
+	if s.Log != "" {
+		words += " to " + s.Log
+	}
+	if s.Target != "" && s.Target != config.DefaultTarget && !s.Kind.WritesCompanion() {
 		words += " at " + s.Target
 	}
 	if s.Hook != "" {

@@ -97,6 +97,8 @@ func startPebble(ts *testscript.TestScript, neg bool, args []string) {
 		switch arg {
 		case "eab":
 			o.EAB = map[string]string{"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
+		case "ocsp":
+			o.OCSP = true
 		case "slow":
 			o.RetryAfterOrder, o.RetryAfterAuthz = 2*time.Second, 2*time.Second
 		default:
@@ -112,6 +114,9 @@ func startPebble(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	ts.Check(os.WriteFile(ts.MkAbs("roots.pem"), ca.RootPEM(), 0o600))
 	ts.Setenv("DIRECTORY", ca.DirectoryURL())
+	if ca.OCSP != nil {
+		ts.Setenv("OCSP", ca.OCSP.URL())
+	}
 	ts.Setenv("HTTP_PORT", strconv.Itoa(ca.HTTPPort()))
 	ts.Setenv("TLS_PORT", strconv.Itoa(ca.TLSPort()))
 }

@@ -42,6 +42,8 @@ type Options struct {
 	EAB     map[string]string // key id → base64url HMAC key; accounts need one of them where it is not empty
 	Blocked []string          // domains that are refused
 
+	OCSP bool // certificates name an OCSP responder, see CA.OCSP; the CA's keys are RSA then
+
 	HTTPPort int    // where http-01 answers are expected; a free one where zero
 	TLSPort  int    // where tls-alpn-01 answers are expected; a free one where zero
 	DNS      string // host:port of a DNS server (asked over TCP); challtestsrv is started where empty
@@ -63,6 +65,9 @@ type Profile struct {
 // CA is a running CA.
 type CA struct {
 	DNS *DNS // challtestsrv; nil where Options.DNS was given
+	// OCSP is the responder that its certificates name; nil without
+	// Options.OCSP.
+	OCSP *Responder
 
 	opts    Options
 	tools   tools
@@ -140,6 +145,11 @@ func launch(ctx context.Context, found tools, o Options) (_ *CA, err error) {
 	if err := ca.startDNS(ctx); err != nil {
 		return nil, err
 	}
+	if o.OCSP {
+		if ca.OCSP, err = newResponder(ca); err != nil {
+			return nil, err
+		}
+	}
 	if err := ca.writeConfig(); err != nil {
 		return nil, err
 	}
@@ -174,6 +184,9 @@ func (ca *CA) Close() error {
 	defer ca.mu.Unlock()
 	if ca.proxy != nil {
 		ca.proxy.close()
+	}
+	if ca.OCSP != nil {
+		_ = ca.OCSP.server.Close() // ends what still waits for an answer
 	}
 	ca.pebble.stop()
 	ca.dns.stop()

@@ -12,9 +12,11 @@ import (
 
 // The paths of Pebble's management port.
 const (
-	pathRoots          = "/roots/"
-	pathCertStatus     = "/cert-status-by-serial/"
-	pathSetRenewalInfo = "/set-renewal-info/"
+	pathRoots            = "/roots/"
+	pathCertStatus       = "/cert-status-by-serial/"
+	pathIntermediates    = "/intermediates/"
+	pathIntermediateKeys = "/intermediate-keys/"
+	pathSetRenewalInfo   = "/set-renewal-info/"
 )
 
 // managementURL is a page of Pebble's management port.

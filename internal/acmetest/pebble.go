@@ -33,6 +33,7 @@ type pebbleConfig struct {
 		ExternalAccountMACKeys         map[string]string        `json:"externalAccountMACKeys,omitempty"`
 		DomainBlocklist                []string                 `json:"domainBlocklist,omitempty"`
 		KeyAlgorithm                   string                   `json:"keyAlgorithm"`
+		OCSPResponderURL               string                   `json:"ocspResponderURL,omitempty"`
 		Profiles                       map[string]pebbleProfile `json:"profiles"`
 		RetryAfter                     struct {
 			Authz int `json:"authz"`
@@ -58,8 +59,14 @@ func (ca *CA) writeConfig() error {
 	p.HTTPPort, p.TLSPort = o.HTTPPort, o.TLSPort
 	p.ExternalAccountBindingRequired, p.ExternalAccountMACKeys = len(o.EAB) > 0, o.EAB
 	p.DomainBlocklist = o.Blocked
+	if ca.OCSP != nil {
+		p.OCSPResponderURL = ca.OCSP.URL()
+	}
 	p.KeyAlgorithm = o.KeyAlgorithm
-	if p.KeyAlgorithm == "" {
+	switch {
+	case ca.OCSP != nil:
+		p.KeyAlgorithm = "rsa" // Pebble hands out no other key to sign with
+	case p.KeyAlgorithm == "":
 		p.KeyAlgorithm = "ecdsa"
 	}
 	p.RetryAfter.Authz = int(o.RetryAfterAuthz / time.Second)

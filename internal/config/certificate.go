@@ -32,6 +32,9 @@ type Settings struct {
 	Passphrase Passphrase
 
 	ReloadZones []string // made anew after an installation, by an entry of `dns` that is a zonefile
+	OCSP        *OCSP    // nil, or turned off, where no responses are kept; likewise:
+	SCT         *SCT
+	HPKP        *HPKP
 }
 
 // Certificate is one certificate that is wanted.

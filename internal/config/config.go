@@ -39,6 +39,7 @@ type Config struct {
 	Log          Log
 	Issuers      map[string]Issuer // the built-in ones included
 	DNS          map[string]DNS
+	CTLogs       CTLogs
 	Challenges   []Rule                     // in order; the first that matches a name counts
 	Services     map[string]service.Service // the built-in ones included
 	Hooks        map[string]Hook            // by event

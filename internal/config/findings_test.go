@@ -89,7 +89,7 @@ func TestLaterKeysAreUnknown(t *testing.T) {
 		"notify: {command: x}",
 		"certificates: {a.example.com: {mode: manual}}",
 		"certificates: {a.example.com: {account: x}}",
-		"certificates: {a.example.com: {ocsp: {file: /x}}}", "certificates: {a.example.com: {static: {}}}",
+		"certificates: {a.example.com: {static: {}}}",
 	} {
 		_, _, err := LoadBytes("c.yaml", []byte(yaml))
 		all, _ := errors.AsType[Errors](err)

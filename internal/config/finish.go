@@ -74,6 +74,7 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 	finishPassphrase(r, n, c)
 	finishFiles(r, n, c)
 	checkUnused(r, n, c)
+	finishStatements(r, n, c)
 	if c.Verify == nil {
 		c.Verify = endpointsOf(r.cfg, c.Services)
 	}

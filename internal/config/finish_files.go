@@ -241,6 +241,15 @@ func checkClaims(r *reader, claims []claim) {
 	}
 }
 
+// checkTarget looks at the name of a target. Names that begin with an underscore
+// are those of files beside the certificate's own.
+func checkTarget(name string) (wrong, hint string) {
+	if strings.HasPrefix(name, "_") {
+		return fmt.Sprintf("the target name %q begins with an underscore", shorten(name)), "such names are Certkeep's own"
+	}
+	return checkIdentifier("the target name", name)
+}
+
 // conflict reports two claims that exclude each other, at the later one.
 func (r *reader) conflict(a, b claim, words string) {
 	nameA, nameB := r.certs.certs[a.cert].name, r.certs.certs[b.cert].name

@@ -49,10 +49,8 @@ func schema() shape[Config] {
 		field("dns", dnsWriters(), func(c *Config) *map[string]DNS { return &c.DNS }, about{
 			doc: "Ways to write DNS records, by names of your choice.",
 		}),
-		field("challenges", ruleList(), func(c *Config) *[]Rule { return &c.Challenges }, about{
-			doc:      "How names are proven. The first rule whose `names` match counts; a certificate's own `challenges` come first. Rules in `conf.d` are appended.",
-			standard: "http-01 by the own listener",
-		}),
+		ctLogsKey(),
+		challengesKey(),
 		field("services", services(), serviceMap, about{
 			doc: "Programs that read certificates, by names of your choice.",
 		}),

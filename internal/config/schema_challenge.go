@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+func challengesKey() key[Config] {
+	return field("challenges", ruleList(), func(c *Config) *[]Rule { return &c.Challenges }, about{
+		doc:      "How names are proven. The first rule whose `names` match counts; a certificate's own `challenges` come first. Rules in `conf.d` are appended.",
+		standard: "http-01 by the own listener",
+	})
+}
+
 func ruleList() shape[[]Rule] {
 	return listOf(rule(), "a list of rules", "[{http-01: {webroot: /var/www/html}}]")
 }

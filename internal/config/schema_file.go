@@ -51,7 +51,7 @@ func file() shape[File] {
 		field("mode", mode(), func(f *File) *fs.FileMode { return &f.Mode }, about{
 			doc: "Permissions, a quoted octal number.", standard: "`\"0644\"`; with a private key `\"0600\"`, or `\"0640\"` with a group", example: `"0640"`, off: true,
 		}),
-		field("target", identifier("target", "app"), func(f *File) *string { return &f.Target }, about{
+		field("target", checked("a name", "app", checkTarget), func(f *File) *string { return &f.Target }, about{
 			doc: "Files with the same target are switched together.", standard: "`" + DefaultTarget + "`", example: "mail", off: true,
 		}),
 		field("key_type", keyType(), func(f *File) *keys.Type { return &f.KeyType }, about{

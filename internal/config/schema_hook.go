@@ -11,7 +11,7 @@ import (
 func Events() []string {
 	return []string{
 		"renewing", "challenge-setup", "challenge-cleanup", "dns-updated", "issued", "file-installed", EventInstalled,
-		"reloaded", "verified", "verify-failed", "rolled-back", "expiring", "errored", "revoked", "tlsa-updated",
+		"reloaded", "verified", "verify-failed", "rolled-back", "expiring", "errored", "revoked", "tlsa-updated", "ocsp-updated", "sct-updated",
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -76,7 +77,7 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 			doc: "Group of the files. With one, private keys are 0640, without 0600.", standard: "that of the running user", example: "ssl-cert", off: true,
 		}),
 	}
-	return append(list, fileKeys(at)...)
+	return slices.Concat(list, fileKeys(at), statementKeys(at))
 }
 
 // inherited documents a default that comes from standardSettings.

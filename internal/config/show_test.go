@@ -29,6 +29,11 @@ dns:
   main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
   local: {provider: zonefile, zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
+ct_logs:
+  list: /etc/logs.json
+  own:
+    - {name: own, url: "https://l.example/2026", key: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==", start: 2026-01-01, end: "2026-07-01T12:00:00Z"}
+    - {name: own, url: "https://l.example/2027", key: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==", start: "2026-07-01T12:00:00Z"}
 challenges:
   - {names: ["*.example.com", .example.org, 192.0.2.7], dns-01: {via: main}}
   - {names: [a.example.net], http-01: {webroot: "/srv/{zone}/{host}"}}
@@ -64,6 +69,9 @@ defaults:
   kdf: scrypt
   owner: www-data
   group: "1000"
+  ocsp: {file: "/o/{name}.{key_type}", responders: ["http://o.example/a?b"], force: true, owner: o, group: g, mode: "0640"}
+  sct: {directory: "/s/{name}/{key_type}", logs: [own, argon]}
+  hpkp: {file: "/h/{name}.{server}", headers: {nginx: true, own: "x {header}\n"}, max_age: 1w, include_subdomains: true, report_uri: "https://r.example/"}
 keys:
   shared.example: {key_types: [rsa-4096, ecdsa-p384], backup_key: false, expires: 730d, auto_rollover: true}
   ready: {min_backup_age: 60d}
@@ -84,9 +92,15 @@ certificates:
     verify: false
     challenges: [{names: [b.example.net], http-01: {webroot: /w}}]
     layout: haproxy
+    ocsp: false
+    sct: false
+    hpkp: false
   spread:
     names: [c.example.net]
     verify: [{port: 5432, starttls: postgres}]
+    ocsp: {mode: "0600"}
+    sct: {directory: "/own/c/{key_type}", logs: [own]}
+    hpkp: {headers: {apache: true}}
     files:
       - {path: "/a/{key_type}.pem", content: [key, certificate, chain], mode: "400", owner: o, group: g, target: t}
       - {path: /b.pem, content: fullchain, key_type: rsa-3072}

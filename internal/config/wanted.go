@@ -79,6 +79,7 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 	if slices.ContainsFunc(w.Targets, func(t plan.WantedTarget) bool { return t.DH }) {
 		w.DH = plan.WantedDH{Bits: cert.DHParams.Own, WithKey: cert.DHParams.WithKey}
 	}
+	c.wantStatements(cert, hooks, &w)
 	return w
 }
 

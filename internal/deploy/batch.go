@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -16,6 +17,9 @@ type Job struct {
 	// Told says that the target's services are known to have read these very
 	// files. Nothing is reloaded then unless something has to be written.
 	Told bool
+	// Ours are plain files as they were written last: no copy of them is kept
+	// once others are in their place.
+	Ours []plan.File
 }
 
 // Result is what became of a job.
@@ -71,7 +75,7 @@ func (d *Deployer) Batch(ctx context.Context, jobs []Job) []Result {
 	}
 	for _, w := range works {
 		if w.applied && w.result.Fault == nil {
-			w.result.Untidy = d.tidy(w.image, w.previous)
+			w.result.Untidy = errors.Join(d.tidy(w.image, w.previous), d.forgetCopies(w))
 		}
 	}
 	return results

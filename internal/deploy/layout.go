@@ -52,6 +52,9 @@ type Target struct {
 	// clear. What is read of the target is opened with it.
 	Passphrase Password
 	KDF        keys.KDF // how; "" is the default
+	// Plain are the files of a target that holds nothing of a certificate; its
+	// content is not looked at then.
+	Plain []Plain
 }
 
 // Params are the parameters of key exchange that files may hold, in PEM. Nil

@@ -100,6 +100,9 @@ func (w Want) Path() string { return w.name }
 // Render says how a target looks like with a content. It proves first that
 // the content fits together (*UnfitError).
 func Render(t Target, c Content) (Image, error) {
+	if t.Plain != nil {
+		return t.renderPlain()
+	}
 	if err := c.Check(); err != nil {
 		return Image{}, err
 	}

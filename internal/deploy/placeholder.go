@@ -74,6 +74,10 @@ func isPlaceholder(cert *x509.Certificate) bool {
 // no file is missing, be they a placeholder's (complete). What is half there,
 // or does not fit, never worked.
 func served(t Target) (worked, complete bool, err error) {
+	if t.Plain != nil {
+		worked, err = t.plainServed()
+		return worked, worked, err
+	}
 	f, err := gather(t)
 	if err != nil {
 		return false, false, err

@@ -14,10 +14,10 @@ import (
 
 // pendingHooks are the hooks to run after an installation: those left over,
 // and those of what has happened now.
-func (w *worker) pendingHooks(left []string, r deploy.Result, arrived bool) []string {
+func (w *worker) pendingHooks(kind plan.Kind, left []string, r deploy.Result, arrived bool) []string {
 	var events []store.EventKind
 	if arrived {
-		events = append(events, store.EventFileInstalled, store.EventInstalled)
+		events = append(events, arrivals(kind).events...)
 	}
 	if len(r.Reloaded) > 0 {
 		events = append(events, store.EventReloaded)
@@ -106,6 +106,13 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 	}
 	for _, tries := range w.known.Tries {
 		p.Fault = tries.Fault
+	}
+	if c, ok := w.want.Companion(target); ok {
+		p.Services = c.Services
+		for _, f := range w.known.Targets[target].Files {
+			p.Files = append(p.Files, deploy.HookFile{Path: f.Path, Content: []deploy.Part{}})
+		}
+		return p
 	}
 	if t, err := w.lockedTarget(target); target != "" && err == nil {
 		p.Services, p.Lineage = w.wantedTarget(target).Services, t.Lineage()

@@ -12,18 +12,18 @@ import (
 
 // inspect looks whether installed files were altered, and stores what was.
 func (w *worker) inspect(ctx context.Context) *plan.Fault {
-	w.altered = w.engine.inspectQuietly(ctx, w.want, w.known)
+	w.altered = w.engine.inspectQuietly(ctx, w.want, w.known, w.keys)
 	return nil
 }
 
 // inspectQuietly is an inspection without a step around it. It reports
 // whether something needs work now. Where all is well it writes nothing.
-func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known *plan.KnownCert) bool {
+func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known *plan.KnownCert, keys *plan.KnownKeys) bool {
 	known.Inspected = time.Now()
 	found := map[string][]string{}
-	for _, target := range want.Targets {
+	for _, target := range slices.Concat(want.Targets, want.Companions) {
 		fact := known.Targets[target.Name]
-		if fact.Version != known.Published && fact.Refused == nil {
+		if fact.Version != known.WantedAt(want, keys, target.Name) && fact.Refused == nil {
 			continue // to be installed now; what a killed process installed without a fact is nobody else's doing
 		}
 		if altered := e.inspector.Altered(fact.Files); len(altered) > 0 {
@@ -97,7 +97,7 @@ func (p *pass) inspect(ctx context.Context, names []string) []string {
 	for range 2 * runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for name := range next {
-				if p.engine.inspectQuietly(ctx, p.wanted[name], p.world.Known.Certs[name]) {
+				if p.engine.inspectQuietly(ctx, p.wanted[name], p.world.Known.Certs[name], p.world.Known.KeysOf(p.wanted[name].Keys)) {
 					mu.Lock()
 					altered = append(altered, name)
 					mu.Unlock()

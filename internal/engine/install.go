@@ -40,7 +40,14 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	w.stage("installing on " + w.node + " (" + s.Target + ")")
 	fact := w.known.Targets[s.Target]
 	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
-	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content, Told: told})
+	with := w.companionsDue(ctx)
+	jobs := []deploy.Job{{Target: target, Content: content, Told: told}}
+	for _, b := range with {
+		jobs = append(jobs, b.job)
+	}
+	results := w.engine.installs.installAll(ctx, w.parts.deployer, jobs)
+	w.companionsDone(ctx, with, results[1:])
+	result := results[0]
 	if result.Fault != nil && ctx.Err() != nil {
 		return nil // interrupted: the next run compares, and goes on
 	}
@@ -94,7 +101,7 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
 		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
 		t.DH, t.Lacks = with.dh, with.lacks
-		t.Hooks = w.pendingHooks(t.Hooks, r, arrived)
+		t.Hooks = w.pendingHooks(s.Kind, t.Hooks, r, arrived)
 		targets[s.Target] = t
 		return nil
 	})
@@ -136,6 +143,9 @@ func refusedTarget(t plan.Target, s plan.Step, r deploy.Result, want plan.Wanted
 // tellInstalled puts what happened at a target into the history.
 func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result, arrived bool) {
 	event := store.Event{Target: s.Target, Version: s.Version}
+	if s.Kind.WritesCompanion() {
+		event = store.Event{} // what it names is nothing that people know
+	}
 	if r.Fault != nil {
 		event.Kind, event.Words, event.Detail, event.Fault = store.EventErrored, r.Fault.Words, r.Fault.Detail, r.Fault
 		if r.RolledBack {
@@ -145,7 +155,8 @@ func (w *worker) tellInstalled(ctx context.Context, s plan.Step, r deploy.Result
 		return
 	}
 	if arrived {
-		event.Kind, event.Words = store.EventInstalled, "files are in place; why: "+s.Reason.Words
+		told := arrivals(s.Kind)
+		event.Kind, event.Words = told.events[len(told.events)-1], told.what+" are in place; why: "+s.Reason.Words
 		w.emit(ctx, event)
 	}
 	for _, name := range r.Reloaded {
@@ -253,6 +264,9 @@ func fileOf(f config.File) deploy.File {
 
 // wantedTarget is the plan's view of a target.
 func (w *worker) wantedTarget(name string) plan.WantedTarget {
+	if c, ok := w.want.Companion(name); ok {
+		return c
+	}
 	i := slices.IndexFunc(w.want.Targets, func(t plan.WantedTarget) bool { return t.Name == name })
 	if i < 0 {
 		return plan.WantedTarget{Name: name}

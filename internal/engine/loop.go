@@ -228,6 +228,9 @@ func (p *pass) start(ctx context.Context) {
 // laneOf is the CA that the work on a certificate begins with, or is likely
 // to: where nothing is found to adopt, an order follows.
 func (p *pass) laneOf(steps []plan.Step) string {
+	if onlyAsks(steps) {
+		return statementsLane
+	}
 	for _, s := range steps {
 		if s.Issuer != "" {
 			return s.Issuer

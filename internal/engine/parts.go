@@ -13,11 +13,13 @@ import (
 	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/ct"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/network"
+	"github.com/certkeep/certkeep/internal/ocsp"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -33,6 +35,8 @@ type parts struct {
 	writers  map[string]*writer              // by name in `dns`
 	webroots *webroots
 	deployer *deploy.Deployer
+	ocsp     *ocsp.Client
+	ct       *ct.Client
 	network  network.Network
 	disk     durable.Disk
 }
@@ -132,6 +136,9 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	}
 	if p.webroots = old.webroots; p.webroots == nil {
 		p.webroots = &webroots{known: map[config.Method]*challenge.Webroot{}}
+	}
+	if p.ocsp, p.ct = old.ocsp, old.ct; p.ocsp == nil {
+		p.ocsp, p.ct = ocsp.NewClient(o.Network, o.UserAgent), ct.NewClient(o.Network, o.UserAgent)
 	}
 	p.listeners(old)
 	p.dnsWriters(old)

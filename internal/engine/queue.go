@@ -44,16 +44,29 @@ func newInstallQueue() *installQueue {
 // same services, and returns what came of this one. When ctx ends nothing more
 // is written, and services are still told of what was, if that is quick.
 func (q *installQueue) install(ctx context.Context, d *deploy.Deployer, job deploy.Job) deploy.Result {
-	waiting := &installJob{deployer: d, job: job, result: make(chan deploy.Result, 1)}
-	key := serviceKey(job)
+	return q.installAll(ctx, d, []deploy.Job{job})[0]
+}
+
+// installAll is install for several targets at once: those that share services
+// come into the same batch.
+func (q *installQueue) installAll(ctx context.Context, d *deploy.Deployer, jobs []deploy.Job) []deploy.Result {
+	waiting := make([]*installJob, len(jobs))
 	q.mu.Lock()
-	q.pending[key] = append(q.pending[key], waiting)
-	if !q.draining[key] {
-		q.draining[key] = true
-		go q.drain(ctx, key)
+	for i, job := range jobs {
+		waiting[i] = &installJob{deployer: d, job: job, result: make(chan deploy.Result, 1)}
+		key := serviceKey(job)
+		q.pending[key] = append(q.pending[key], waiting[i])
+		if !q.draining[key] {
+			q.draining[key] = true
+			go q.drain(ctx, key)
+		}
 	}
 	q.mu.Unlock()
-	return <-waiting.result
+	results := make([]deploy.Result, len(jobs))
+	for i := range waiting {
+		results[i] = <-waiting[i].result
+	}
+	return results
 }
 
 // serviceKey is what jobs have in common that one batch may carry out.

@@ -29,11 +29,13 @@ type life struct {
 }
 
 // newLife makes a folder to live in, and a CA.
-func newLife(t *testing.T) *life {
+func newLife(t *testing.T) *life { return newLifeAt(t, acmetest.Options{}) }
+
+func newLifeAt(t *testing.T, o acmetest.Options) *life {
 	t.Helper()
 	base := t.TempDir()
 	l := &life{
-		ca: acmetest.Start(t, acmetest.Options{}), dir: filepath.Join(base, "life"), start: filepath.Join(base, "start"),
+		ca: acmetest.Start(t, o), dir: filepath.Join(base, "life"), start: filepath.Join(base, "start"),
 	}
 	if err := os.Mkdir(l.dir, 0o700); err != nil {
 		t.Fatal(err)

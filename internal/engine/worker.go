@@ -86,7 +86,7 @@ func (w *worker) work(ctx context.Context) {
 		if !ok {
 			break
 		}
-		if step.Issuer == "" && step.Kind != plan.KindAdopt {
+		if step.Issuer == "" && step.Kind != plan.KindAdopt && !(w.lane == statementsLane && step.Kind.AsksOthers()) {
 			w.leaveLane()
 		}
 		w.tried[w.key(step)] = true
@@ -177,7 +177,7 @@ func (w *worker) key(s plan.Step) string {
 			}
 		}
 	}
-	what := []string{string(s.Kind), s.KeyType, s.Target, s.Version, s.Hook, s.Issuer, s.Key, strings.Join(s.Names, " "), s.Name, strings.Join(s.Records, " ")}
+	what := []string{string(s.Kind), s.KeyType, s.Target, s.Version, s.Hook, s.Log, s.Issuer, s.Key, strings.Join(s.Names, " "), s.Name, strings.Join(s.Records, " ")}
 	return fmt.Sprintf("%s|%d", strings.Join(what, "|"), asked.UnixNano())
 }
 
@@ -239,6 +239,12 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.revoke(ctx, s)
 	case plan.KindAuthorize:
 		return w.authorize(ctx, s)
+	case plan.KindOCSP:
+		return w.ocsp(ctx, s)
+	case plan.KindSCT:
+		return w.sct(ctx, s)
+	case plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP:
+		return w.companion(ctx, s)
 	case plan.KindCleanUp:
 		return w.cleanUp(ctx, s)
 	case plan.KindPrune:

@@ -64,4 +64,10 @@ const (
 	CodeKeysDamaged    Code = "keys-record-damaged"
 	CodeKeyAge         Code = "key-old"
 	CodeRollover       Code = "rollover-waits"
+	CodeOCSP           Code = "ocsp-failed"
+	CodeOCSPEnded      Code = "ocsp-response-ended"
+	CodeNoResponder    Code = "no-ocsp-responder"
+	CodeSCT            Code = "ct-log-failed"
+	CodeSCTWrong       Code = "sct-wrong"
+	CodePins           Code = "too-few-pins"
 )

@@ -72,7 +72,9 @@ func (d *decision) make(want WantedCert) {
 	}
 	d.revoke(true)
 	d.obtain()
+	d.statements()
 	d.install()
+	d.companions()
 	d.verify()
 	d.tlsa()
 	d.revoke(false)

@@ -44,6 +44,8 @@ type KnownCert struct {
 	Orders      map[string]Order      `json:"orders,omitempty"`    // by key type; see Begin
 	Tries       map[string]Tries      `json:"tries,omitempty"`     // by key type
 	Advice      map[string]Advice     `json:"advice,omitempty"`    // by key type
+	OCSP        map[string]Staple     `json:"ocsp,omitempty"`      // by key type
+	SCT         map[string]Receipts   `json:"sct,omitempty"`       // by key type
 	Asks        map[AskKind]Ask       `json:"asks,omitempty"`
 	Authorized  map[string]Authorized `json:"authorized,omitempty"`  // by name; of names without a certificate
 	Issued      []Issued              `json:"issued,omitempty"`      // automatic issues of the last weeks, for the guard

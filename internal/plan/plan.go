@@ -32,6 +32,8 @@ const (
 	KindInspect   Kind = "inspect"     // look whether installed files were altered
 	KindAdvice    Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
 	KindRevoke    Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
+	KindOCSP      Kind = "ocsp"        // ask for the OCSP response of a certificate
+	KindSCT       Kind = "sct"         // hand a certificate to a log; without one, look at the receipts in it
 	KindCleanUp   Kind = "clean-up"    // take away answers to challenges that were left behind
 	KindParams    Kind = "params"      // search for Diffie-Hellman parameters, beside all else
 	KindPrune     Kind = "prune"       // drop versions nobody needs, and their keys
@@ -43,6 +45,10 @@ const (
 
 	KindLookTLSA Kind = "tlsa-look" // see which TLSA records DNS has
 	KindTLSA     Kind = "tlsa"      // publish TLSA records
+
+	KindOCSPFile Kind = "ocsp-file" // bring OCSP responses to the files that servers staple from
+	KindSCTFile  Kind = "sct-file"  // bring receipts of logs to their files
+	KindHPKP     Kind = "hpkp"      // write the headers that pin a site to its keys
 )
 
 // Step is one thing to do.
@@ -60,6 +66,7 @@ type Step struct {
 	Version string            `json:"version,omitempty"` // what to publish, install or verify
 	Issuer  string            `json:"issuer,omitempty"`  // whom an issue or resume asks
 	Hook    string            `json:"hook,omitempty"`
+	Log     string            `json:"log,omitempty"`   // which log the certificate is handed to
 	Names   []string          `json:"names,omitempty"` // to be proven
 	Drop    []string          `json:"drop,omitempty"`  // versions to prune, or asks that are answered
 	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.

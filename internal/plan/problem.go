@@ -92,7 +92,8 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 		d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 	}
 	d.tlsa()
-	for _, target := range want.Targets {
+	d.statements()
+	for _, target := range slices.Concat(want.Targets, want.Companions) {
 		d.target(target.Name, known.Targets[target.Name])
 	}
 	return d.problems

@@ -38,6 +38,7 @@ const (
 	ReasonUnverified ReasonCode = "not-verified"
 	ReasonRoutine    ReasonCode = "routine"
 	ReasonHook       ReasonCode = "hook-pending"
+	ReasonNotAsked   ReasonCode = "not-asked-yet"
 	ReasonLeft       ReasonCode = "left-behind"
 	ReasonParams     ReasonCode = "own-parameters"
 	ReasonTooMany    ReasonCode = "kept-enough"

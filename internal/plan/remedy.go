@@ -16,6 +16,7 @@ type meaning struct {
 func meanings() map[Code]meaning {
 	all := meaningsOfOrders()
 	maps.Copy(all, meaningsOfFiles())
+	maps.Copy(all, statementMeanings())
 	return all
 }
 

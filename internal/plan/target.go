@@ -35,7 +35,7 @@ func (d *decision) install() {
 		}
 		d.hooks(target, d.known.Targets[target.Name])
 	}
-	if d.has && len(d.want.Targets) > 0 {
+	if d.has && len(d.want.Targets)+len(d.want.Companions) > 0 {
 		d.inspect()
 	}
 }
@@ -52,14 +52,21 @@ func (d *decision) addFirst(s Step) {
 }
 
 func (d *decision) installAt(target WantedTarget, version Version) {
-	fact := d.known.Targets[target.Name]
-	step := Step{Kind: KindInstall, Target: target.Name, Version: version.ID, Urgent: d.urgent}
-	var behind bool
-	if step.Reason, behind = d.lags(fact, target, version); !behind && !d.lacking(&step, target, fact) {
-		return
-	}
 	if target.Shared {
 		return // what is shared is installed with the keys
+	}
+	if step, behind := d.installStep(target, version.ID); behind {
+		d.add(step)
+	}
+}
+
+// installStep brings a version to a target that is behind it.
+func (d *decision) installStep(target WantedTarget, id string) (Step, bool) {
+	fact, version := d.known.Targets[target.Name], Version{ID: id}
+	step := Step{Kind: KindInstall, Target: target.Name, Version: id, Urgent: d.urgent}
+	var behind bool
+	if step.Reason, behind = d.lags(fact, target, version); !behind && !d.lacking(&step, target, fact) {
+		return Step{}, false
 	}
 	if fact.refuses(target, version) {
 		step.Asked = d.skipsBackoff(fact.Tries)
@@ -68,7 +75,7 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 			step.Reason.Words += fmt.Sprintf("; waits after %s", failures(fact.Tries.Count))
 		}
 	}
-	d.add(step)
+	return step, true
 }
 
 // lags says why the published version is not in place, if it is not.

@@ -34,10 +34,13 @@ type WantedCert struct {
 
 	// Authorize is set where the names are only to be kept proven at the first
 	// issuer, without a certificate: at most PerOrder of them in an order.
-	Authorize bool
-	PerOrder  int
-	NoIssue   bool // this node may not order
-	NoSolve   bool // it orders only where nothing is left to prove, and answers no challenge
+	Authorize  bool
+	PerOrder   int
+	NoIssue    bool           // this node may not order
+	NoSolve    bool           // it orders only where nothing is left to prove, and answers no challenge
+	Companions []WantedTarget // files beside those of the targets, see companion.go
+	OCSP       *WantedOCSP    // nil: nobody is asked
+	SCT        *WantedSCT     // nil: receipts of logs are nobody's concern
 }
 
 // RenewPolicy says when to renew where the CA gives no advice.

@@ -16,7 +16,7 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 	c := Certificate{
 		Name: want.Name, Names: list(want.Names), Issuers: list(want.Issuers), KeyTypes: list(want.KeyTypes),
 		Published: known.Published, Held: known.Held,
-		Pairs: pairs(version), Orders: orders(known), Targets: targets(want, known),
+		Pairs: pairs(now, version, want, known), Orders: orders(known), Targets: targets(want, known),
 		Problems: problems(now, w, want), Failure: failure(known),
 		Renewal: renewal(now, w, want, known), Keys: keys(w, want),
 	}
@@ -74,12 +74,13 @@ func late(now time.Time, v plan.Version, warn plan.Span) bool {
 	})
 }
 
-func pairs(v plan.Version) []Pair {
+func pairs(now time.Time, v plan.Version, want plan.WantedCert, known *plan.KnownCert) []Pair {
 	all := make([]Pair, 0, len(v.Pairs))
 	for _, p := range v.Pairs {
 		all = append(all, Pair{
 			KeyType: p.KeyType, Issuer: p.Issuer, CA: p.CA, NotBefore: p.NotBefore.UTC(), NotAfter: p.NotAfter.UTC(),
 			Serial: p.Serial, SHA256: p.SHA256, Key: p.Key, Names: list(p.Request.Names), Made: p.Made.UTC(),
+			OCSP: ocspOf(now, p, want, known), SCTs: sctsOf(want, known.ReceiptsOf(p)),
 		})
 	}
 	return all
@@ -163,6 +164,14 @@ func failure(k *plan.KnownCert) *Failure {
 	}
 	for _, t := range k.TLSA {
 		consider(t.Tries)
+	}
+	for _, s := range k.OCSP {
+		consider(s.Tries)
+	}
+	for _, r := range k.SCT {
+		for _, log := range r.Logs {
+			consider(log.Tries)
+		}
 	}
 	for _, t := range k.Targets {
 		consider(t.Tries)

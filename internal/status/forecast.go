@@ -29,6 +29,7 @@ type Step struct {
 	Hook        string      `json:"hook,omitempty"`
 	Names       []string    `json:"names,omitempty"` // to be proven without a certificate
 	Name        string      `json:"name,omitempty"`  // in DNS
+	Log         string      `json:"log,omitempty"`
 	At          time.Time   `json:"at"`
 	Due         bool        `json:"due"`     // now
 	Follows     bool        `json:"follows"` // depends on the steps before it
@@ -125,7 +126,7 @@ func onlyLast(steps []Step) []Step {
 
 func step(now time.Time, s plan.Step, follows bool) Step {
 	return Step{
-		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names, Name: s.Name,
+		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names, Name: s.Name, Log: s.Log,
 		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent,
 	}
 }
@@ -135,7 +136,7 @@ func routine(s plan.Step) bool {
 	switch s.Kind {
 	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer, plan.KindLookTLSA:
 		return true
-	case plan.KindVerify, plan.KindInstall:
+	case plan.KindVerify, plan.KindInstall, plan.KindOCSP:
 		return s.Reason.Code == plan.ReasonRoutine
 	}
 	return false
@@ -177,6 +178,9 @@ func installs(s plan.Step, want plan.WantedCert) []plan.Step {
 		if t.Verify {
 			all = append(all, plan.Step{Kind: plan.KindVerify, Cert: s.Cert, Target: t.Name, At: s.At, Reason: after, Urgent: s.Urgent, Asked: s.Asked})
 		}
+	}
+	for _, c := range want.Companions {
+		all = append(all, plan.Step{Kind: plan.CompanionKind(c.Name), Cert: s.Cert, Target: c.Name, At: s.At, Reason: after, Urgent: s.Urgent, Asked: s.Asked})
 	}
 	return all
 }

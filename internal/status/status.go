@@ -79,6 +79,8 @@ type Pair struct {
 	Key       string    `json:"key"`
 	Names     []string  `json:"names"` // asked for
 	Made      time.Time `json:"made,omitzero"`
+	OCSP      *OCSP     `json:"ocsp,omitempty"`
+	SCTs      []SCT     `json:"scts"`
 }
 
 // Renewal is when something new is obtained, and why then.

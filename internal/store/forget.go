@@ -49,6 +49,9 @@ func (s *Store) forget(ctx context.Context, name string) error {
 	if err := s.forgetTargets(ctx, name); err != nil {
 		return err
 	}
+	if err := s.forgetStatements(ctx, name); err != nil {
+		return err
+	}
 	if err := s.forgetKeys(ctx, used); err != nil {
 		return err
 	}
