@@ -56,11 +56,7 @@ func (c *Config) Check() Errors {
 				k.add("certificates."+cert.Name+".passphrase", err.Error())
 			}
 		}
-		for _, t := range cert.KeyTypes {
-			if cert.holds(PartRoot) {
-				k.readable("certificates."+cert.Name+".root_file", c.RootFile(&cert, t))
-			}
-		}
+		k.unreadableRoots(&cert)
 		for _, f := range cert.Files {
 			k.password("certificates."+cert.Name+".files", f)
 		}

@@ -45,7 +45,7 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 // protection of keys. Where they hold none of it, it changes nothing.
 func (d *digester) beside(cert *Certificate, t Target) {
 	if t.holds(PartRoot) {
-		d.put("root", cert.Root.File, strconv.FormatBool(cert.Root.None))
+		cert.Root.put(d)
 	}
 	if t.holds(PartDHParams) {
 		d.put("dh", strconv.Itoa(cert.DHParams.Group), strconv.Itoa(cert.DHParams.Own))

@@ -125,7 +125,7 @@ func checkUnused(r *reader, n *node, c *Certificate) {
 	}{
 		{"dh_params", PartDHParams, c.DHParams.On()},
 		{"ec_params", PartECParams, len(c.ECParams) > 0},
-		{"root_file", PartRoot, c.Root.File != ""},
+		{"root_file", PartRoot, len(c.Root.Files) > 0},
 	} {
 		if k.on && n.has(k.name) && !c.holds(k.part) {
 			r.out.warn(n.placeOf(k.name), fmt.Sprintf("certificate %q: no file holds %s", c.Name, k.part), fmt.Sprintf("name the part %s in the content of one of its files", k.part))

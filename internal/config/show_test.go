@@ -62,7 +62,7 @@ defaults:
   verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2"}]
   path: /etc/tls/
   layout: nixos
-  root_file: "/etc/roots{suffix}.pem"
+  root_file: ["/etc/roots{suffix}.pem", /etc/more.pem]
   dh_params: {own: 3072, with_key: true}
   ec_params: [secp384r1, secp521r1]
   passphrase_file: /etc/pass

@@ -77,12 +77,8 @@ func (p *parts) rootOf(cert *config.Certificate, version plan.Version, pair depl
 	if err != nil {
 		return nil, err.Error()
 	}
-	if file := p.cfg.RootFile(cert, keys.Type(pair.KeyType)); file != "" {
-		pool, err := readRoots(file)
-		if err != nil {
-			return nil, err.Error()
-		}
-		return whole.Root(pool), "it leads to none in " + file
+	if files := p.cfg.RootFiles(cert, keys.Type(pair.KeyType)); len(files) > 0 {
+		return rootIn(files, whole)
 	}
 	issuers := cert.Issuers
 	if known, ok := version.Pair(pair.KeyType); ok && known.Issuer != "" {
@@ -108,6 +104,20 @@ func (p *parts) rootOf(cert *config.Certificate, version plan.Version, pair depl
 		return nil, "read the system's roots: " + err.Error()
 	}
 	return whole.Root(system), why
+}
+
+// rootIn looks for a root in files. It says why there is none.
+func rootIn(files []string, whole chain.Chain) (root *x509.Certificate, why string) {
+	for _, file := range files {
+		pool, err := readRoots(file)
+		if err != nil {
+			return nil, err.Error()
+		}
+		if root := whole.Root(pool); root != nil {
+			return root, ""
+		}
+	}
+	return nil, "it leads to none in " + strings.Join(files, ", ")
 }
 
 func readRoots(path string) (*x509.CertPool, error) {

@@ -96,8 +96,8 @@ func (t *translator) certificateTo(certs object, c *certificate, services table,
 	to.set("services", t.servicesOf(c, services))
 	t.verifyTo(to, c)
 	params := t.paramsTo(to, c)
-	if t.rooted(c) {
-		to.set("root_file", s.text(t.root("{kind}")))
+	if files := t.rootsOf(c); len(files) > 0 {
+		to.set("root_file", s.texts(files...))
 	}
 	t.filesTo(to, certificateFiles(), c.name, c.key, c.types, params)
 	t.ocspTo(to, c)
@@ -108,9 +108,15 @@ func (t *translator) certificateTo(certs object, c *certificate, services table,
 	t.tlsaTo(to, c)
 }
 
-// rooted reports whether some of the certificate's files are to hold roots.
-func (t *translator) rooted(c *certificate) bool {
-	return slices.ContainsFunc(c.types, func(kind string) bool { return t.facts.Exists(t.root(kind)) })
+// rootsOf are the files of roots that are there for a certificate.
+func (t *translator) rootsOf(c *certificate) []string {
+	var files []string
+	for _, kind := range c.types {
+		if file := t.root(kind); t.facts.Exists(file) && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 // tlsaTo says which TLSA records speak of a certificate. acmebot publishes
