@@ -70,7 +70,7 @@ func certificate() shape[Certificate] {
 			doc: "Rules for this certificate alone, looked at before the general ones.", example: "[{http-01: {webroot: /var/www/html}}]", off: true,
 		}),
 		field("tlsa", filled(listOf(tlsa(), "a list of TLSA records", "[{name: _25._tcp.smtp.example.com}]")), func(c *Certificate) *[]TLSA { return &c.TLSA }, about{
-			doc: "TLSA records (DANE) to keep in DNS beside the certificate. A new key is not used before every cache has its record.", off: true,
+			doc: "TLSA records (DANE) to keep in DNS beside the certificate. A new key is not used before every cache has its record; with `backup_key` it has it beforehand.", off: true,
 		}),
 	)
 	shared := make(map[string]bool)

@@ -48,7 +48,7 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 			doc: "Whether a renewal keeps the private key. It then changes by `certkeep rollover` only, as pins and TLSA records want it.",
 		}), truth().show(false)),
 		inherited(field("backup_key", truth(), func(t *T) *bool { return &at(t).BackupKey }, about{
-			doc: "Whether the next key is kept ready, and can be published before it is used.",
+			doc: "Whether the next key is kept ready, and can be published before it is used. A certificate with `tlsa` records of its key does so unless it says false itself.",
 		}), truth().show(false)),
 		field("renew", renew(), func(t *T) *plan.RenewPolicy { return &at(t).Renew }, about{doc: "When to renew."}),
 		inherited(field("warn", span(), func(t *T) *plan.Span { return &at(t).Warn }, about{

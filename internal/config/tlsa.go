@@ -116,7 +116,13 @@ func tlsaDigest(entries []TLSA) string {
 
 // finishTLSA finds out who publishes the records of a certificate, and checks
 // that nobody else says otherwise.
+//
+// Where records speak of keys, the next key is kept ready unless the
+// configuration says otherwise: no renewal then waits for caches.
 func finishTLSA(r *reader, n *node, c *Certificate) {
+	if c.CSR == nil && c.Key == "" && !n.has("backup_key") && slices.ContainsFunc(c.TLSA, TLSA.ofKeys) {
+		c.BackupKey = true
+	}
 	at := n.placeOf("tlsa")
 	for i := range c.TLSA {
 		t := &c.TLSA[i]
@@ -189,6 +195,9 @@ func publisher(cfg *Config, name string) (via, hint string) {
 	_, parent, _ := strings.Cut(strings.SplitN(name, ".", 3)[2], ".")
 	return "", fmt.Sprintf("add an entry with the zone to dns, for example dns: {main: {provider: rfc2136, zones: [%s], tsig_file: /etc/certkeep/update.key}}", parent)
 }
+
+// ofKeys reports whether the records speak of the certificate's key.
+func (t TLSA) ofKeys() bool { return strings.HasSuffix(t.Usage, "-ee") && t.Selector == "spki" }
 
 // nameOf is the name in DNS of a service.
 func (t TLSA) nameOf() string { return "_" + strconv.Itoa(t.Port) + "._" + t.Protocol + "." + t.Host }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/acmetest"
 	"github.com/certkeep/certkeep/internal/bindtest"
+	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -22,6 +23,7 @@ type daneFixture struct {
 	bind    *bindtest.Server
 	service *live
 	name    string // in DNS, of the service's records
+	backup  bool   // the next key is kept ready
 }
 
 func newDANE(t *testing.T, zone bindtest.Zone) *daneFixture {
@@ -47,9 +49,9 @@ func (d *daneFixture) serve(tlsa, others string) {
 dns: {main: {provider: rfc2136, zones: [test], server: %[1]q, tsig_file: %[2]s/update.key, resolver: %[1]q, propagation: {servers: [%[1]q], timeout: 2s}}}
 services: {web: {reload: %[3]s}}
 certificates:
-  a.test: {services: [web], verify: [{port: %[4]d, address: 127.0.0.1}], tlsa: [{host: a.test, port: %[4]d%[5]s}]}
+  a.test: {services: [web], backup_key: %[7]t, verify: [{port: %[4]d, address: 127.0.0.1}], tlsa: [{host: a.test, port: %[4]d%[5]s}]}
   %[6]s
-`, d.bind.Address, d.dir, reload, d.service.port, tlsa, others))
+`, d.bind.Address, d.dir, reload, d.service.port, tlsa, others, d.backup))
 }
 
 // published is the records that the name server has.
@@ -149,5 +151,134 @@ func TestTLSAThroughAKeyChange(t *testing.T) {
 	}
 	if d.service.shows(d.fixture) != d.leaf(filepath.Join(d.dir, "out/a.test/cert.pem")) {
 		t.Error("the service shows another certificate than is installed")
+	}
+}
+
+// Where the next key is kept ready its record is there long before, and a
+// renewal waits for nothing.
+func TestTLSAOfTheNextKey(t *testing.T) {
+	t.Parallel()
+	d := newDANE(t, bindtest.Zone{})
+	d.backup = true
+	d.serve(", ttl: 1s", "")
+	d.apply()
+	keys, err := d.store.KnownKeys(t.Context(), "a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := keys.Keys["ecdsa-p256"]
+	d.check("after the first", "3 1 1 "+set.Primary.SHA256, "3 1 1 "+set.Next.SHA256)
+	first := d.known("a.test").Published
+	d.ask(plan.AskRenew, "a.test")
+	d.runUntil(func(k *plan.KnownCert) bool {
+		return k.Published != first && len(k.Asks) == 0 && k.Targets["default"].State == plan.TargetVerified
+	})
+	d.apply()
+	if k := d.known("a.test"); d.spki(k, k.Published) != "3 1 1 "+set.Next.SHA256 {
+		t.Error("the key that was ready is not the one of the new certificate")
+	}
+	if keys, err = d.store.KnownKeys(t.Context(), "a.test"); err != nil {
+		t.Fatal(err)
+	}
+	set = keys.Keys["ecdsa-p256"]
+	d.check("after the renewal", "3 1 1 "+set.Primary.SHA256, "3 1 1 "+set.Next.SHA256)
+}
+
+// Two certificates at one name in DNS keep each other's records.
+func TestTLSAOfCertificatesTogether(t *testing.T) {
+	t.Parallel()
+	d := newDANE(t, bindtest.Zone{})
+	d.serve("", fmt.Sprintf("b.test: {key_types: [rsa-2048], backup_key: false, tlsa: [{name: %s}]}", d.name))
+	d.apply()
+	d.apply() // whoever was first knows the other one now
+	a, b := d.known("a.test"), d.known("b.test")
+	both := []string{d.spki(a, a.Published), d.spki(b, b.Published)}
+	d.check("both", both...)
+	d.ask(plan.AskRenew, "b.test")
+	d.apply()
+	b = d.known("b.test")
+	if b.Ready == "" {
+		t.Fatalf("the new key of b.test does not wait: %+v", b)
+	}
+	d.check("a new one", append(both, d.spki(b, b.Ready))...)
+}
+
+// What fails leaves what is served as it is, and says what to do.
+func TestTLSAFails(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		zone   bindtest.Zone
+		code   plan.Code
+		words  string
+		issued bool // and served all the same
+	}{
+		"refused": {bindtest.Zone{Policy: "deny update zonesub TLSA; grant update zonesub ANY;"}, plan.CodeDNSUpdate, "answered REFUSED", true},
+		"alias":   {bindtest.Zone{Records: "$GENERATE 1-65535 _$._tcp.a IN CNAME _25._tcp.b"}, plan.CodeDNSLookup, "alias of _25._tcp.b.test; name that one", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDANE(t, tt.zone)
+			d.serve("", "")
+			report, err := d.Apply(t.Context(), nil, Only{})
+			if err != nil || !report.Failed {
+				t.Fatalf("%v, failed %v", err, report.Failed)
+			}
+			k := d.known("a.test")
+			if (k.Published != "") != tt.issued || (k.Ready != "") == tt.issued {
+				t.Errorf("published %q, ready %q", k.Published, k.Ready)
+			}
+			p := d.problem(tt.code)
+			if !strings.Contains(p.Words, tt.words) || p.Remedy == "" {
+				t.Errorf("problem %+v", p)
+			}
+			if k.TLSA[d.name].Tries.Count != 1 {
+				t.Errorf("tries %+v", k.TLSA[d.name].Tries)
+			}
+			if tt.issued {
+				d.check("refused")
+			}
+		})
+	}
+}
+
+// Somebody else's change is undone, and a service that shows what no record
+// matches is told of.
+func TestTLSAChangedByOthers(t *testing.T) {
+	t.Parallel()
+	d := newDANE(t, bindtest.Zone{})
+	d.serve("", "")
+	d.apply()
+	k := d.known("a.test")
+	right := d.spki(k, k.Published)
+	foreign := "3 1 1 " + strings.Repeat("ab", 32)
+	writer, ok := d.current().writers["main"].zone.writer.(dns.Replacer)
+	if !ok {
+		t.Fatal("it replaces nothing")
+	}
+	if _, err := writer.Replace(t.Context(), dns.Set{Name: d.name, Type: "TLSA", Values: []string{foreign}, TTL: 5 * time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	d.check("changed", foreign)
+	d.ask(plan.AskApply, "a.test")
+	d.apply()
+	d.check("mended", right)
+
+	// What is verified is compared with the records that were seen.
+	err := d.store.UpdateCert(t.Context(), "a.test", func(k *plan.KnownCert) error {
+		t := k.TLSA[d.name]
+		t.Facts = t.Facts.See(time.Now(), []string{foreign}, time.Minute)
+		k.TLSA[d.name] = t
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.ask(plan.AskVerify, "a.test")
+	report, err := d.Apply(t.Context(), nil, Only{Kinds: []plan.Kind{plan.KindVerify}})
+	if err != nil || !report.Failed || len(report.Done) != 1 {
+		t.Fatalf("%v, %+v", err, report.Done)
+	}
+	if p := d.problem(plan.CodeVerifyWrong); !strings.Contains(p.Words, "which clients that look at its TLSA records refuse: no TLSA record matches") {
+		t.Errorf("problem %+v", p)
 	}
 }

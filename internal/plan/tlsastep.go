@@ -280,6 +280,9 @@ func (d *decision) tlsaStep(w WantedTLSA, next []string) Step {
 		}
 		step.Reason = Reason{ReasonRoutine, "DNS may have been changed by somebody else"}
 	}
+	if d.asked(AskApply, facts.Seen) && step.Kind == KindLookTLSA {
+		step.At, step.Asked = d.now, true
+	}
 	if d.skipsBackoff(tries) && (tries.Count > 0 || step.Kind == KindTLSA) {
 		step.Asked = true
 	} else if wait := d.tlsaWait(w); wait.After(step.At) {
