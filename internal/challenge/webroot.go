@@ -258,6 +258,9 @@ func isOurs(path, text string) (bool, error) {
 	return true, nil
 }
 
+// File is where the answer to a challenge lies while it is presented.
+func (w *Webroot) File(c Challenge) string { return w.answerFile(w.pattern.folder(c.Identifier), c) }
+
 func (w *Webroot) answerFile(root string, c Challenge) string {
 	return filepath.Join(root, w.below, c.Token)
 }

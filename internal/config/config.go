@@ -132,6 +132,17 @@ func (d DNS) Covers(name string) bool {
 	return len(d.Zones) == 0 || slices.ContainsFunc(d.Zones, func(zone string) bool { return within(name, zone) })
 }
 
+// ZoneOf is the longest of the zones that a name is in; "" where none is.
+func (d DNS) ZoneOf(name string) string {
+	longest := ""
+	for _, zone := range d.Zones {
+		if within(name, zone) && len(zone) > len(longest) {
+			longest = zone
+		}
+	}
+	return longest
+}
+
 // within reports whether name is zone or lies below it.
 func within(name, zone string) bool {
 	return name == zone || strings.HasSuffix(name, "."+zone)

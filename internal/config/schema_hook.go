@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/certkeep/certkeep/internal/config/acmebot"
 )
 
 // Events lists the events that hooks can be given for.
@@ -22,10 +24,14 @@ func hooksKey() key[Config] {
 	})
 }
 
+// AcmebotEvents lists acmebot's names of events. A hook of one of them is run
+// once for each thing that it speaks of, with acmebot's fields as variables.
+func AcmebotEvents() []string { return acmebot.Hooks() }
+
 func hooks() shape[map[string]Hook] {
 	return mapOf("EVENT", hook(), "a table of hooks by event",
 		func(r *reader, at place, event string) bool {
-			known := slices.Contains(Events(), event)
+			known := slices.Contains(Events(), event) || slices.Contains(AcmebotEvents(), event)
 			if !known {
 				r.out.add(at, fmt.Sprintf("unknown event %q", event), hintAmong(event, Events()))
 			}
@@ -35,7 +41,7 @@ func hooks() shape[map[string]Hook] {
 }
 
 func hook() shape[Hook] {
-	s := object("hook", "A program that is run at an event. Events: "+eventWords()+".", []key[Hook]{
+	s := object("hook", "A program that is run at an event. Events: "+eventWords(Events())+". Also acmebot's: "+eventWords(AcmebotEvents())+"; their hooks are run once for each file, record or answer, with acmebot's fields as variables: `$certificate_file`.", []key[Hook]{
 		field("command", command("/etc/certkeep/on-install"), func(h *Hook) *Command { return &h.Command }, about{
 			doc: "What to run. Required.", example: "[/etc/certkeep/on-install]",
 		}),
@@ -55,4 +61,4 @@ func hook() shape[Hook] {
 	return s
 }
 
-func eventWords() string { return "`" + strings.Join(Events(), "`, `") + "`" }
+func eventWords(events []string) string { return "`" + strings.Join(events, "`, `") + "`" }

@@ -15,7 +15,8 @@ func (c *Config) pendingHooks() []string {
 	var events []string
 	for event := range c.Hooks {
 		switch event {
-		case "renewing", "challenge-setup", "challenge-cleanup", "dns-updated":
+		case "renewing", "challenge-setup", "challenge-cleanup", "dns-updated",
+			"set_dns_challenge", "clear_dns_challenge", "set_http_challenge", "clear_http_challenge":
 		default:
 			events = append(events, event)
 		}

@@ -42,6 +42,8 @@ type Payload struct {
 	Challenge   *HookChallenge `json:"challenge,omitempty"`
 	Fault       *plan.Fault    `json:"fault,omitempty"`
 	Attempt     int            `json:"attempt,omitempty"` // a hook may be run again for the same event
+
+	Fields map[string]string `json:"fields,omitempty"` // of acmebot's events; variables under these names
 }
 
 // HookFile is an installed file.
@@ -184,7 +186,7 @@ func (p Payload) environment() []string {
 			env = append(env, v[0]+"="+v[1])
 		}
 	}
-	return env
+	return append(env, p.variables()...)
 }
 
 // file returns the path of the first fitting file, preferably one that holds

@@ -27,7 +27,11 @@ func (w *worker) pendingHooks(kind plan.Kind, left []string, r deploy.Result, ar
 
 // addHooks adds the configured hooks of events to those still to run.
 func (w *worker) addHooks(left []string, events ...store.EventKind) []string {
+	var all []store.EventKind
 	for _, event := range events {
+		all = append(append(all, event), acmebotEvents(event)...)
+	}
+	for _, event := range all {
 		if _, configured := w.parts.cfg.Hooks[string(event)]; configured && !slices.Contains(left, string(event)) {
 			left = append(left, string(event))
 		}
@@ -61,7 +65,7 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 	var err error
 	if h, ok := w.hookOf(s.Hook); ok {
 		w.stage("running the hook of " + s.Hook)
-		err = deploy.Run(ctx, h, w.payload(s.Hook, s.Target, fact.HookTries[s.Hook].Count+1))
+		err = runEach(ctx, h, w.payloads(s.Hook, s.Target, fact.HookTries[s.Hook].Count+1))
 	} // else it was taken out of the config: nothing is left to run
 	if ctx.Err() != nil {
 		return nil // run again by the next run
@@ -149,17 +153,24 @@ func (w *worker) veto(ctx context.Context, s plan.Step) (*plan.Fault, bool) {
 	return &fault, true
 }
 
-// challengeHook tells a configured hook of a challenge; without one it does
+// challengeHook tells configured hooks of a challenge; without one it does
 // nothing.
 func (w *worker) challengeHook(ctx context.Context, event store.EventKind, c challenge.Challenge) error {
-	h, ok := w.hookOf(string(event))
-	if !ok {
-		return nil
-	}
 	p := w.payload(string(event), "", 1)
 	p.Challenge = &deploy.HookChallenge{Type: c.Type, Domain: c.Identifier.Value, Token: c.Token, Validation: c.KeyAuthorization}
 	if c.Type == challenge.TypeDNS01 {
 		p.Challenge.Validation = c.DNSValue()
 	}
+	if h, ok := w.hookOf(string(event)); ok {
+		if err := deploy.Run(ctx, h, p); err != nil {
+			return err
+		}
+	}
+	name, p, ok := w.challengePayload(p, event, c)
+	if !ok {
+		return nil
+	}
+	h, _ := w.hookOf(name)
+	p.Event = name
 	return deploy.Run(ctx, h, p)
 }

@@ -14,7 +14,7 @@ func sections() map[string][]string {
 		"directories":       directoryKeys(),
 		"file_names":        fileNameKeys(),
 		"key_type_suffixes": {"rsa", "ecdsa"},
-		"hooks":             hookNames(),
+		"hooks":             Hooks(),
 		"hpkp_headers":      nil,
 		"ct_logs":           nil,
 		"services":          nil,
@@ -69,16 +69,6 @@ func fileNameKeys() []string {
 	return []string{
 		"log", "private_key", "backup_key", "previous_key", "full_key", "certificate", "full_certificate", "chain", "param",
 		"challenge", "hpkp", "ocsp", "sct",
-	}
-}
-
-// hookNames are the events of acmebot.
-func hookNames() []string {
-	return []string{
-		"set_dns_challenge", "clear_dns_challenge", "dns_zone_update", "set_http_challenge", "clear_http_challenge",
-		"private_key_rollover", "private_key_installed", "backup_key_installed", "previous_key_installed",
-		"hpkp_header_installed", "certificate_installed", "full_certificate_installed", "chain_installed",
-		"full_key_installed", "params_installed", "sct_installed", "ocsp_installed",
 	}
 }
 
