@@ -91,6 +91,9 @@ const (
 	PartJKS            Part = "jks"             // the same for old Java
 	PartDERKey         Part = "der-key"         // private key
 	PartDERCertificate Part = "der-certificate" // the leaf alone
+
+	PartBackupKey   Part = "backup-key"   // the key that is kept ready, PKCS#8
+	PartPreviousKey Part = "previous-key" // the key before the last change, PKCS#8
 )
 
 // File is one file that is written for a certificate.

@@ -22,8 +22,19 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 			d.put(string(k))
 		}
 	}
-	d.count(len(t.Files))
-	for _, f := range t.Files {
+	d.files(t.Files)
+	d.beside(cert, t)
+	d.count(len(cert.Services))
+	for _, name := range cert.Services {
+		d.service(c.Services[name])
+	}
+	return d.sum()
+}
+
+// files covers what is written, and how.
+func (d *digester) files(files []File) {
+	d.count(len(files))
+	for _, f := range files {
 		d.put(f.Path, f.Owner, f.Group, strconv.FormatUint(uint64(f.Mode), 8), string(f.KeyType))
 		if !f.Password.IsZero() {
 			d.put(f.Password.String())
@@ -33,12 +44,6 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 			d.put(string(part))
 		}
 	}
-	d.beside(cert, t)
-	d.count(len(cert.Services))
-	for _, name := range cert.Services {
-		d.service(c.Services[name])
-	}
-	return d.sum()
 }
 
 // beside covers what files hold that is no key and no certificate, and the
@@ -55,7 +60,12 @@ func (d *digester) beside(cert *Certificate, t Target) {
 		d.count(len(cert.ECParams))
 		d.put(cert.ECParams...)
 	}
-	if p := cert.Passphrase; p.On() {
+	d.passphrase(cert.Passphrase)
+}
+
+// passphrase covers how keys in files are protected.
+func (d *digester) passphrase(p Passphrase) {
+	if p.On() {
 		d.put("passphrase", p.Secret.String(), p.Ask, string(p.KDF))
 	}
 }

@@ -136,6 +136,9 @@ func checkFile(r *reader, at place, c *Certificate, f File) {
 	case f.Mode&0o400 == 0:
 		r.out.add(at, fmt.Sprintf("mode %04o does not let the owner read %s", f.Mode, f.Path), `write "0600" or "0644"`)
 	}
+	if f.holdsOtherKey() && c.Key == "" && !c.KeyReuse && !c.BackupKey {
+		r.out.add(at, fmt.Sprintf("%s is to hold a backup or previous key, and certificate %q has none", f.Path, c.Name), "set key_reuse or backup_key, or share keys")
+	}
 	if f.holdsKey() && c.CSR != nil && c.CSR.KeyFile == "" {
 		r.out.add(at, fmt.Sprintf("%s is to hold the private key, which the csr does not name", f.Path), "add key_file to the csr")
 	}

@@ -58,8 +58,7 @@ func passphraseNames() []string {
 }
 
 // passphraseKeys are the keys of private keys under a passphrase.
-func passphraseKeys[T any](at func(*T) *Settings) []key[T] {
-	p := func(t *T) *Passphrase { return &at(t).Passphrase }
+func passphraseKeys[T any](p func(*T) *Passphrase) []key[T] {
 	return []key[T]{
 		field("passphrase_file", checked("an absolute path", "/etc/certkeep/key.passphrase", checkSecretFile), func(t *T) *string { return &p(t).Secret.File }, about{
 			doc: "File that holds the passphrase under which private keys are written: as encrypted PKCS#8 with AES-256. A changed passphrase counts from the next installation on. Key stores have a `password_file` of their own.", standard: "keys are written in the clear", example: "/etc/certkeep/key.passphrase", off: true,

@@ -35,7 +35,7 @@ func file() shape[File] {
 		}),
 		field("content", either("a part or a list of parts", "fullchain",
 			single(parts), filled(listOf(parts, "a list of parts", "[key, fullchain]"))), func(f *File) *[]Part { return &f.Content }, about{
-			doc: "What, in this order: `key`, `certificate` (the leaf alone), `chain` (all but the leaf), `fullchain` (both), `root` (that the chain leads to, see `root_file`), `dh-params` and `ec-params` (see the keys of like names). A file of which nothing is known, such as a root alone, is not written. Or one by itself: `pkcs12` or `jks` (all of it, under a password), `pkcs12-legacy` (for programs that know old encryption only), `der-key`, `der-certificate`. Required.", example: "[key, fullchain]",
+			doc: "What, in this order: `key`, `certificate` (the leaf alone), `chain` (all but the leaf), `fullchain` (both), `backup-key` and `previous-key` (where the keys outlive the certificate), `root` (that the chain leads to, see `root_file`), `dh-params` and `ec-params` (see the keys of like names). A file of which nothing is known, such as a root or a previous key alone, is not written. Or one by itself: `pkcs12` or `jks` (all of it, under a password), `pkcs12-legacy` (for programs that know old encryption only), `der-key`, `der-certificate`. Required.", example: "[key, fullchain]",
 		}),
 		field("password_file", checked("an absolute path", "/etc/certkeep/app.password", checkSecretFile), func(f *File) *string { return &f.Password.File }, about{
 			doc: "File that holds the password of a key store. A changed password counts from the next installation on.", example: "/etc/certkeep/app.password", off: true,

@@ -16,5 +16,5 @@ func fileKeys[T any](at func(*T) *Settings) []key[T] {
 		field("ec_params", ecParams(), func(t *T) *[]string { return &at(t).ECParams }, about{
 			doc: "Curves that the part `ec-params` names. `false` leaves that part out.", standard: "none", example: "[secp384r1]", off: true,
 		}),
-	}, passphraseKeys(at)...)
+	}, passphraseKeys(func(t *T) *Passphrase { return &at(t).Passphrase })...)
 }

@@ -75,6 +75,9 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 			Hooks:    hooks,
 			Verify:   len(cert.Verify) > 0,
 			DH:       cert.DHParams.Own > 0 && t.holds(PartDHParams),
+
+			Shared:    c.Shares(cert, t),
+			HoldsKeys: slices.ContainsFunc(t.Files, File.holdsOtherKey),
 		})
 	}
 	if slices.ContainsFunc(w.Targets, func(t plan.WantedTarget) bool { return t.DH }) {

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 
+	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -43,8 +44,51 @@ func (c *Config) wantedKeys() []plan.WantedKeys {
 			}
 		}
 	}
+	for i := range all {
+		c.share(&all[i])
+	}
 	return all
 }
+
+// SharedTarget is the name of the target that the files of keys make, with
+// those of the certificates on them. No target of a certificate has it.
+const SharedTarget = "_keys"
+
+// share says that keys have files of their own.
+func (c *Config) share(w *plan.WantedKeys) {
+	files := c.KeyFiles(w.Name, w.KeyTypes)
+	if len(files) == 0 {
+		return
+	}
+	w.Provided = c.Keys[w.Name].Provided
+	d := make(digester, 0, 256)
+	d.put("keys 1")
+	d.files(files)
+	d.passphrase(c.Keys[w.Name].Passphrase)
+	w.Shared = &plan.WantedTarget{Name: SharedTarget, Config: d.sum(), HoldsKeys: slices.ContainsFunc(files, File.holdsOtherKey)}
+}
+
+// KeyFiles are the files of shared keys, one for each key type where {key_type}
+// stands in the path.
+func (c *Config) KeyFiles(name string, keyTypes []string) []File {
+	cert := Certificate{Name: name}
+	for _, t := range keyTypes {
+		cert.KeyTypes = append(cert.KeyTypes, keys.Type(t))
+	}
+	var files []File
+	for _, f := range c.Keys[name].Files {
+		files = append(files, expand(c, &cert, f)...)
+	}
+	return files
+}
+
+// Shares reports whether a target of a certificate is switched with the files
+// of its keys.
+func (c *Config) Shares(cert *Certificate, t Target) bool {
+	return cert.Key != "" && t.Layout == "" && t.Name == DefaultTarget && len(c.Keys[cert.Key].Files) > 0
+}
+
+func (f File) holdsOtherKey() bool { return slices.ContainsFunc(f.Content, Part.otherKey) }
 
 // newWantedKeys are the keys of a name, which the first certificate on them
 // wants.

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -29,7 +30,7 @@ func (Password) String() string { return "(password)" }
 func (Password) GoString() string { return "(password)" }
 
 // secret reports whether a part holds a private key.
-func (p Part) secret() bool { return p == PartKey || p == PartDERKey || p.keystore() }
+func (p Part) secret() bool { return p == PartKey || p.otherKey() || p == PartDERKey || p.keystore() }
 
 // keystore reports whether a part is a file under a password.
 func (p Part) keystore() bool { return slices.Contains(keystore.Formats(), keystore.Format(p)) }
@@ -41,6 +42,9 @@ func (s slot) binary() bool {
 
 // content makes the file of a slot.
 func (s slot) content(p Pair, t Target) ([]byte, error) {
+	if p.Params != nil {
+		t.Params = *p.Params
+	}
 	if !s.binary() {
 		return p.render(s.parts, t.Params)
 	}
@@ -53,7 +57,7 @@ func (s slot) content(p Pair, t Target) ([]byte, error) {
 	case part == PartDERKey:
 		return keystore.DER(p.key())
 	}
-	entry, err := p.entry(t.Cert)
+	entry, err := p.entry(cmp.Or(p.Cert, t.Cert))
 	if err != nil {
 		return nil, err
 	}

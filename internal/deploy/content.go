@@ -27,6 +27,14 @@ type Pair struct {
 	Root    []byte // what the chain leads to; nil where that is not known
 
 	sealed []byte // Key under the target's passphrase; nil without one
+
+	Cert     string // whose, in a content of several; else ""
+	Next     []byte // the key that is kept ready; nil without one
+	Previous []byte // the key before the last change; nil without one
+
+	sealedNext, sealedPrevious []byte
+	// Params are the certificate's, in a content of several; else nil.
+	Params *Params
 }
 
 // Part names what a file is made of.
@@ -164,6 +172,10 @@ func (p Pair) render(parts []Part, beside Params) ([]byte, error) {
 			b = join(b, beside.DH)
 		case PartECParams:
 			b = join(b, beside.EC)
+		case PartBackupKey:
+			b = join(b, p.next())
+		case PartPreviousKey:
+			b = join(b, p.previous())
 		default:
 			return nil, fmt.Errorf("unknown content %q", part)
 		}

@@ -72,6 +72,7 @@ type File struct {
 	Owner   string
 	Group   string
 	KeyType string // whose pair, where there is one; "" is the first key type that there is
+	Cert    string // of which certificate, in a target of several
 	// Password is that of a key store (PKCS#12, JKS).
 	Password Password
 }
@@ -80,6 +81,7 @@ type File struct {
 type slot struct {
 	name     string // final path
 	keyType  string
+	cert     string
 	parts    []Part
 	mode     fs.FileMode // never 0
 	explicit bool        // mode was given by the administrator
@@ -91,7 +93,7 @@ type slot struct {
 // optional reports whether the file may be missing: nothing need be known of
 // what it holds.
 func (s slot) optional() bool {
-	return !slices.ContainsFunc(s.parts, func(p Part) bool { return p != PartRoot && p != PartDHParams && p != PartECParams })
+	return !slices.ContainsFunc(s.parts, func(p Part) bool { return p != PartRoot && p != PartDHParams && p != PartECParams && !p.otherKey() })
 }
 
 func (s slot) private() bool { return slices.ContainsFunc(s.parts, Part.secret) }
@@ -302,7 +304,7 @@ func (t Target) own(keyTypes []string) ([]slot, error) {
 // slot fills in the default mode.
 func (f File) slot(path, keyType string) slot {
 	s := slot{
-		name: path, keyType: keyType, parts: f.Content,
+		name: path, keyType: keyType, cert: f.Cert, parts: f.Content,
 		mode: f.Mode.Perm(), explicit: f.Mode != 0, owner: f.Owner, group: f.Group, password: f.Password,
 	}
 	switch {

@@ -117,7 +117,10 @@ func Render(t Target, c Content) (Image, error) {
 	image := Image{Link: s.link}
 	all := sha256.New()
 	for _, slot := range s.slots {
-		pair, ok := c.pair(slot.keyType)
+		pair, ok := c.pairFor(slot)
+		if !ok && len(c.certs()) > 1 {
+			continue // another one of the certificates has a key of that type
+		}
 		if !ok {
 			return Image{}, fmt.Errorf("%s wants a %s pair, which version %s does not have", slot.name, slot.keyType, c.Version)
 		}

@@ -31,6 +31,9 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		if err != nil {
 			return w.targetFault(err)
 		}
+		if want.Shared {
+			target.Files = append(target.Files, w.parts.sharedKeyFiles(w.want)...)
+		}
 		content, found, why := deploy.Found(target, w.want.Names, time.Now())
 		if found && w.onBannedKey(content) {
 			found, why = false, "its key was said to be compromised"

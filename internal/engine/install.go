@@ -101,6 +101,7 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
 		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
 		t.DH, t.Lacks = with.dh, with.lacks
+		t.Keys = w.keysWords(want)
 		t.Hooks = w.pendingHooks(s.Kind, t.Hooks, r, arrived)
 		targets[s.Target] = t
 		return nil
@@ -225,10 +226,7 @@ func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target
 		target.KeyTypes = append(target.KeyTypes, string(k))
 	}
 	for _, f := range t.Files {
-		file := fileOf(f)
-		if !slices.ContainsFunc(target.Files, func(g deploy.File) bool { return g.Path == file.Path }) {
-			target.Files = append(target.Files, file) // one stands for all key types
-		}
+		target.Files = addFile(target.Files, fileOf(f))
 	}
 	for _, name := range cert.Services {
 		target.Services = append(target.Services, p.cfg.Services[name])
@@ -286,6 +284,11 @@ func (w *worker) content(ctx context.Context, id string) (deploy.Content, error)
 		pair, _ := version.Pair(p.KeyType)
 		if content.Pairs[i].Key, err = w.privateKey(ctx, pair.Key); err != nil {
 			return deploy.Content{}, err
+		}
+		if w.keys != nil {
+			if content.Pairs[i].Next, content.Pairs[i].Previous, err = w.engine.otherKeys(ctx, w.keys.Keys[p.KeyType]); err != nil {
+				return deploy.Content{}, err
+			}
 		}
 	}
 	return content, nil

@@ -24,6 +24,7 @@ type keyWorker struct {
 	only     Only
 	leave    func(lane string)
 	tried    map[string]bool
+	found    bool // the inspection found something to do
 	outcomes []Outcome
 }
 
@@ -61,6 +62,9 @@ func (w *keyWorker) run(ctx context.Context) finished {
 		}
 		w.tried[keyStep(step)] = true
 		fault := w.do(ctx, step)
+		if step.Kind == plan.KindInspect && fault == nil && !w.found {
+			continue // as it was
+		}
 		w.outcomes = append(w.outcomes, Outcome{Step: step, Fault: fault})
 		w.engine.Watch(Progress{Time: time.Now(), Cert: w.first(), Step: &step, Fault: fault})
 		if err := w.refresh(ctx); err != nil {
@@ -118,6 +122,10 @@ func (w *keyWorker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.roll(ctx, s)
 	case plan.KindSwitch:
 		return w.switchKeys(ctx, s)
+	case plan.KindInstall:
+		return w.install(ctx, s)
+	case plan.KindInspect:
+		return w.inspect(ctx, s)
 	}
 	return w.fault(plan.CodeUnexpected, "no way to carry out a step of kind "+string(s.Kind))
 }

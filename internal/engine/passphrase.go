@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (e *Engine) passphrase(ctx context.Context, cert *config.Certificate) ([]by
 	if !p.On() {
 		return nil, nil
 	}
-	text, err := e.ask(ctx, cert.Name, p)
+	text, err := e.ask(ctx, cmp.Or(cert.Key, cert.Name), p)
 	if err != nil {
 		words := fmt.Sprintf("passphrase of the private key of %s: %v", cert.Name, err)
 		return nil, &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, words), Err: err}

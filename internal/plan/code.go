@@ -63,6 +63,7 @@ const (
 	CodeNewer          Code = "record-newer"
 	CodeKeysDamaged    Code = "keys-record-damaged"
 	CodeKeyAge         Code = "key-old"
+	CodeKeyMissing     Code = "provided-key-missing"
 	CodeRollover       Code = "rollover-waits"
 	CodeOCSP           Code = "ocsp-failed"
 	CodeOCSPEnded      Code = "ocsp-response-ended"

@@ -53,10 +53,13 @@ func (d *decision) prepare(r *Rollover, keyType string) {
 
 // keysWords names the keys beside the primary ones that files may hold. Where
 // it differs from what is stored of a target, those files are behind.
-func (d *decision) keysWords() string {
+func (d *decision) keysWords() string { return KeysWords(d.want.KeyTypes, d.keys) }
+
+// KeysWords is what Target.Keys says of files that follow what is known now.
+func KeysWords(keyTypes []string, known *KnownKeys) string {
 	words := ""
-	for _, keyType := range d.want.KeyTypes {
-		set := d.keys.Keys[keyType]
+	for _, keyType := range keyTypes {
+		set := known.Keys[keyType]
 		words += keyType + " next=" + short(set.Next) + " previous=" + short(set.Previous) + "; "
 	}
 	return words

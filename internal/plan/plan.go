@@ -59,6 +59,8 @@ type Step struct {
 	Key    string `json:"-"`              // fingerprint of the key to issue on; "": a new one
 	Rolled bool   `json:"-"`              // what an issue brings waits for the switch of keys
 	Next   bool   `json:"next,omitempty"` // the key that is made is kept ready
+	// Certs are whose files an installation of shared ones brings.
+	Certs []string `json:"certificates,omitempty"`
 	// Roll is the primary keys that a rollover leads to, by key type; "" has yet to be made.
 	Roll    map[string]string `json:"-"`
 	KeyType string            `json:"key_type,omitempty"`

@@ -78,6 +78,7 @@ func meaningsOfOrders() map[Code]meaning {
 		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
 		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},
 		CodeKeysDamaged:    {"", "The record of the keys cannot be used, so nothing is issued on them. Restore it from a backup, or remove the file: the keys that the certificates use are taken over then."},
+		CodeKeyMissing:     {"", "Put the key there (PEM, PKCS#8), writable for nobody else, or let Certkeep make it: `provided: false`."},
 		CodeKeyAge:         {Warning, "`certkeep rollover NAME` changes the key; `auto_rollover` does it without being asked."},
 		CodeRollover:       {Warning, "Mend what keeps the certificates it waits for from being issued. Until then nothing changes; `certkeep rollover NAME --cancel` gives it up."},
 		CodeNewer:          {"", "A later version of Certkeep wrote the record; it is left alone. Run that version again."},

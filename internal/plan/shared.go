@@ -14,7 +14,7 @@ func (k *keyDecision) share() {
 		return
 	}
 	served, together := k.served()
-	if !together {
+	if !together || len(served) == 0 {
 		return // some are published on the new keys, some not yet
 	}
 	why, behind := k.sharedLags(served)
@@ -29,6 +29,10 @@ func (k *keyDecision) share() {
 			step.At = wait
 			step.Reason.Words += "; waits after " + failures(fact.Tries.Count)
 		}
+	}
+	for _, d := range served {
+		step.Certs = append(step.Certs, d.want.Name)
+		step.Asked = step.Asked || d.skipsBackoff(fact.Tries)
 	}
 	k.add(step)
 }

@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/service"
+)
+
+// install brings the files of the keys to their places, together with those of
+// the certificates on them: one journal has all, so that nobody is left with a
+// key beside another certificate. Facts are stored afterwards, for each
+// certificate as of any installation; a crash before that compares, finds
+// nothing to write, and tells the services once more.
+func (w *keyWorker) install(ctx context.Context, s plan.Step) *plan.Fault {
+	members := w.members(s)
+	with := map[string]had{}
+	job, err := w.job(ctx, s, members, with)
+	if ctx.Err() != nil {
+		return nil // interrupted, perhaps while a person was asked
+	}
+	if err != nil {
+		fault, _ := faultOf(err)
+		return w.installed(context.WithoutCancel(ctx), s, members, job.Target, deploy.Result{Fault: &fault}, with)
+	}
+	result := w.engine.installs.install(ctx, w.parts.deployer, job)
+	if result.Fault != nil && ctx.Err() != nil {
+		return nil // interrupted: the next run compares, and goes on
+	}
+	return w.installed(context.WithoutCancel(ctx), s, members, job.Target, result, with)
+}
+
+// members are the workers of the certificates that a step is about.
+func (w *keyWorker) members(s plan.Step) []*worker {
+	var members []*worker
+	for _, cert := range w.world.Wanted.Certs {
+		if slices.Contains(s.Certs, cert.Name) {
+			members = append(members, w.member(cert))
+		}
+	}
+	return members
+}
+
+// job is the installation of all that is switched together. It notes what the
+// files of each certificate hold, and lack.
+func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lacks map[string]had) (deploy.Job, error) {
+	job := deploy.Job{Target: w.parts.keyTarget(w.want), Content: deploy.Content{Version: s.Version}}
+	if err := w.protect(ctx, &job.Target); err != nil {
+		return job, err
+	}
+	told := w.known().Shared.Version == s.Version && w.known().Shared.State == plan.TargetReloaded
+	for _, m := range members {
+		content, err := m.content(ctx, m.known.Published)
+		if err != nil {
+			return job, err
+		}
+		target, err := m.sharedTarget(ctx)
+		if err != nil {
+			return job, err
+		}
+		for i := range content.Pairs {
+			content.Pairs[i].Cert, content.Pairs[i].Params = m.want.Name, &target.Params
+		}
+		version, _ := m.known.Version(m.known.Published)
+		lacks[m.want.Name] = had{dh: m.ownDH(target), lacks: m.roots(target, version, content)}
+		job.Content.Pairs = append(job.Content.Pairs, content.Pairs...)
+		for _, f := range target.Files {
+			f.Cert = m.want.Name
+			job.Target.Files = append(job.Target.Files, f)
+		}
+		job.Target.Services = addServices(job.Target.Services, target.Services)
+		told = told && m.known.Targets[config.DefaultTarget].State == plan.TargetReloaded
+	}
+	job.Told = told
+	return job, nil
+}
+
+// keyTarget is the files of keys alone. Those that are provided are read, and
+// never written.
+func (p *parts) keyTarget(want plan.WantedKeys) deploy.Target {
+	target := deploy.Target{Suffixes: deploy.Suffixes{RSA: p.cfg.Suffixes.RSA, ECDSA: p.cfg.Suffixes.ECDSA}, Cert: want.Name, Name: config.SharedTarget, Layout: deploy.LayoutFiles, KeyTypes: want.KeyTypes}
+	for _, f := range p.cfg.KeyFiles(want.Name, want.KeyTypes) {
+		if want.Provided && slices.Contains(f.Content, config.PartKey) {
+			continue
+		}
+		target.Files = addFile(target.Files, fileOf(f))
+	}
+	return target
+}
+
+// sharedTarget is that target of a certificate which is switched with the
+// files of its keys; without files where it has none.
+func (w *worker) sharedTarget(ctx context.Context) (deploy.Target, error) {
+	if !slices.ContainsFunc(w.want.Targets, func(t plan.WantedTarget) bool { return t.Shared }) {
+		return deploy.Target{}, nil
+	}
+	return w.target(ctx, config.DefaultTarget)
+}
+
+// protect reads the passphrase of the keys.
+func (w *keyWorker) protect(ctx context.Context, target *deploy.Target) error {
+	p := w.parts.cfg.Keys[w.want.Name].Passphrase
+	text, err := w.engine.passphrase(ctx, &config.Certificate{Name: w.want.Name, Settings: config.Settings{Passphrase: p}})
+	target.Passphrase, target.KDF = deploy.Password(text), p.KDF
+	return err
+}
+
+// addServices adds those that are not there yet.
+func addServices(all, more []service.Service) []service.Service {
+	for _, s := range more {
+		if !slices.ContainsFunc(all, func(t service.Service) bool { return t.Name == s.Name }) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// otherKeys are the keys beside the primary one, in PEM; nil where there are
+// none.
+func (e *Engine) otherKeys(ctx context.Context, set plan.KeySet) (next, previous []byte, err error) {
+	if next, err = e.keyText(ctx, set.Next); err != nil {
+		return nil, nil, err
+	}
+	previous, err = e.keyText(ctx, set.Previous)
+	return next, previous, err
+}
+
+func (e *Engine) keyText(ctx context.Context, k plan.Key) ([]byte, error) {
+	if !k.Usable() {
+		return nil, nil
+	}
+	key, err := e.Store.Key(ctx, k.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	return keys.Marshal(key)
+}
+
+// installed stores and tells what became of an installation: of the files of
+// the keys, and for each certificate of its own.
+func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worker, target deploy.Target, r deploy.Result, with map[string]had) *plan.Fault {
+	now := time.Now()
+	jitter := spread(now, w.world.Wanted.Node, w.want.Name, "install")
+	words := plan.KeysWords(w.want.KeyTypes, w.known())
+	own := r
+	own.Files = filesAt(r.Files, target.PathsOf(""))
+	err := w.engine.Store.UpdateShared(ctx, w.want.Name, func(t *plan.Target) error {
+		if r.Fault != nil {
+			*t = refusedTarget(*t, s, r, *w.want.Shared, now, jitter)
+			return nil
+		}
+		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, w.want.Shared.Config, own.Files, now
+		t.Keys, t.Altered, t.Refused, t.Tries = words, nil, nil, plan.Tries{}
+		return nil
+	})
+	for _, m := range members {
+		if err != nil {
+			break
+		}
+		if !slices.ContainsFunc(m.want.Targets, func(t plan.WantedTarget) bool { return t.Shared }) {
+			continue
+		}
+		mine := r
+		mine.Files = filesAt(r.Files, target.PathsOf(m.want.Name))
+		err = m.installed(ctx, plan.Step{Kind: plan.KindInstall, Cert: m.want.Name, Target: config.DefaultTarget, Version: m.known.Published, Reason: s.Reason}, mine, with[m.want.Name])
+	}
+	if err != nil {
+		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error())
+	}
+	return r.Fault
+}
+
+// filesAt are those of some files that lie at paths.
+func filesAt(files []plan.File, paths []string) []plan.File {
+	var at []plan.File
+	for _, f := range files {
+		if slices.Contains(paths, f.Path) {
+			at = append(at, f)
+		}
+	}
+	return at
+}
+
+// keysWords says which keys beside the primary ones the files of a target hold.
+func (w *worker) keysWords(t plan.WantedTarget) string {
+	if !t.HoldsKeys || w.keys == nil {
+		return ""
+	}
+	return plan.KeysWords(w.want.KeyTypes, w.keys)
+}
+
+// addFile adds a file; one stands for all key types.
+func addFile(files []deploy.File, f deploy.File) []deploy.File {
+	if slices.ContainsFunc(files, func(g deploy.File) bool { return g.Path == f.Path }) {
+		return files
+	}
+	return append(files, f)
+}
+
+// sharedKeyFiles are the files of the primary keys that a certificate shares.
+func (p *parts) sharedKeyFiles(want plan.WantedCert) []deploy.File {
+	var files []deploy.File
+	for _, f := range p.cfg.KeyFiles(want.Keys, want.KeyTypes) {
+		if slices.Contains(f.Content, config.PartKey) {
+			files = addFile(files, fileOf(f))
+		}
+	}
+	return files
+}
