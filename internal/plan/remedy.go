@@ -17,6 +17,7 @@ func meanings() map[Code]meaning {
 	all := meaningsOfOrders()
 	maps.Copy(all, meaningsOfFiles())
 	maps.Copy(all, statementMeanings())
+	maps.Copy(all, meaningsOfKeys())
 	return all
 }
 
@@ -77,16 +78,23 @@ func meaningsOfOrders() map[Code]meaning {
 		CodeOverlap:        {Warning, "Two certificates name the same host. Take it out of one of them unless that is meant."},
 		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
 		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},
-		CodeKeysDamaged:    {"", "The record of the keys cannot be used, so nothing is issued on them. Restore it from a backup, or remove the file: the keys that the certificates use are taken over then."},
-		CodeKeyMissing:     {"", "Put the key there (PEM, PKCS#8), writable for nobody else, or let Certkeep make it: `provided: false`."},
-		CodeKeyAge:         {Warning, "`certkeep rollover NAME` changes the key; `auto_rollover` does it without being asked."},
-		CodeRollover:       {Warning, "Mend what keeps the certificates it waits for from being issued. Until then nothing changes; `certkeep rollover NAME --cancel` gives it up."},
-		CodeNewer:          {"", "A later version of Certkeep wrote the record; it is left alone. Run that version again."},
-		CodeNotProven:      {"", "This node answers no challenges (`solve: false`). Another one has to keep the names proven at the same account: list them there under `authorizations`, or in a certificate. CAs reuse that for ever shorter times; a CNAME of _acme-challenge to a zone that this node may write needs no other node."},
-		CodeMayNotIssue:    {"", "This node orders nothing (`issue: false`) and waits for what others order. Look at those, or set `issue: true` here."},
-		CodeRevoking:       {Warning, "It is revoked once its replacement is in place: mend what keeps that from happening, or `certkeep revoke NAME --now`."},
-		CodeBanned:         {Critical, "A certificate on a new key takes its place at once. Where the key is your own, make another one, and a signing request with it."},
-		CodeRevoked:        {Critical, "The certificate is replaced at once. Find out why it was revoked."},
+	}
+}
+
+// meaningsOfKeys are those of codes that speak of keys, of who may do what, and of
+// revocation.
+func meaningsOfKeys() map[Code]meaning {
+	return map[Code]meaning{
+		CodeKeysDamaged: {"", "The record of the keys cannot be used, so nothing is issued on them. Restore it from a backup, or remove the file: the keys that the certificates use are taken over then."},
+		CodeKeyMissing:  {"", "Put the key there (PEM, PKCS#8), writable for nobody else, or let Certkeep make it: `provided: false`."},
+		CodeKeyAge:      {Warning, "`certkeep rollover NAME` changes the key; `auto_rollover` does it without being asked."},
+		CodeRollover:    {Warning, "Mend what keeps the certificates it waits for from being issued. Until then nothing changes; `certkeep rollover NAME --cancel` gives it up."},
+		CodeNewer:       {"", "A later version of Certkeep wrote the record; it is left alone. Run that version again."},
+		CodeNotProven:   {"", "This node answers no challenges (`solve: false`). Another one has to keep the names proven at the same account: list them there under `authorizations`, or in a certificate. CAs reuse that for ever shorter times; a CNAME of _acme-challenge to a zone that this node may write needs no other node."},
+		CodeMayNotIssue: {"", "This node orders nothing (`issue: false`) and waits for what others order. Look at those, or set `issue: true` here."},
+		CodeRevoking:    {Warning, "It is revoked once its replacement is in place: mend what keeps that from happening, or `certkeep revoke NAME --now`."},
+		CodeBanned:      {Critical, "A certificate on a new key takes its place at once. Where the key is your own, make another one, and a signing request with it."},
+		CodeRevoked:     {Critical, "The certificate is replaced at once. Find out why it was revoked."},
 	}
 }
 
