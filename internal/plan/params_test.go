@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -102,4 +103,27 @@ func TestTargetsThatLackSomething(t *testing.T) {
 	if got := plan.CertProblems(s.now, s.world(), s.want); len(got) != 1 || got[0].Code != plan.CodeRoot || got[0].Severity != plan.Warning {
 		t.Errorf("problems %+v", got)
 	}
+}
+
+// Files that are switched with those of keys get what was found, too.
+func TestSharedTargetsThatLackSomething(t *testing.T) {
+	k := quietShared()
+	k.want.Shared = &plan.WantedTarget{Name: "keys", Config: "c9"}
+	k.certs[1].want.Targets[0].Shared = true
+	steps := plan.Keys(k.now, k.world(), k.want)
+	i := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind == plan.KindInstall })
+	if i < 0 {
+		t.Fatalf("nothing is installed: %+v", steps)
+	}
+	k.known.Shared = plan.Target{Version: steps[i].Version, State: plan.TargetReloaded, Config: "c9"}
+	k.wants(t)
+	k.certs[1].want.DH, k.certs[1].want.Targets[0].DH = plan.WantedDH{Bits: 2048}, true
+	k.certs[1].known.DH = &plan.DHParams{Bits: 2048, ID: "dh1"}
+	k.wants(t, "install both")
+	target := k.certs[1].known.Targets["default"]
+	target.DH, target.Lacks = "dh1", &plan.Fault{Code: plan.CodeRoot, At: day(9.5)}
+	k.certs[1].known.Targets["default"] = target
+	k.wants(t)
+	k.now = day(10.6)
+	k.wants(t, "install both")
 }

@@ -104,8 +104,12 @@ func (k *keyDecision) sharedLags(served []*decision) (Reason, bool) {
 			if !target.Shared {
 				continue
 			}
-			if why, behind := d.lags(d.known.Targets[target.Name], target, d.current); behind {
+			fact := d.known.Targets[target.Name]
+			if why, behind := d.lags(fact, target, d.current); behind {
 				return why, true
+			}
+			if lacks := (Step{}); d.lacking(&lacks, target, fact) && lacks.Due(k.now) {
+				return lacks.Reason, true
 			}
 		}
 	}
