@@ -41,7 +41,7 @@ func dhParams() shape[DHParams] {
 		func(d DHParams) (string, bool) { return "ffdhe" + strconv.Itoa(d.Group), d.Group > 0 && d.Own == 0 })
 	own := object("dh_params", "A Diffie-Hellman group of one's own.", []key[DHParams]{
 		field("own", ownSize(), func(d *DHParams) *int { return &d.Own }, about{
-			doc: "Its size in bits: 2048, 3072 or 4096. The search runs in the background, for a minute or for many; until it ends the group of RFC 7919 with that size is written. Required.", example: "2048",
+			doc: "Its size in bits: 2048, 3072 or 4096. The search takes a core for some seconds, or minutes with 4096; until it ends the group of RFC 7919 with that size is in the files. `run` searches beside all else, `apply` when all else is done. Required.", example: "2048",
 		}),
 		fieldOr("with_key", truth(), func(d *DHParams) *bool { return &d.WithKey }, false, about{
 			doc: "Whether another one is searched for when the key changes.",

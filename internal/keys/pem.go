@@ -24,8 +24,8 @@ type EncryptedError struct {
 
 // Error says what is wrong and what to do.
 func (e *EncryptedError) Error() string {
-	return fmt.Sprintf("the private key (%s) is encrypted with a passphrase; "+
-		"decrypt it first, for example with: openssl pkey -in KEY -out PLAIN_KEY", e.Kind)
+	return fmt.Sprintf("the private key (%s) is encrypted with a passphrase, and none is configured for it "+
+		"(passphrase_file); or decrypt it first, for example with: openssl pkey -in KEY -out PLAIN_KEY", e.Kind)
 }
 
 // Parse reads the first private key in PEM: PKCS#8, PKCS#1 (RSA) or SEC 1
