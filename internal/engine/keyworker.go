@@ -138,6 +138,13 @@ func (w *keyWorker) fault(code plan.Code, words string) *plan.Fault {
 // record speaks of it: a crash in between leaves a key that nobody refers to.
 func (w *keyWorker) makeKey(ctx context.Context, s plan.Step) *plan.Fault {
 	now := time.Now()
+	if s.Reason.Code == plan.ReasonDamaged {
+		if err := w.engine.Store.RepairKeys(ctx, w.want.Name); err != nil {
+			return w.fault(plan.CodeKeysDamaged, err.Error())
+		}
+		w.engine.Log.Warn("a damaged record of keys was put aside; those in use are taken over", "keys", w.want.Name, "damage", s.Reason.Words)
+		return nil
+	}
 	made := plan.Key{SHA256: s.Key, Made: now}
 	if s.Key == "" {
 		fingerprint, err := w.generate(ctx, s.KeyType)

@@ -238,3 +238,42 @@ func TestCompromisedSharedKey(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedKeys takes over the keys in use where the record of them is
+// damaged.
+func TestDamagedKeys(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	sharing(f)
+	f.apply()
+	was := f.keySet("both").Keys[ec256].Primary.SHA256
+	f.spoil("keysets/both.json", "torn")
+	f.apply()
+	if set := f.keySet("both").Keys[ec256]; set.Primary.SHA256 != was || set.Next.IsZero() {
+		t.Errorf("keys: %+v", set)
+	}
+	if n := len(finalized(f.ca)); n != 2 {
+		t.Errorf("%d orders, want the first two", n)
+	}
+}
+
+// TestForgetOwnKeys drops keys that nobody else is on, and no others.
+func TestForgetOwnKeys(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("keys: {a.test: {}}\ncertificates: {a.test: {key: a.test}, b.test: {key: a.test}, c.test: {key_reuse: true, backup_key: true}}\n")
+	f.apply()
+	for _, name := range []string{"a.test", "c.test"} {
+		if err := f.store.Forget(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(f.keySet("a.test").Keys) != 1 || len(f.keySet("c.test").Keys) != 0 {
+		t.Errorf("a: %+v, c: %+v", f.keySet("a.test"), f.keySet("c.test"))
+	}
+	left, err := f.store.Keys(t.Context())
+	if err != nil || len(left) != 2 {
+		t.Errorf("keys left: %q, %v; want the shared one and its next", left, err)
+	}
+	f.configure("keys: {a.test: {}}\ncertificates: {b.test: {key: a.test}}\n")
+	f.apply()
+	f.checkServed("b.test")
+}

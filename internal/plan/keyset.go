@@ -119,3 +119,18 @@ func (k *KnownKeys) Switch(now time.Time) {
 	}
 	k.Keys, k.Rolling = next, nil
 }
+
+// On reports whether some version or order of the certificate is on keys.
+func (k *KnownCert) On(keys string) bool {
+	for _, v := range k.Versions {
+		if slices.ContainsFunc(v.Pairs, func(p Pair) bool { return p.Keys == keys }) {
+			return true
+		}
+	}
+	for _, o := range k.Orders {
+		if o.Keys == keys {
+			return true
+		}
+	}
+	return false
+}

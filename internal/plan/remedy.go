@@ -85,7 +85,7 @@ func meaningsOfOrders() map[Code]meaning {
 // revocation.
 func meaningsOfKeys() map[Code]meaning {
 	return map[Code]meaning{
-		CodeKeysDamaged: {"", "The record of the keys cannot be used, so nothing is issued on them. Restore it from a backup, or remove the file: the keys that the certificates use are taken over then."},
+		CodeKeysDamaged: {"", "The record of the keys could not be used. It is put aside, and the keys that the certificates use are taken over; a next key that was published already has to be published anew."},
 		CodeKeyMissing:  {"", "Put the key there (PEM, PKCS#8), writable for nobody else, or let Certkeep make it: `provided: false`."},
 		CodeKeyAge:      {Warning, "`certkeep rollover NAME` changes the key; `auto_rollover` does it without being asked."},
 		CodeRollover:    {Warning, "Mend what keeps the certificates it waits for from being issued. Until then nothing changes; `certkeep rollover NAME --cancel` gives it up."},

@@ -80,7 +80,11 @@ func (k *keyDecision) add(s Step) {
 }
 
 func (k *keyDecision) make() {
-	if k.known.Damage != "" || k.known.Newer {
+	if k.known.Newer {
+		return
+	}
+	if k.known.Damage != "" {
+		k.add(Step{Kind: KindKeys, Urgent: true, Reason: Reason{ReasonDamaged, k.known.Damage}})
 		return
 	}
 	k.inspect()

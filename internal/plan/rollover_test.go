@@ -189,7 +189,7 @@ func TestKeysDamaged(t *testing.T) {
 	k := quietShared()
 	k.known = plan.KnownKeys{Name: "both", Damage: "torn"}
 	k.certs[0].ask(plan.AskRenew, k.now)
-	k.wants(t)
+	k.wants(t, "make-keys both")
 	if problems := plan.Problems(k.now, k.world()); len(problems) != 2 || problems[0].Code != plan.CodeKeysDamaged {
 		t.Errorf("problems: %+v", problems)
 	}

@@ -52,7 +52,11 @@ func (s *Store) forget(ctx context.Context, name string) error {
 	if err := s.forgetStatements(ctx, name); err != nil {
 		return err
 	}
-	if err := s.forgetKeys(ctx, used); err != nil {
+	lone, err := s.forgetKeySet(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.forgetKeys(ctx, append(used, lone...)); err != nil {
 		return err
 	}
 	for _, id := range ids {

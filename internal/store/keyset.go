@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store/backend"
@@ -171,4 +173,62 @@ func (s *Store) UpdateShared(ctx context.Context, name string, apply func(*plan.
 		},
 		apply: func(r *sharedRecord) error { return apply(&r.Shared) },
 	})
+}
+
+// forgetKeySet drops the keys that a certificate has for itself alone, and
+// returns the fingerprints of those that the record referred to. Keys of that
+// name which another certificate is on stay.
+func (s *Store) forgetKeySet(ctx context.Context, name string) ([]string, error) {
+	known, err := s.KnownKeys(ctx, name)
+	if err != nil || known.Damage != "" || len(known.Keys) == 0 && known.Ask == nil {
+		return nil, err // what cannot be read is left
+	}
+	shared, err := s.onKeySet(ctx, name)
+	if err != nil || shared {
+		return nil, err
+	}
+	if err := s.delete(ctx, s.sharedKey(name)); err != nil {
+		return nil, err
+	}
+	return known.References(), s.delete(ctx, keySetKey(name))
+}
+
+// onKeySet reports whether some certificate has a version or order on keys.
+func (s *Store) onKeySet(ctx context.Context, name string) (bool, error) {
+	var on atomic.Bool
+	err := s.backend.Scan(ctx, groupsFolder, func(entry backend.Entry, err error) error {
+		var r groupRecord
+		if err == nil {
+			err = decode(entry.Key, entry.Value, &r)
+		}
+		if err != nil {
+			on.Store(true) // what it is on is not known
+			return nil
+		}
+		for _, cert := range r.Certs {
+			if cert != nil && cert.On(name) {
+				on.Store(true)
+			}
+		}
+		return nil
+	})
+	return on.Load(), err
+}
+
+// RepairKeys puts a damaged record of keys aside, under "damaged/". What the
+// certificates on them use is taken over afterwards; a key that was only kept
+// ready is lost.
+func (s *Store) RepairKeys(ctx context.Context, name string) error {
+	entry, err := s.backend.Get(ctx, keySetKey(name))
+	if err != nil {
+		return fmt.Errorf("repair keys %s: %w", name, err)
+	}
+	if known := decodeKeySet(name, entry, nil); known.Damage == "" || known.Newer {
+		return fmt.Errorf("repair keys %s: %w", name, ErrNotDamaged)
+	}
+	// The copy is made first, as for a certificate: see Repair.
+	if err := s.putAside(ctx, entry); err != nil {
+		return fmt.Errorf("repair keys %s: %w", name, err)
+	}
+	return s.delete(ctx, keySetKey(name))
 }
