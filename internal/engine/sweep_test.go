@@ -26,6 +26,7 @@ type life struct {
 	disk   *faultfs.Disk
 	config string           // $DIR stands for dir
 	judge  func(f *fixture) // looks at the end of each case
+	afresh func()           // takes back what a case did outside the folder; may be nil
 }
 
 // newLife makes a folder to live in, and a CA.
@@ -77,6 +78,9 @@ func (l *life) begin(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	copyTree(t, l.start, l.dir)
+	if l.afresh != nil {
+		l.afresh()
+	}
 	f := l.fixture(t)
 	f.configure(l.text())
 	l.ca.ResetRequests()
