@@ -232,7 +232,7 @@ func (a *app) describeOutcome(o outcome, named bool) string {
 	}
 	b.WriteString(table(rows))
 	for _, c := range o.Certificates {
-		if c.Renewal != nil && c.Renewal.Reason.Code == plan.ReasonFits {
+		if c.Renewal != nil && (c.Renewal.Reason.Code == plan.ReasonFits || c.Renewal.Reason.Code == plan.ReasonRolled) {
 			b.WriteString(c.Name + ": " + c.Renewal.Reason.Words + "\n")
 		}
 		problems := append(notStored(c, o.Steps), c.Problems...)

@@ -63,6 +63,27 @@ func TestTLSARenewal(t *testing.T) {
 	l.settled("v3", "3 1 1 k1")
 }
 
+// Nor is it where nobody has ever learned what it shows.
+func TestTLSASameKeyWithoutDNS(t *testing.T) {
+	t.Parallel()
+	l := newDANELife(t, "3 1 1")
+	l.newKey, l.down = false, true
+	l.ask(plan.AskRenew, l.now)
+	l.until(l.now)
+	if l.serves != "v2" {
+		t.Errorf("%s is served: %q", l.serves, l.told)
+	}
+	// With a key kept ready that cannot be published, the old key is renewed
+	// before what is served ends.
+	l = newDANELife(t, "3 1 1")
+	l.reuse(true)
+	l.keys[0].EachTime, l.want.FreshKey, l.down = true, true, true
+	l.until(day(89.9))
+	if l.serves == "v1" || l.record(l.serves) != "3 1 1 k1" {
+		t.Errorf("%s is served with %s", l.serves, l.record(l.serves))
+	}
+}
+
 func TestTLSAKeyChange(t *testing.T) {
 	t.Parallel()
 	l := newDANELife(t, "3 1 1")

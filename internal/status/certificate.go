@@ -192,8 +192,8 @@ func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.Know
 	looked.Looked = true // adoption costs nothing and is not what people wait for
 	alone := w.Around(want, &looked)
 	var next *plan.Step
-	for _, s := range plan.Cert(now, alone, want) {
-		if brings(s.Kind) && (next == nil || s.At.Before(next.At)) {
+	for _, s := range append(plan.Cert(now, alone, want), switches(now, w, alone, want)...) {
+		if (brings(s.Kind) || s.Kind == plan.KindSwitch) && (next == nil || s.At.Before(next.At)) {
 			next = &s
 		}
 	}
@@ -201,6 +201,19 @@ func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.Know
 		return nil
 	}
 	return &Renewal{At: next.At.UTC(), KeyType: next.KeyType, Issuer: next.Issuer, Reason: next.Reason}
+}
+
+// switches are the steps of a change of keys under way, as far as it depends on
+// one certificate: it may be there already, and wait for DNS.
+func switches(now time.Time, w, alone plan.World, want plan.WantedCert) []plan.Step {
+	if want.Keys == "" || w.Known.KeysOf(want.Keys).Rolling == nil {
+		return nil
+	}
+	i := slices.IndexFunc(w.Wanted.Keys, func(k plan.WantedKeys) bool { return k.Name == want.Keys })
+	if i < 0 {
+		return nil
+	}
+	return plan.Keys(now, alone, w.Wanted.Keys[i])
 }
 
 // brings reports whether a step publishes something new.

@@ -1,0 +1,120 @@
+package plan
+
+import (
+	"slices"
+	"time"
+)
+
+// WantedTLSA is the TLSA records of one name in DNS that speak of a
+// certificate.
+type WantedTLSA struct {
+	Name   string        // in ASCII, such as _25._tcp.mail.example.com
+	Config string        // digest of which records are made of a chain
+	TTL    time.Duration // of the records; zero: whatever DNS gives them
+	Beside []Companion   // other certificates whose records stand at the same name
+}
+
+// Companion is another certificate that is served where a certificate is.
+type Companion struct {
+	Cert    string
+	Targets []WantedTarget
+}
+
+// KnownTLSA is what is known of the records of one name.
+type KnownTLSA struct {
+	Config string                `json:"config,omitempty"` // WantedTLSA.Config that Chains and Keys were made by
+	Chains map[string][][]string `json:"chains,omitempty"` // by version: the records of each of its chains
+	Keys   map[string][]string   `json:"keys,omitempty"`   // by fingerprint: the records of keys that are kept ready
+	Facts  TLSAFacts             `json:"facts,omitzero"`
+	Tries  Tries                 `json:"tries,omitzero"` // looks and changes that failed in a row
+}
+
+// certs are the certificate itself, and those beside it.
+func (t WantedTLSA) certs(want WantedCert) []Companion {
+	return append([]Companion{{Cert: want.Name, Targets: want.Targets}}, t.Beside...)
+}
+
+// Versions are those whose records have to be known, by the names of their
+// certificates: all that could be served at the name.
+func (t WantedTLSA) Versions(w World, want WantedCert) map[string][]Version {
+	all := make(map[string][]Version)
+	for _, c := range t.certs(want) {
+		for _, v := range w.Known.Cert(c.Cert).Versions {
+			if v.Broken == "" && len(v.Pairs) > 0 {
+				all[c.Cert] = append(all[c.Cert], v)
+			}
+		}
+	}
+	return all
+}
+
+// Around is the world of one certificate, of which known is known, and of those
+// that are served beside it.
+func (w World) Around(want WantedCert, known *KnownCert) World {
+	around := World{Wanted: Wanted{Node: w.Wanted.Node, Certs: []WantedCert{want}}, Known: w.Known}
+	around.Known.Certs = make(map[string]*KnownCert)
+	for _, t := range want.TLSA {
+		for _, c := range t.Beside {
+			around.Known.Certs[c.Cert] = w.Known.Cert(c.Cert)
+		}
+	}
+	around.Known.Certs[want.Name] = known
+	return around
+}
+
+// serves lists the ids of the versions that a certificate's targets serve, or
+// are to serve. Sure is false while some target may serve another one.
+func (c Companion) serves(k *KnownCert) (ids []string, sure bool) {
+	sure = true
+	if k.Published != "" {
+		ids = append(ids, k.Published)
+	}
+	for _, target := range c.Targets {
+		fact := k.Targets[target.Name]
+		if fact.Version != "" && !slices.Contains(ids, fact.Version) {
+			ids = append(ids, fact.Version)
+		}
+		shown := fact.State == TargetVerified || fact.State == TargetReloaded && !target.Verify
+		sure = sure && fact.Version == k.Published && shown
+	}
+	return ids, sure
+}
+
+// made reports whether we made a record.
+func (k KnownTLSA) made(text string) bool {
+	for _, chains := range k.Chains {
+		if slices.ContainsFunc(chains, func(chain []string) bool { return slices.Contains(chain, text) }) {
+			return true
+		}
+	}
+	for _, texts := range k.Keys {
+		if slices.Contains(texts, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// KeysAhead are the fingerprints of keys that are kept ready, or that a rollover
+// leads to: what will be served by them has its records in DNS before.
+func KeysAhead(w World, want WantedCert) []string {
+	if want.Keys == "" {
+		return nil
+	}
+	known := w.Known.KeysOf(want.Keys)
+	var all []string
+	for _, keyType := range want.KeyTypes {
+		if next := known.Keys[keyType].Next; next.Usable() {
+			all = append(all, next.SHA256)
+		}
+		if known.Rolling != nil && known.Rolling.Keys[keyType] != "" {
+			all = append(all, known.Rolling.Keys[keyType])
+		}
+	}
+	all = slices.DeleteFunc(all, func(key string) bool {
+		_, banned := w.Known.Banned[key]
+		return banned
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}
