@@ -120,6 +120,8 @@ type Endpoint struct {
 	StartTLS string   // "" when TLS begins at once, else the protocol in which it is asked for
 	Hosts    []string // asked for by SNI; empty means the certificate's names
 	Address  string   // "" is this node, "dns" what DNS says, else an IP address or host
+
+	KeyTypes []keys.Type // that are asked for; empty means the certificate's
 }
 
 // AddressDNS is the Endpoint.Address that leaves the address to DNS.

@@ -120,6 +120,7 @@ type DNS struct {
 	Server      string   // rfc2136: host:port; "" is the zone's primary
 	TSIGFile    string   // rfc2136: key file in BIND's syntax; "" signs nothing
 	Directory   string   // zonefile: folder of the zones' files
+	FileName    string   // zonefile: of a zone, in which {zone} stands for its name
 	Command     Command  // command; zonefile: what makes a zone anew
 	TTL         time.Duration
 	Timeout     time.Duration // command: of one run

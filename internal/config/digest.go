@@ -103,7 +103,7 @@ func (c *Config) proof(cert *Certificate, global rules) string {
 
 // dns covers where and how records are written, and how long they are waited for.
 func (d *digester) dns(w DNS) {
-	d.put(w.Name, w.Provider, w.Server, w.TSIGFile, w.Directory, w.Command.Shell, w.TTL.String(), w.Timeout.String(), w.Resolver)
+	d.put(w.Name, w.Provider, w.Server, w.TSIGFile, w.Directory, w.FileName, w.Command.Shell, w.TTL.String(), w.Timeout.String(), w.Resolver)
 	d.put(strconv.FormatBool(w.Propagation.Off), w.Propagation.Timeout.String())
 	for _, list := range [][]string{w.Command.Args, w.Zones, w.Propagation.Servers} {
 		d.count(len(list))

@@ -13,6 +13,7 @@ const (
 	nameMark    = "{name}"     // the certificate's name
 	keyTypeMark = "{key_type}" // such as ecdsa-p256
 	suffixMark  = "{suffix}"   // see Suffixes
+	kindMark    = "{kind}"     // rsa or ecdsa
 )
 
 // Suffixes are what {suffix} stands for, by the kind of key.
@@ -31,12 +32,13 @@ func (s Suffixes) of(t keys.Type) string {
 
 // eachKeyType reports whether a path stands for one file of every key type.
 func eachKeyType(path string) bool {
-	return strings.Contains(path, keyTypeMark) || strings.Contains(path, suffixMark)
+	return strings.Contains(path, keyTypeMark) || strings.Contains(path, suffixMark) || strings.Contains(path, kindMark)
 }
 
 // pattern fills in a path.
 func (c *Config) pattern(path, cert string, t keys.Type) string {
-	return strings.NewReplacer(keyTypeMark, string(t), suffixMark, c.Suffixes.of(t)).Replace(withName(path, cert))
+	kind, _, _ := strings.Cut(string(t), "-")
+	return strings.NewReplacer(keyTypeMark, string(t), suffixMark, c.Suffixes.of(t), kindMark, kind).Replace(withName(path, cert))
 }
 
 // withName fills in the name of a certificate. Names of files hold no "*",
@@ -47,9 +49,9 @@ func withName(path, cert string) string {
 
 // checkFilePath looks at a path that may hold these marks.
 func checkFilePath(s string) (wrong, hint string) {
-	bare := strings.NewReplacer(nameMark, "x", keyTypeMark, "x", suffixMark, "x").Replace(s)
+	bare := strings.NewReplacer(nameMark, "x", keyTypeMark, "x", suffixMark, "x", kindMark, "x").Replace(s)
 	if strings.ContainsAny(bare, "{}") {
-		return fmt.Sprintf("%q has an unknown placeholder", shorten(s)), "known: {name}, {key_type}, {suffix}"
+		return fmt.Sprintf("%q has an unknown placeholder", shorten(s)), "known: {name}, {key_type}, {kind}, {suffix}"
 	}
 	if strings.HasSuffix(s, "/") {
 		return fmt.Sprintf("%q names a folder", shorten(s)), "name the file"

@@ -34,6 +34,7 @@ func dnsWriter() shape[DNS] {
 		field("directory", absolute("/etc/ssl/challenges"), func(d *DNS) *string { return &d.Directory }, about{
 			doc: "zonefile: folder with a file for each zone, named like it and readable for all: `{\"www.example.com\":\"TEXT\"}` for the TXT records of `_acme-challenge` names. Required.", example: "/etc/ssl/challenges", off: true,
 		}),
+		zoneFileName(),
 		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
 			doc: "command: the program that writes and removes records. zonefile: the program that makes a zone anew; the zone is its last argument.", example: "[/usr/local/bin/dns-record]", off: true,
 		}),
@@ -63,7 +64,7 @@ func (d DNS) takes(key string) bool {
 	switch key {
 	case "server", "tsig_file":
 		return d.Provider == ProviderRFC2136
-	case "directory":
+	case "directory", "file_name":
 		return d.Provider == ProviderZoneFile
 	case "ttl":
 		return d.Provider != ProviderZoneFile
@@ -151,4 +152,14 @@ func server() shape[string] {
 		}
 		return net.JoinHostPort(name, port), "", ""
 	}, showText)
+}
+
+// zoneFileName is the name of a zone's file.
+func zoneFileName() key[DNS] {
+	return fieldOr("file_name", checked("a name with {zone}", "{zone}.json", func(s string) (wrong, hint string) {
+		if !strings.Contains(s, "{zone}") || strings.ContainsAny(strings.Replace(s, "{zone}", "", 1), "{}/") {
+			return fmt.Sprintf("%q is no name for the files of zones", shorten(s)), "write {zone} where the zone's name stands, as in {zone}.json"
+		}
+		return "", ""
+	}), func(d *DNS) *string { return &d.FileName }, "{zone}", about{doc: "zonefile: how the file of a zone is named."})
 }

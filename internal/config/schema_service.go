@@ -153,8 +153,8 @@ func signalAction() shape[[]service.Action] {
 func serviceEndpoint() shape[service.Endpoint] {
 	return as(endpoint(),
 		func(r *reader, n *node, e Endpoint) (service.Endpoint, bool) {
-			if e.Address != "" || len(e.Hosts) > 0 {
-				r.out.add(n.at, "hosts and address belong to a certificate's verify", "a service says port and starttls")
+			if e.Address != "" || len(e.Hosts) > 0 || len(e.KeyTypes) > 0 {
+				r.out.add(n.at, "hosts, address and key_types belong to a certificate's verify", "a service says port and starttls")
 				return service.Endpoint{}, false
 			}
 			return service.Endpoint{Port: e.Port, StartTLS: e.StartTLS}, true

@@ -141,7 +141,7 @@ func endpoint() shape[Endpoint] {
 			return Endpoint{Port: port, StartTLS: starttlsOf(port)}, true
 		},
 		func(e Endpoint) (int, bool) {
-			plain := e.StartTLS == starttlsOf(e.Port) && len(e.Hosts) == 0 && e.Address == ""
+			plain := e.StartTLS == starttlsOf(e.Port) && len(e.Hosts) == 0 && e.Address == "" && len(e.KeyTypes) == 0
 			return e.Port, plain
 		})
 	long := object("endpoint", "A port where the certificate has to be seen. Where it has an RSA and an ECDSA key type each is asked for, in TLS 1.2 and 1.3.", []key[Endpoint]{
@@ -156,6 +156,9 @@ func endpoint() shape[Endpoint] {
 		}),
 		field("address", checked("an address", "192.0.2.7", checkAddress), func(e *Endpoint) *string { return &e.Address }, about{
 			doc: "Where to connect: an IP address, a host, or `dns` for what DNS says about each name.", standard: "this machine", example: "dns", off: true,
+		}),
+		field("key_types", filled(distinct(listOf(keyType(), "a list of key types", "[ecdsa-p256]"))), func(e *Endpoint) *[]keys.Type { return &e.KeyTypes }, about{
+			doc: "Kinds of key that are asked for. Those that the certificate does not have are passed over.", standard: "the certificate's", example: "[ecdsa-p256]", off: true,
 		}),
 	}, func(r *reader, n *node, e *Endpoint) {
 		if !n.has("port") {

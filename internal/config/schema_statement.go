@@ -42,7 +42,7 @@ func attributeKeys[T any](at func(*T) *Attributes) []key[T] {
 
 func ocspSettings() shape[OCSP] {
 	return object("ocsp", "OCSP responses in files. Each is asked for again half-way through its life; only one that says good is kept. A certificate that turns out to be revoked is replaced at once.", append([]key[OCSP]{
-		field("file", checked("an absolute path", "/etc/ssl/ocsp/{name}.{key_type}.ocsp", pathWith(nameMark, keyTypeMark, suffixMark)), func(o *OCSP) *string { return &o.File }, about{
+		field("file", checked("an absolute path", "/etc/ssl/ocsp/{name}.{key_type}.ocsp", pathWith(nameMark, keyTypeMark, kindMark, suffixMark)), func(o *OCSP) *string { return &o.File }, about{
 			doc: "Where (DER). `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key. Required.", example: `"/etc/ssl/ocsp/{name}.{key_type}.ocsp"`, off: true,
 		}),
 		field("responders", filled(distinct(listOf(webAddress(), "a list of URLs", "[http://ocsp.ca.example]"))), func(o *OCSP) *[]string { return &o.Responders }, about{
@@ -63,7 +63,7 @@ func ocspSettings() shape[OCSP] {
 
 func sctSettings() shape[SCT] {
 	return object("sct", "Receipts of logs in files, as they stand in TLS (RFC 6962 section 3.2). A certificate is handed to each log once.", append([]key[SCT]{
-		field("directory", checked("an absolute path", "/etc/ssl/scts/{name}/{key_type}", pathWith(nameMark, keyTypeMark, suffixMark)), func(s *SCT) *string { return &s.Directory }, about{
+		field("directory", checked("an absolute path", "/etc/ssl/scts/{name}/{key_type}", pathWith(nameMark, keyTypeMark, kindMark, suffixMark)), func(s *SCT) *string { return &s.Directory }, about{
 			doc: "Folder in which each log has its `LOG.sct`. `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key. Required.", example: `"/etc/ssl/scts/{name}/{key_type}"`, off: true,
 		}),
 		field("logs", filled(distinct(listOf(identifier("log", "google_argon"), "a list of logs", "[google_argon]"))), func(s *SCT) *[]string { return &s.Logs }, about{

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -16,7 +17,7 @@ const maxSecret = 64 << 10
 
 // SecretRef says where a secret is. Exactly one field is set.
 type SecretRef struct {
-	File       string // absolute path
+	File       string // absolute path; with #/KEY/KEY, the text at that place of a YAML or JSON file
 	Env        string // name of an environment variable
 	Credential string // name of a systemd credential
 }
@@ -52,6 +53,8 @@ func (s SecretRef) Read() ([]byte, error) {
 
 func (s SecretRef) read() ([]byte, error) {
 	switch {
+	case strings.Contains(s.File, "#/"):
+		return readWithin(s.File)
 	case s.File != "":
 		return readBounded(s.File, maxSecret)
 	case s.Env != "":

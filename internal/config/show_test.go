@@ -28,7 +28,7 @@ issuers:
 dns:
   main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
-  local: {provider: zonefile, zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
+  local: {provider: zonefile, file_name: "{zone}.json", zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
 ct_logs:
   list: /etc/logs.json
   own:
@@ -59,7 +59,7 @@ defaults:
   renew: {before: 12.5%, ari: false}
   warn: 3d
   services: [web, nginx]
-  verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2"}]
+  verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2", key_types: [rsa-3072]}]
   path: /etc/tls/
   layout: nixos
   root_file: ["/etc/roots{suffix}.pem", /etc/more.pem]

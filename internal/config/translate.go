@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/certkeep/certkeep/internal/config/acmebot"
 )
 
@@ -39,6 +41,12 @@ func translated(out *findings, trees []*node, facts acmebot.Facts) (root *node, 
 		values = append(values, valueOf(tree, seen))
 	}
 	facts.Nearest = nearest
+	for _, file := range out.files {
+		if absolute, err := filepath.Abs(file); err == nil && file != "" {
+			file = absolute
+		}
+		facts.Files = append(facts.Files, file)
+	}
 	res := acmebot.Translate(acmebot.Merge(values), facts)
 	for _, f := range res.Warnings {
 		out.warn(placeOf(f.At), named(f.Key, f.Words), f.Hint)
@@ -135,8 +143,9 @@ func factsOf(path string) acmebot.Facts {
 		path = absolute
 	}
 	return acmebot.Facts{
-		Dir: filepath.Dir(path),
-		Now: time.Now(),
+		Dir:        filepath.Dir(path),
+		Now:        time.Now(),
+		Passphrase: passphraseWay(),
 		User: func(name string) string {
 			u, err := user.Lookup(name)
 			switch {
@@ -168,5 +177,16 @@ func factsOf(path string) acmebot.Facts {
 // noFacts are facts without a look at the machine.
 func noFacts() acmebot.Facts {
 	nothing := func(string) string { return "" }
-	return acmebot.Facts{Dir: "/", User: nothing, Group: nothing, Exists: func(string) bool { return false }}
+	return acmebot.Facts{Dir: "/", Passphrase: PassphraseStdin, User: nothing, Group: nothing, Exists: func(string) bool { return false }}
+}
+
+// passphraseWay is how acmebot would get a passphrase now.
+func passphraseWay() string {
+	switch {
+	case os.Getenv("ACMEBOT_PASSPHRASE") != "":
+		return "env"
+	case term.IsTerminal(int(os.Stdin.Fd())):
+		return PassphrasePrompt
+	}
+	return PassphraseStdin
 }

@@ -60,7 +60,7 @@ func testFacts() acmebot.Facts {
 
 func TestTranslation(t *testing.T) {
 	for _, c := range translationCases(t) {
-		out := &findings{files: []string{"acmebot.json"}}
+		out := &findings{files: []string{"/etc/acmebot/acmebot.json"}}
 		root, ok := translated(out, []*node{parseYAML(out, 0, []byte(c.yaml))}, testFacts())
 		if !ok {
 			t.Errorf("%s\nis not recognized", c.yaml)
@@ -68,10 +68,10 @@ func TestTranslation(t *testing.T) {
 		}
 		var gotErrors, gotWarnings []string
 		for _, f := range out.errors {
-			gotErrors = append(gotErrors, strings.TrimPrefix(f.String(), "acmebot.json:"))
+			gotErrors = append(gotErrors, strings.TrimPrefix(f.String(), "/etc/acmebot/acmebot.json:"))
 		}
 		for _, f := range out.warnings {
-			if text := strings.TrimPrefix(f.String(), "acmebot.json:"); !strings.Contains(text, "ssl-cert") || strings.Contains(c.yaml, "ssl-cert") {
+			if text := strings.TrimPrefix(f.String(), "/etc/acmebot/acmebot.json:"); !strings.Contains(text, "ssl-cert") || strings.Contains(c.yaml, "ssl-cert") {
 				gotWarnings = append(gotWarnings, text)
 			}
 		}

@@ -18,7 +18,7 @@ const zoneFileMode = 0o644
 // newZoneFile makes what hands answers to a program that makes zones.
 func newZoneFile(c config.DNS, n network.Network, disk durable.Disk) (*dns.ZoneFile, error) {
 	return dns.NewZoneFile(dns.ZoneFileConfig{
-		Path: filepath.Join(c.Directory, "{zone}"), Command: command.Command{Args: c.Command.Args, Timeout: c.Timeout},
+		Path: filepath.Join(c.Directory, c.FileName), Command: command.Command{Args: c.Command.Args, Timeout: c.Timeout},
 		Zones: c.Zones, Attr: durable.Attr{Mode: zoneFileMode, UID: -1, GID: -1}, Disk: disk, Resolver: resolverOf(c, n),
 	})
 }

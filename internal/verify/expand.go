@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/keys"
 )
 
 // ownLabel stands for a name of its own below a wildcard.
@@ -30,6 +31,11 @@ const lookupTime = 5 * time.Second
 func Expand(ctx context.Context, e config.Endpoint, names, keyTypes []string) []Endpoint {
 	if len(e.Hosts) > 0 {
 		names = e.Hosts
+	}
+	if len(e.KeyTypes) > 0 {
+		if keyTypes = asked(e, keyTypes); len(keyTypes) == 0 {
+			return nil
+		}
 	}
 	port := strconv.Itoa(e.Port)
 	var own []netip.Addr
@@ -62,6 +68,17 @@ func Expand(ctx context.Context, e config.Endpoint, names, keyTypes []string) []
 		}
 	}
 	return endpoints
+}
+
+// asked are those of the key types that an endpoint is asked for.
+func asked(e config.Endpoint, keyTypes []string) []string {
+	var list []string
+	for _, keyType := range keyTypes {
+		if slices.Contains(e.KeyTypes, keys.Type(keyType)) {
+			list = append(list, keyType)
+		}
+	}
+	return list
 }
 
 func orNone(keyTypes []string) []string {

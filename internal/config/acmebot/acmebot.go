@@ -32,6 +32,11 @@ type Facts struct {
 	User, Group func(name string) string
 	// Exists reports whether a file is there.
 	Exists func(path string) bool
+	// Passphrase is how a passphrase is got from whoever runs this: "env" from
+	// ACMEBOT_PASSPHRASE, "prompt" or "stdin".
+	Passphrase string
+	// Files are the absolute paths of the files, as Place.File counts them.
+	Files []string
 	// Now is when the files are read.
 	Now time.Time
 	// Nearest returns the candidate that a word was probably meant to be, or "".

@@ -72,7 +72,8 @@ func (t *translator) keyTypesOf(k *privateKey, kinds []string) *Value {
 // encrypted reports whether a passphrase is set for the key.
 func (k *privateKey) encrypted() bool {
 	o := k.option("key_passphrase")
-	return o.given() && !o.null() && o.v.Text != "" && (o.v.Kind != Bool || o.v.Text == "true")
+	off := o.v == nil || o.v.Kind == Null || o.v.Kind == Bool && o.v.Text == "false" || o.v.Kind == Text && o.v.Text == ""
+	return !off
 }
 
 // certificateTo says what a certificate is. The first one on a key carries

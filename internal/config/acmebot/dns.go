@@ -3,6 +3,7 @@ package acmebot
 import (
 	"fmt"
 	"net"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,8 +113,12 @@ func (t *translator) localWriter(dns object) {
 	entry.set("zones", s.texts(slices.Compact(zones)...))
 	entry.set("command", s.texts(reload.text(standardReload)))
 	folder := t.dirs.option("challenge")
-	if file, ok := t.fileIn(folder, "/etc/ssl/challenges", "challenge", "{name}", map[string]string{"name": "{zone}"}); ok {
-		entry.set("path", folder.source().text(file))
+	file, ok := t.fileIn(folder, "/etc/ssl/challenges", "challenge", "{name}", map[string]string{"name": "{zone}"})
+	if dir := path.Dir(file); ok && strings.Contains(dir, "{zone}") {
+		t.fail(folder.Origin, "the files of all zones have to be in one folder", "name one without a field")
+	} else if ok {
+		entry.set("directory", folder.source().text(dir))
+		entry.set("file_name", folder.source().text(path.Base(file)))
 	}
 	t.propagation(entry)
 }
