@@ -64,7 +64,8 @@ func newResponder(ca *CA) (*Responder, error) {
 // URL is where the responder answers.
 func (r *Responder) URL() string { return r.url }
 
-// Fail has it answer with a status of HTTP instead; 0 ends that.
+// Fail has it answer with a status of HTTP instead; 0 ends that. With 429 it
+// asks to be left alone for an hour.
 func (r *Responder) Fail(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,6 +122,9 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if r.status != 0 {
+		if r.status == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "3600")
+		}
 		http.Error(w, "no", r.status)
 		return
 	}
