@@ -82,7 +82,7 @@ func hpkpSettings() shape[HPKP] {
 			doc: "Where. `{name}` stands for the certificate's name, `{server}` for that of the header. Required.", example: `"/etc/ssl/hpkp/{name}.{server}"`, off: true,
 		}),
 		field("headers", headers(), func(h *HPKP) *map[string]string { return &h.Headers }, about{
-			doc: "The text of the file by server: `true` for the one that is built in for `apache` and `nginx`, else a text in which `{header}` stands for the header's value, `{server}` and `{name}` as above.", standard: "`{apache: true, nginx: true}`", example: "{nginx: true}", off: true,
+			doc: "The text of the file by server: `true` for the one that is built in for `apache` and `nginx`, else a text in which `{header}` stands for the header's value, `{server}` as above, and `{name}` for the name of the key: that in `keys`, else the certificate's.", standard: "`{apache: true, nginx: true}`", example: "{nginx: true}", off: true,
 		}),
 		fieldOr("max_age", duration(24*time.Hour), func(h *HPKP) *time.Duration { return &h.MaxAge }, 60*24*time.Hour, about{
 			doc: "For how long clients remember the keys, in whole days.",

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/hpkp"
 	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/ocsp"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -122,16 +124,20 @@ func (w *worker) companionFiles(ctx context.Context, cert *config.Certificate, n
 // errLost says that a statement is not stored of which a fact tells.
 var errLost = errors.New("a stored statement is lost")
 
-// responseFiles is the file of a pair's OCSP response, if there is one.
+// responseFiles is the file of a pair's OCSP response, if there is one. That of
+// another certificate gives way to one that claims nothing.
 func responseFiles(cfg *config.Config, cert *config.Certificate, k *plan.KnownCert, pair plan.Pair, kept store.Statements) ([]deploy.Plain, error) {
-	staple := k.StapleOf(pair)
-	if staple.SHA256 == "" {
+	path, staple := cfg.OCSPFile(cert, keys.Type(pair.KeyType)), k.StapleOf(pair)
+	switch {
+	case k.Unstapled(pair):
+		return []deploy.Plain{plain(cert, cert.OCSP.Attributes, path, ocsp.TryLater())}, nil
+	case staple.SHA256 == "":
 		return nil, nil
 	}
 	if kept.OCSP == nil || sha256Hex(kept.OCSP.DER) != staple.SHA256 {
 		return nil, fmt.Errorf("%w: the OCSP response of the %s certificate", errLost, pair.KeyType)
 	}
-	return []deploy.Plain{plain(cert, cert.OCSP.Attributes, cfg.OCSPFile(cert, keys.Type(pair.KeyType)), kept.OCSP.DER)}, nil
+	return []deploy.Plain{plain(cert, cert.OCSP.Attributes, path, kept.OCSP.DER)}, nil
 }
 
 // receiptFiles are the files of a pair's receipts, as far as there are any.
@@ -171,7 +177,7 @@ func (w *worker) pinFiles(cert *config.Certificate) ([]deploy.Plain, error) {
 		if err != nil {
 			return nil, err
 		}
-		text := format.File(hpkp.Fields{Header: header, Server: server, Name: cert.Name})
+		text := format.File(hpkp.Fields{Header: header, Server: server, Name: cmp.Or(w.want.Keys, cert.Name)})
 		files = append(files, plain(cert, cert.HPKP.Attributes, w.parts.cfg.HPKPFile(cert, server), []byte(text)))
 	}
 	return files, nil
@@ -218,7 +224,7 @@ type arrival struct {
 func arrivals(kind plan.Kind) arrival {
 	switch kind {
 	case plan.KindOCSPFile:
-		return arrival{"OCSP responses", []store.EventKind{store.EventOCSPUpdated}}
+		return arrival{"files with OCSP responses", []store.EventKind{store.EventOCSPUpdated}}
 	case plan.KindSCTFile:
 		return arrival{"receipts of logs", []store.EventKind{store.EventSCTUpdated}}
 	case plan.KindHPKP:

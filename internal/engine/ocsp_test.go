@@ -120,6 +120,28 @@ func TestStaplesThroughNginx(t *testing.T) {
 	if n := len(f.lines("log")); n != 3 {
 		t.Errorf("reloaded %d times after a renewal, want once more", n)
 	}
+
+	// Where there is no response for a new certificate, that of the one before
+	// must not be stapled: clients refuse it.
+	f.ca.OCSP.Fail(http.StatusInternalServerError)
+	f.ask(plan.AskRenew, "a.test")
+	f.failing()
+	nginx.Ready(t, "", func(context.Context) error {
+		if got, leaf := stapled(t, address, "a.test"); !slices.Equal(got, ocsp.TryLater()) || !leaf.Equal(f.chain("a.test")[0]) {
+			return fmt.Errorf("nginx staples %d bytes for serial %x", len(got), leaf.SerialNumber)
+		}
+		return nil
+	})
+	f.ca.OCSP.Fail(0)
+	f.askApply("a.test")
+	f.apply()
+	third := f.response("a.test")
+	nginx.Ready(t, "", func(context.Context) error {
+		if got, _ := stapled(t, address, "a.test"); !slices.Equal(got, third) {
+			return fmt.Errorf("nginx staples %d bytes", len(got))
+		}
+		return nil
+	})
 }
 
 // TestResponseIsRenewed: half-way through its life another response is asked
@@ -273,52 +295,6 @@ func TestRevokedIsReplaced(t *testing.T) {
 	k := f.known("a.test")
 	if old := k.Versions[0].Pairs[0]; !old.Revoked || k.Versions[1].Pairs[0].Revoked {
 		t.Errorf("versions %+v", k.Versions)
-	}
-}
-
-// TestCompromisedSaysTheCA: a key that the CA calls compromised is not used
-// again, though the config keeps keys.
-func TestCompromisedSaysTheCA(t *testing.T) {
-	f := newFixture(t, acmetest.Options{OCSP: true})
-	f.configure(f.ocspConfig(", key_reuse: true"))
-	f.apply()
-	before := f.chain("a.test")[0]
-	f.ca.OCSP.Revoke(plan.RevokeCompromise.Number())
-	f.due("a.test")
-	f.apply()
-	f.apply() // keys are looked at by the next pass
-	f.checkServed("a.test")
-	f.response("a.test")
-	if after := f.chain("a.test")[0]; slices.Equal(after.RawSubjectPublicKeyInfo, before.RawSubjectPublicKeyInfo) {
-		t.Error("the new certificate is on the compromised key")
-	}
-	if again := f.apply(); len(again.Done) != 0 {
-		t.Errorf("a further pass did %+v", again.Done)
-	}
-}
-
-// TestNoResponder: a certificate that names no responder is no problem, and is
-// asked about nobody but whom the config names.
-func TestNoResponder(t *testing.T) {
-	f := newFixture(t, acmetest.Options{})
-	f.configure(f.ocspConfig(""))
-	f.apply()
-	if fact := f.known("a.test").OCSP[ecKey]; !fact.Missing {
-		t.Errorf("known %+v", fact)
-	}
-	if again := f.apply(); len(again.Done) != 0 {
-		t.Errorf("the second pass did %+v", again.Done)
-	}
-	world, err := f.World(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if problems := plan.CertProblems(time.Now(), world, world.Wanted.Certs[0]); len(problems) != 0 {
-		t.Errorf("problems %+v", problems)
-	}
-	f.configure(fmt.Sprintf("certificates: {a.test: {ocsp: {file: %s/x.ocsp, responders: [\"http://127.0.0.1:1\"]}}}\n", f.dir))
-	if fault := f.failing(); fault.Code != plan.CodeOCSP || !strings.Contains(fault.Words, "127.0.0.1:1") {
-		t.Errorf("fault %+v", fault)
 	}
 }
 

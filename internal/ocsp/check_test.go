@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -207,5 +208,14 @@ func TestAskAgain(t *testing.T) {
 		if err != nil || got.AskAgain.Sub(this) != test.wantedFrom {
 			t.Errorf("%d days, received after %s: again after %s, want %s (%v)", test.days, test.after, got.AskAgain.Sub(this), test.wantedFrom, err)
 		}
+	}
+}
+
+// TestTryLater: what is stapled where there is nothing claims nothing.
+func TestTryLater(t *testing.T) {
+	ca := newCA(t, nil, "ca")
+	_, err := ocsp.Check(ocsp.TryLater(), newLeaf(t, ca, 5), ca.cert, time.Now())
+	if _, refused := errors.AsType[ocsp.Refusal](err); !refused || !strings.Contains(err.Error(), "try later") {
+		t.Errorf("it says %v", err)
 	}
 }

@@ -64,6 +64,11 @@ type Refusal struct{ status ocsp.ResponseStatus }
 
 func (r Refusal) Error() string { return "the OCSP responder refuses: " + r.status.String() }
 
+// TryLater is what a responder says that has no statement now (RFC 6960 section
+// 4.2.1), in DER. Signed by nobody, it claims nothing; servers take it where a
+// file with a response has to be, and clients pass over it.
+func TryLater() []byte { return []byte{0x30, 0x03, 0x0a, 0x01, 0x03} }
+
 // slack is how far our clock and a responder's may differ.
 const slack = 5 * time.Minute
 

@@ -75,7 +75,7 @@ func (k *KnownCert) CompanionVersion(want WantedCert, keys *KnownKeys, name stri
 	published, _ := k.Version(k.Published)
 	for _, p := range published.Serving(want.KeyTypes).Pairs {
 		if name == CompanionOCSP {
-			part(k.StapleOf(p).SHA256)
+			parts = append(parts, k.stapled(p)...)
 			continue
 		}
 		for _, log := range want.logs() {
@@ -83,6 +83,35 @@ func (k *KnownCert) CompanionVersion(want WantedCert, keys *KnownKeys, name stri
 		}
 	}
 	return strings.Join(parts, "+")
+}
+
+// stapled names what the file of a pair's OCSP response is to hold: the
+// response that is kept, else what it holds already of this certificate, else
+// that there is none, where the file holds that of another certificate.
+func (k *KnownCert) stapled(p Pair) []string {
+	if staple := k.StapleOf(p); staple.SHA256 != "" {
+		return []string{stapleMark(p) + staple.SHA256[:min(len(staple.SHA256), 16)]}
+	}
+	if k.Unstapled(p) {
+		return []string{"none"}
+	}
+	for part := range strings.SplitSeq(k.Targets[CompanionOCSP].Version, "+") {
+		if strings.HasPrefix(part, stapleMark(p)) {
+			return []string{part}
+		}
+	}
+	return nil
+}
+
+// stapleMark begins the name of a response for a pair's certificate.
+func stapleMark(p Pair) string { return p.SHA256[:min(len(p.SHA256), 16)] + "." }
+
+// Unstapled reports whether the file of a pair's OCSP response holds that of
+// another certificate, and there is none to put in its place. Clients refuse a
+// server that staples it.
+func (k *KnownCert) Unstapled(p Pair) bool {
+	installed := k.Targets[CompanionOCSP].Version
+	return k.StapleOf(p).SHA256 == "" && installed != "" && !strings.Contains(installed, stapleMark(p))
 }
 
 // WantedAt is what a target or companion is to hold.

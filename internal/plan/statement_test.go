@@ -13,6 +13,7 @@ const (
 	leaf1 = "1111111111111111aa"
 	leaf2 = "2222222222222222bb"
 	der1  = "dddddddddddddddd01"
+	file1 = "1111111111111111.dddddddddddddddd" // the file that holds it
 )
 
 // stapling is a quiet world in which a response is kept, asked for on day 8
@@ -25,7 +26,7 @@ func stapling() *scene {
 	s.known.OCSP = map[string]plan.Staple{ec: {
 		Leaf: leaf1, Config: "o1", SHA256: der1, Responder: "http://o", ThisUpdate: day(8), Ends: day(16), Asked: day(8), AskAgain: day(12),
 	}}
-	s.known.Targets[plan.CompanionOCSP] = plan.Target{Version: der1[:16], State: plan.TargetReloaded, Config: "c1"}
+	s.known.Targets[plan.CompanionOCSP] = plan.Target{Version: file1, State: plan.TargetReloaded, Config: "c1"}
 	return s
 }
 
@@ -121,8 +122,15 @@ func TestResponseComesBeforeFiles(t *testing.T) {
 			due = append(due, step.Kind)
 		}
 	}
-	if want := []plan.Kind{plan.KindOCSP, plan.KindInstall}; !slices.Equal(due, want) {
-		t.Errorf("due are %q, want %q: what is in the file is of another certificate, and stays", due, want)
+	if want := []plan.Kind{plan.KindOCSP, plan.KindInstall, plan.KindOCSPFile}; !slices.Equal(due, want) {
+		t.Errorf("due are %q, want %q: a response of another certificate must not be stapled", due, want)
+	}
+	if file := s.the(t, plan.KindOCSPFile); file.Version != "none" {
+		t.Errorf("the file is to hold %q", file.Version)
+	}
+	s.known.Targets[plan.CompanionOCSP] = plan.Target{Version: "none", State: plan.TargetReloaded, Config: "c1"}
+	if got, want := s.due(), []plan.Kind{plan.KindInstall, plan.KindOCSP}; !slices.Equal(sorted(got), sorted(want)) {
+		t.Errorf("due are %q, want %q", got, want)
 	}
 	s.staple(func(f *plan.Staple) {
 		*f = plan.Staple{Leaf: leaf2, Config: "o1", SHA256: "eeeeeeeeeeeeeeeeee", Asked: s.now, AskAgain: day(14), Ends: day(18)}
@@ -130,6 +138,21 @@ func TestResponseComesBeforeFiles(t *testing.T) {
 	if got, want := s.due(), []plan.Kind{plan.KindInstall, plan.KindOCSPFile}; !slices.Equal(got, want) {
 		t.Errorf("due are %q, want %q", got, want)
 	}
+}
+
+func sorted(kinds []plan.Kind) []plan.Kind {
+	slices.Sort(kinds)
+	return kinds
+}
+
+// A file that holds a response of the published certificate stays, though
+// nothing is known of that response any more.
+func TestForgottenResponseStays(t *testing.T) {
+	s := stapling()
+	s.known.OCSP = nil
+	s.none(t, plan.KindOCSPFile)
+	s.known.Targets[plan.CompanionOCSP] = plan.Target{}
+	s.none(t, plan.KindOCSPFile)
 }
 
 func TestResponsesAreSpread(t *testing.T) {
@@ -156,7 +179,7 @@ func TestCompanionIsWritten(t *testing.T) {
 		"altered":          {func(f *plan.Target) { f.Altered = []string{"/x"} }, plan.ReasonAltered},
 		"service not told": {func(f *plan.Target) { f.State = plan.TargetWritten }, plan.ReasonUntold},
 		"refused just now": {func(f *plan.Target) {
-			f.Version, f.Refused, f.Tries = "x", &plan.Refused{Version: der1[:16], Config: "c1"}, plan.Tries{}.Begin(day(10), 0).Failed(day(10), plan.Fault{}, time.Time{})
+			f.Version, f.Refused, f.Tries = "x", &plan.Refused{Version: file1, Config: "c1"}, plan.Tries{}.Begin(day(10), 0).Failed(day(10), plan.Fault{}, time.Time{})
 		}, ""},
 		"other was refused": {func(f *plan.Target) { f.Version, f.Refused = "x", &plan.Refused{Version: "y", Config: "c1"} }, plan.ReasonBehind},
 	} {
@@ -175,7 +198,7 @@ func TestCompanionIsWritten(t *testing.T) {
 		}
 	}
 	s := stapling()
-	s.known.Targets[plan.CompanionOCSP] = plan.Target{Version: der1[:16], State: plan.TargetReloaded, Config: "c1", Hooks: []string{"ocsp-updated"}}
+	s.known.Targets[plan.CompanionOCSP] = plan.Target{Version: file1, State: plan.TargetReloaded, Config: "c1", Hooks: []string{"ocsp-updated"}}
 	if step := s.the(t, plan.KindHook); step.Target != plan.CompanionOCSP || !step.Due(s.now) {
 		t.Errorf("hook %+v", step)
 	}
