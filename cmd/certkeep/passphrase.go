@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,21 +22,24 @@ const maxLines = 1 << 20
 // They are kept in memory alone, and handed to nobody but the engine.
 type passphrases struct {
 	ui     *ui
-	expect []string // certificates that take a line of standard input each, in order
+	expect []string // keys and certificates that take a line of standard input each, in order
 
 	once  sync.Once
 	lines [][]byte
 	err   error
 }
 
-// passphrases are for the named certificates, or all.
+// passphrases are for the named certificates, or all. Of certificates that
+// share their keys it is these that have the passphrase.
 func (a *app) passphrases(cfg *config.Config, names []string) *passphrases {
 	p := &passphrases{ui: a.ui}
-	for _, cert := range cfg.Certificates { // sorted by name
-		if cert.Passphrase.Ask == config.PassphraseStdin && (len(names) == 0 || slices.Contains(names, cert.Name)) {
-			p.expect = append(p.expect, cert.Name)
+	for _, cert := range cfg.Certificates {
+		whose := cmp.Or(cert.Key, cert.Name)
+		if cert.Passphrase.Ask == config.PassphraseStdin && (len(names) == 0 || slices.Contains(names, cert.Name)) && !slices.Contains(p.expect, whose) {
+			p.expect = append(p.expect, whose)
 		}
 	}
+	slices.Sort(p.expect)
 	return p
 }
 

@@ -101,6 +101,8 @@ func hiddenIn(c Certificate, key string) bool {
 		return c.CSR != nil
 	case "key_reuse", "backup_key":
 		return c.CSR != nil || c.Key != ""
+	case "passphrase", "passphrase_file", "passphrase_env", "passphrase_credential", "kdf":
+		return c.Key != "" // said of the keys
 	case "layout", "path":
 		return c.Files != nil
 	}

@@ -74,7 +74,7 @@ defaults:
   hpkp: {file: "/h/{name}.{server}", headers: {nginx: true, own: "x {header}\n"}, max_age: 1w, include_subdomains: true, report_uri: "https://r.example/"}
 keys:
   shared.example: {key_types: [rsa-4096, ecdsa-p384], backup_key: false, expires: 730d, auto_rollover: true}
-  ready: {min_backup_age: 60d}
+  ready: {min_backup_age: 60d, passphrase_env: READY, kdf: scrypt}
   own: {provided: true, files: [{path: "/k/{key_type}.key", content: key}, {path: /k/b.key, content: [backup-key], mode: "600", key_type: ecdsa-p384}, {path: /k/p.key, content: previous-key, group: g}]}
 key_type_suffixes: {rsa: "", ecdsa: .ec}
 certificates:

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,10 +27,12 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil
 	}
 	w.known.Looked, w.known.Vacant = true, map[string]bool{}
+	var fault *plan.Fault // of the first target that cannot be looked at: it keeps nobody from the others
 	for _, want := range w.want.Targets {
 		target, err := w.target(ctx, want.Name)
 		if err != nil {
-			return w.targetFault(err)
+			fault = cmp.Or(fault, w.targetFault(err))
+			continue
 		}
 		if want.Shared {
 			target.Files = append(target.Files, w.parts.sharedKeyFiles(w.want)...)
@@ -47,11 +50,12 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		vacant, err := deploy.Vacant(target)
 		if err != nil {
-			return w.targetFault(err)
+			fault = cmp.Or(fault, w.targetFault(err))
+			continue
 		}
 		w.known.Vacant[want.Name] = vacant
 	}
-	return nil
+	return fault
 }
 
 // onBannedKey reports whether something that was found is on a key that must

@@ -280,6 +280,33 @@ func TestKeyUnderAPassphrase(t *testing.T) {
 	}
 }
 
+// A target whose passphrase or password is missing keeps nobody from taking
+// over what lies at another.
+func TestMissingPasswordHindersNoAdoption(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	files := "certificates: {a.test: {files: [{path: %[1]s/a.p12, content: pkcs12, password_file: %[1]s/password, target: store}, {path: %[1]s/a.pem, content: [key, fullchain]}]}}\n"
+	if err := os.WriteFile(f.dir+"/password", []byte("correct horse"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.configure(fmt.Sprintf(files, f.dir))
+	f.apply()
+	orders, before := f.ca.Count(), f.read("a.pem")
+	if err := errors.Join(f.store.Close(), os.RemoveAll(f.dir+"/state/records"), os.Remove(f.dir+"/password")); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	f.configure(fmt.Sprintf(files, f.dir))
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.ca.Count(); fmt.Sprint(got) != fmt.Sprint(orders) || f.read("a.pem") != before {
+		t.Errorf("the CA was asked: %+v, then %+v", orders, got)
+	}
+	if _, told := f.problems("a.test")[plan.CodeSecret]; !told {
+		t.Errorf("problems %+v", f.problems("a.test"))
+	}
+}
+
 // Nothing that Certkeep keeps or tells holds a passphrase, and no program that
 // it runs is given one.
 func TestPassphraseIsToldToNobody(t *testing.T) {

@@ -277,6 +277,7 @@ func (p *pass) wait(ctx context.Context) {
 	case <-timer:
 		p.replan(ctx)
 	case <-p.daily:
+		clear(p.searching.tried)
 		p.engine.housekeeping(ctx, true)
 	}
 }

@@ -102,7 +102,7 @@ func (p *pass) found(ctx context.Context, r searched) {
 	known, there := p.world.Known.Certs[name]
 	switch {
 	case r.fault != nil:
-		p.searching.tried[name] = true // again with the next process, or when asked to look
+		p.searching.tried[name] = true // again the next day, or when asked to look
 		p.engine.Log.Error("Diffie-Hellman parameters were searched for in vain", "certificate", name, "error", r.fault.Words)
 	case p.running[name]:
 		p.searching.ready[name] = r.found
