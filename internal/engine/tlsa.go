@@ -101,7 +101,10 @@ func (w *worker) makeTLSA(ctx context.Context, want plan.WantedTLSA, entries []c
 		if !ok {
 			var err error
 			if texts, err = w.keyTLSA(ctx, key, entries); err != nil {
-				return made, w.fault(plan.CodeKeyLost, "make the TLSA records of a key that is kept ready: "+err.Error(), nil)
+				// What is served does not depend on it. Should it be used in the
+				// end, its chain has the records.
+				w.engine.Log.Warn("a key that is kept ready has no TLSA records", "certificate", w.want.Name, "name", want.Name, "error", err)
+				texts = []string{}
 			}
 		}
 		made.Keys[key] = texts

@@ -184,6 +184,31 @@ func TestTLSAOfTheNextKey(t *testing.T) {
 	d.check("after the renewal", "3 1 1 "+set.Primary.SHA256, "3 1 1 "+set.Next.SHA256)
 }
 
+// A next key that cannot be read keeps nothing from its place.
+func TestTLSAOfALostKey(t *testing.T) {
+	t.Parallel()
+	d := newDANE(t, bindtest.Zone{})
+	d.backup = true
+	d.serve("", "")
+	d.apply()
+	keys, err := d.store.KnownKeys(t.Context(), "a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := filepath.Join(d.dir, "state/records/keys", keys.Keys["ecdsa-p256"].Next.SHA256+".json")
+	if err := os.WriteFile(lost, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.serve(", selector: spki, matching: [sha256, full]", "")
+	if _, err := d.Apply(t.Context(), nil, Only{Kinds: []plan.Kind{plan.KindLookTLSA, plan.KindTLSA}}); err != nil {
+		t.Fatal(err)
+	}
+	primary := keys.Keys["ecdsa-p256"].Primary.SHA256
+	if got := d.published(); len(got) != 2 || !strings.HasPrefix(got[0], "3 1 0 30") || got[1] != "3 1 1 "+primary {
+		t.Errorf("published %q", got)
+	}
+}
+
 // Two certificates at one name in DNS keep each other's records.
 func TestTLSAOfCertificatesTogether(t *testing.T) {
 	t.Parallel()
