@@ -135,7 +135,7 @@ func TestEvents(t *testing.T) {
 	kinds := []store.EventKind{
 		store.EventRenewing, store.EventChallengeSetup, store.EventChallengeCleanup, store.EventDNSUpdated, store.EventIssued,
 		store.EventFileInstalled, store.EventInstalled, store.EventReloaded, store.EventVerified, store.EventVerifyFailed,
-		store.EventRolledBack, store.EventExpiring, store.EventErrored, store.EventRevoked, store.EventTLSAUpdated, store.EventOCSPUpdated, store.EventSCTUpdated,
+		store.EventRolledBack, store.EventKeyRollover, store.EventExpiring, store.EventErrored, store.EventRevoked, store.EventTLSAUpdated, store.EventOCSPUpdated, store.EventSCTUpdated,
 	}
 	var want []string
 	for _, k := range kinds {

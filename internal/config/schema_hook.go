@@ -13,7 +13,7 @@ import (
 func Events() []string {
 	return []string{
 		"renewing", "challenge-setup", "challenge-cleanup", "dns-updated", "issued", "file-installed", EventInstalled,
-		"reloaded", "verified", "verify-failed", "rolled-back", "expiring", "errored", "revoked", "tlsa-updated", "ocsp-updated", "sct-updated",
+		"reloaded", "verified", "verify-failed", "rolled-back", "key-rollover", "expiring", "errored", "revoked", "tlsa-updated", "ocsp-updated", "sct-updated",
 	}
 }
 

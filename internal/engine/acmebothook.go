@@ -3,81 +3,38 @@ package engine
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 )
 
 // acmebotEvents are acmebot's names of what an event of ours means, for hooks
-// that were written for them.
+// that were written for them. Those of files and keys stand with what they are
+// told; see fileHooks.
 func acmebotEvents(event store.EventKind) []store.EventKind {
-	switch event {
-	case store.EventInstalled:
-		return []store.EventKind{
-			"private_key_installed", "backup_key_installed", "previous_key_installed", "certificate_installed",
-			"full_certificate_installed", "chain_installed", "full_key_installed", "params_installed",
-		}
-	case store.EventKeyRollover:
-		return []store.EventKind{"private_key_rollover"}
-	case store.EventTLSAUpdated:
+	if event == store.EventTLSAUpdated {
 		return []store.EventKind{"dns_zone_update"}
 	}
 	return nil
 }
 
-// payloads are what the hook of an event is told: once, or for an event of
-// acmebot's once for each thing that it speaks of. Then there may be none.
-func (w *worker) payloads(event, target string, attempt int) []deploy.Payload {
+// payloads are what a hook that is still to run is told: once, but of each zone
+// that was changed.
+func (w *worker) payloads(pending, target string, attempt int) []deploy.Payload {
+	event := plan.EventOf(pending)
 	p := w.payload(event, target, attempt)
-	if !slices.Contains(config.AcmebotEvents(), event) {
+	if fields := hookFields(pending); fields != nil {
+		return []deploy.Payload{p.With(fields)}
+	}
+	if event != "dns_zone_update" {
 		return []deploy.Payload{p}
 	}
-	keyName := w.want.Keys
-	if keyName == "" {
-		keyName = w.want.Name
-	}
-	general := map[string]string{"key_name": keyName, "certificate_name": w.want.Name}
 	var all []deploy.Payload
-	switch event {
-	case "dns_zone_update":
-		for _, zone := range w.tlsaZones() {
-			all = append(all, p.With(map[string]string{"zone": zone}))
-		}
-	case "private_key_rollover":
-		all = rolledPayloads(p, general)
-	default:
-		field := strings.TrimSuffix(event, "_installed") + "_file"
-		for _, f := range p.Files {
-			if f.Kind()+"_installed" == event {
-				all = append(all, p.With(general, map[string]string{"key_type": f.Algorithm(), field: f.Path}))
-			}
-		}
-	}
-	return all
-}
-
-// rolledPayloads tells of a rollover: for each kind of key where its files are.
-func rolledPayloads(p deploy.Payload, general map[string]string) []deploy.Payload {
-	var order []string
-	found := make(map[string]map[string]string)
-	for _, f := range p.Files {
-		kind := f.Kind()
-		if kind != "private_key" && kind != "backup_key" && kind != "previous_key" {
-			continue
-		}
-		algorithm := f.Algorithm()
-		if found[algorithm] == nil {
-			order = append(order, algorithm)
-			found[algorithm] = map[string]string{"key_type": algorithm, "private_key_file": "", "backup_key_file": "", "previous_key_file": ""}
-		}
-		found[algorithm][kind+"_file"] = f.Path
-	}
-	var all []deploy.Payload
-	for _, algorithm := range order {
-		all = append(all, p.With(general, found[algorithm]))
+	for _, zone := range w.tlsaZones() {
+		all = append(all, p.With(map[string]string{"zone": zone}))
 	}
 	return all
 }

@@ -156,18 +156,23 @@ func receiptFiles(cfg *config.Config, cert *config.Certificate, k *plan.KnownCer
 	return files, nil
 }
 
-// pinFiles are the headers that pin a site to its keys.
-func (w *worker) pinFiles(cert *config.Certificate) ([]deploy.Plain, error) {
+// pinHeader is the header that pins a site to its keys.
+func (w *worker) pinHeader(cert *config.Certificate) (string, error) {
 	const day = 24 * time.Hour
 	policy := hpkp.Policy{Days: int(cert.HPKP.MaxAge / day), Subdomains: cert.HPKP.Subdomains, ReportURI: cert.HPKP.ReportURI}
 	for _, fingerprint := range w.known.Pins(w.want, w.keys) {
 		pin, err := hpkp.Pin(fingerprint)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		policy.Pins = append(policy.Pins, pin)
 	}
-	header, err := policy.Header()
+	return policy.Header()
+}
+
+// pinFiles are the files with that header, one for each server.
+func (w *worker) pinFiles(cert *config.Certificate) ([]deploy.Plain, error) {
+	header, err := w.pinHeader(cert)
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,18 @@ func (w *worker) addHooks(left []string, events ...store.EventKind) []string {
 		all = append(append(all, event), acmebotEvents(event)...)
 	}
 	for _, event := range all {
-		if _, configured := w.parts.cfg.Hooks[string(event)]; configured && !slices.Contains(left, string(event)) {
-			left = append(left, string(event))
+		if _, configured := w.parts.cfg.Hooks[string(event)]; configured {
+			left = withHooks(left, []string{string(event)})
+		}
+	}
+	return left
+}
+
+// withHooks adds hooks to those still to run, each once.
+func withHooks(left, hooks []string) []string {
+	for _, hook := range hooks {
+		if !slices.Contains(left, hook) {
+			left = append(left, hook)
 		}
 	}
 	return left
@@ -43,18 +53,23 @@ func (w *worker) addHooks(left []string, events ...store.EventKind) []string {
 // run as steps of the certificate's first target. Without a configured hook
 // nothing is written.
 func (w *worker) queueHooks(ctx context.Context, events ...store.EventKind) {
-	if len(w.want.Targets) == 0 || len(w.addHooks(nil, events...)) == 0 {
+	w.queuePending(ctx, w.addHooks(nil, events...))
+}
+
+// queuePending remembers hooks to run.
+func (w *worker) queuePending(ctx context.Context, hooks []string) {
+	if len(w.want.Targets) == 0 || len(hooks) == 0 {
 		return
 	}
 	first := w.want.Targets[0].Name
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[first]
-		t.Hooks = w.addHooks(slices.Clone(t.Hooks), events...)
+		t.Hooks = withHooks(slices.Clone(t.Hooks), hooks)
 		targets[first] = t
 		return nil
 	})
 	if err != nil {
-		w.engine.Log.Error("cannot store that a hook is to run", "certificate", w.want.Name, "events", events, "error", err)
+		w.engine.Log.Error("cannot store that a hook is to run", "certificate", w.want.Name, "hooks", hooks, "error", err)
 	}
 }
 
@@ -64,7 +79,7 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 	fact := w.known.Targets[s.Target]
 	var err error
 	if h, ok := w.hookOf(s.Hook); ok {
-		w.stage("running the hook of " + s.Hook)
+		w.stage("running the hook of " + h.Event)
 		err = runEach(ctx, h, w.payloads(s.Hook, s.Target, fact.HookTries[s.Hook].Count+1))
 	} // else it was taken out of the config: nothing is left to run
 	if ctx.Err() != nil {
@@ -96,8 +111,9 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 	return fault
 }
 
-// hookOf is the configured hook of an event.
-func (w *worker) hookOf(event string) (deploy.Hook, bool) {
+// hookOf is the configured hook of an event, or of one that was remembered.
+func (w *worker) hookOf(pending string) (deploy.Hook, bool) {
+	event := plan.EventOf(pending)
 	h, ok := w.parts.cfg.Hooks[event]
 	return deploy.Hook{Event: event, Args: h.Command.Args, Shell: h.Command.Shell, User: h.User, Timeout: h.Timeout}, ok
 }

@@ -88,6 +88,10 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 	now, want := time.Now(), w.wantedTarget(s.Target)
 	jitter := w.roll(now, "install "+s.Target)
 	arrived := w.arrived(s, r)
+	var hooks []string
+	if arrived && r.Fault == nil {
+		hooks = w.fileHooks(ctx, w.known.Targets[s.Target], s.Target, r.Files)
+	}
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
 		if r.Fault != nil {
@@ -102,7 +106,7 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
 		t.DH, t.Lacks = with.dh, with.lacks
 		t.Keys = w.keysWords(want)
-		t.Hooks = w.pendingHooks(s.Kind, t.Hooks, r, arrived)
+		t.Hooks = withHooks(w.pendingHooks(s.Kind, t.Hooks, r, arrived), hooks)
 		targets[s.Target] = t
 		return nil
 	})

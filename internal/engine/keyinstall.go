@@ -149,6 +149,7 @@ func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worke
 	words := plan.KeysWords(w.want.KeyTypes, w.known())
 	own := r
 	own.Files = filesAt(r.Files, target.PathsOf(""))
+	before := w.known().Shared
 	err := w.engine.Store.UpdateShared(ctx, w.want.Name, func(t *plan.Target) error {
 		if r.Fault != nil {
 			*t = refusedTarget(*t, s, r, *w.want.Shared, now, jitter)
@@ -158,6 +159,9 @@ func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worke
 		t.Keys, t.Altered, t.Refused, t.Tries = words, nil, nil, plan.Tries{}
 		return nil
 	})
+	if err == nil && r.Fault == nil {
+		w.queueFiles(ctx, before, target, own.Files)
+	}
 	for _, m := range members {
 		if err != nil {
 			break

@@ -60,6 +60,9 @@ func (p *pass) takeKeys(f finished) {
 	if !isKeys && p.wanted[f.unit].Keys == "" || len(f.outcomes) == 0 {
 		return
 	}
+	for name, known := range f.members {
+		p.world.Known.Certs[name] = known
+	}
 	for _, o := range f.outcomes {
 		if isKeys && p.once {
 			p.futile[keyStep(o.Step)] = true // each is tried once in such a pass

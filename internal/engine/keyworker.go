@@ -73,7 +73,7 @@ func (w *keyWorker) run(ctx context.Context) finished {
 		}
 	}
 	w.leave("")
-	return finished{unit: keyUnit(w.want.Name), keys: w.known(), outcomes: w.outcomes, stuck: w.stuck()}
+	return finished{unit: keyUnit(w.want.Name), keys: w.known(), members: w.knownMembers(), outcomes: w.outcomes, stuck: w.stuck()}
 }
 
 // first is the certificate by which people know the keys.
@@ -111,7 +111,26 @@ func (w *keyWorker) refresh(ctx context.Context) error {
 	}
 	fresh.Inspected = w.known().Inspected
 	w.world.Known.Keys[w.want.Name] = fresh
+	// An installation stores facts of the certificates on them too: that they
+	// are installed, and which hooks are to run.
+	for _, cert := range w.world.Wanted.Certs {
+		member, err := w.engine.Store.KnownCert(context.WithoutCancel(ctx), cert.Name)
+		if err != nil {
+			return err
+		}
+		keepTransient(member, w.world.Known.Cert(cert.Name))
+		w.world.Known.Certs[cert.Name] = member
+	}
 	return nil
+}
+
+// knownMembers are the certificates on them as they are known now.
+func (w *keyWorker) knownMembers() map[string]*plan.KnownCert {
+	members := make(map[string]*plan.KnownCert, len(w.world.Wanted.Certs))
+	for _, cert := range w.world.Wanted.Certs {
+		members[cert.Name] = w.world.Known.Cert(cert.Name)
+	}
+	return members
 }
 
 func (w *keyWorker) do(ctx context.Context, s plan.Step) *plan.Fault {
@@ -279,6 +298,7 @@ func (w *keyWorker) switchKeys(ctx context.Context, s plan.Step) *plan.Fault {
 	for _, cert := range w.world.Wanted.Certs {
 		w.member(cert).queueHooks(ctx, store.EventKeyRollover)
 	}
+	w.queueRolled(ctx, changed)
 	return nil
 }
 

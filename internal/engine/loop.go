@@ -119,6 +119,7 @@ type finished struct {
 	known    *plan.KnownCert
 	keys     *plan.KnownKeys
 	issuers  map[string]plan.KnownIssuer
+	members  map[string]*plan.KnownCert // that keys have to do with; nobody else worked on them
 	outcomes []Outcome
 	stuck    bool // a step that was tried is still due
 	held     bool // an order was left to the plan of all certificates

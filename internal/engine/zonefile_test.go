@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
@@ -55,7 +56,7 @@ func TestProvesByZoneFiles(t *testing.T) {
 dns: {local: {provider: zonefile, zones: [a.test], directory: %[1]s/challenges, command: [%[1]s/reload-zone], resolver: %[2]q, propagation: {servers: [%[2]q]}}}
 challenges: [{dns-01: {via: local}}]
 certificates: {a.test: {names: [a.test, "*.a.test"]}}
-`, l.dir, l.server.Address))
+`, l.dir, l.server.Address) + l.acmebotHooks())
 	l.apply()
 	l.checkServed("a.test")
 	if left := l.server.TXT(t, "_acme-challenge.a.test"); len(left) != 0 {
@@ -67,6 +68,12 @@ certificates: {a.test: {names: [a.test, "*.a.test"]}}
 	reloads, modes := l.lines("reloads"), l.lines("modes")
 	if len(reloads) < 2 || slices.ContainsFunc(reloads, func(zone string) bool { return zone != "a.test" }) || !slices.Contains(modes, "644") {
 		t.Errorf("reloads %q, modes %q", reloads, modes)
+	}
+	told := slices.DeleteFunc(l.told(), func(line string) bool { return strings.Contains(line, "_installed") })
+	for i, want := range []string{"clear_dns_challenge challenge=", "clear_dns", "dns_zone_update zone=a.test", "dns_zone", "set_dns_challenge challenge=", "set_dns"} {
+		if len(told) != 6 || !strings.HasPrefix(told[i], want) {
+			t.Fatalf("the hooks were told %q", told)
+		}
 	}
 	if len(l.known("a.test").Presented) != 0 {
 		t.Error("an answer is remembered as left")

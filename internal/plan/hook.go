@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,11 +14,18 @@ import (
 func (d *decision) hooks(target WantedTarget, fact Target) {
 	for _, hook := range fact.Hooks {
 		step := Step{Kind: KindHook, Target: target.Name, Hook: hook, Version: fact.Version, Reason: Reason{ReasonHook, "the hook has not succeeded yet"}}
-		if tries := fact.HookTries[hook]; slices.Contains(target.Hooks, hook) && !d.skipsBackoff(tries) {
+		if tries := fact.HookTries[hook]; slices.Contains(target.Hooks, EventOf(hook)) && !d.skipsBackoff(tries) {
 			step.At = tries.WaitsUntil(d.now)
 		}
 		d.add(step)
 	}
+}
+
+// EventOf is the event of a hook that is still to run. Behind it, separated by
+// blanks, may stand what the hook is told.
+func EventOf(hook string) string {
+	event, _, _ := strings.Cut(hook, " ")
+	return event
 }
 
 // HookFailed is the target after a hook failed, which is tried again later.
