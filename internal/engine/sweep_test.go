@@ -27,6 +27,8 @@ type life struct {
 	config string           // $DIR stands for dir
 	judge  func(f *fixture) // looks at the end of each case
 	afresh func()           // takes back what a case did outside the folder; may be nil
+	orders int              // that it takes; 0 is one
+	also   []string         // certificates beside a.test
 }
 
 // newLife makes a folder to live in, and a CA.
@@ -152,7 +154,7 @@ func (l *life) one(t *testing.T, n int, fault faultfs.Fault) {
 	}
 	if fault == faultfs.Refused || fault == faultfs.AnswerLost || fault == faultfs.Full {
 		// A failure that was reported backs off; a person skips that.
-		if err := f.Ask(t.Context(), plan.AskApply, []string{"a.test"}, ""); err != nil {
+		if err := f.Ask(t.Context(), plan.AskApply, append([]string{"a.test"}, l.also...), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,8 +167,8 @@ func (l *life) one(t *testing.T, n int, fault faultfs.Fault) {
 // further pass changes no byte and asks nobody.
 func (l *life) check(f *fixture) {
 	f.Helper()
-	if n := len(finalized(l.ca)); n != 1 {
-		f.Errorf("%d orders were finalised for one need", n)
+	if n := len(finalized(l.ca)); n != max(1, l.orders) {
+		f.Errorf("%d orders were finalised, want %d", n, max(1, l.orders))
 	}
 	l.judge(f)
 	f.checkTidy()

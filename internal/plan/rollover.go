@@ -130,9 +130,17 @@ func (k *keyDecision) first() {
 		if step.Key != "" {
 			step.Reason = Reason{ReasonFits, fmt.Sprintf("the %s key in use is kept from now on", keyType)}
 		}
-		step.At = k.known.Tries.WaitsUntil(k.now)
+		step.At = k.retryAt()
 		k.add(step)
 	}
+}
+
+// retryAt is when keys that could not be made are tried again.
+func (k *keyDecision) retryAt() time.Time {
+	if k.skipsBackoff(k.known.Tries) {
+		return k.now
+	}
+	return k.known.Tries.WaitsUntil(k.now)
 }
 
 // mayAdopt reports whether a pair may yet be found at a target.
@@ -158,7 +166,7 @@ func (k *keyDecision) backup() {
 	for _, keyType := range k.want.KeyTypes {
 		if set := k.known.Keys[keyType]; set.Primary.Usable() && !k.usable(set.Next) {
 			k.add(Step{
-				Kind: KindKeys, KeyType: keyType, Next: true, At: k.known.Tries.WaitsUntil(k.now),
+				Kind: KindKeys, KeyType: keyType, Next: true, At: k.retryAt(),
 				Reason: Reason{ReasonKeyReady, fmt.Sprintf("the next %s key is to be ready", keyType)},
 			})
 		}
