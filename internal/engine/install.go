@@ -199,6 +199,9 @@ func (w *worker) target(ctx context.Context, name string) (deploy.Target, error)
 // configured is a target of a certificate; one without a name where there is
 // none.
 func configured(cert *config.Certificate, name string) config.Target {
+	if cert == nil { // names that are kept proven have no certificate
+		return config.Target{}
+	}
 	for _, t := range cert.Targets() {
 		if t.Name == name {
 			return t
