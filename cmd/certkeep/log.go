@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/config"
-	"github.com/certkeep/certkeep/internal/durable"
 )
 
 // logs is where log records go. What is done with them follows the config
@@ -128,7 +127,7 @@ func (l *logs) write(ctx context.Context, r slog.Record, with []func(slog.Handle
 		line = visible(line)
 	}
 	if l.config.File != "" {
-		if err := (durable.OS{}).Append(l.config.File, line); err == nil {
+		if err := l.append(line); err == nil {
 			return nil
 		}
 		// A log file that cannot be written must not swallow what it was

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -201,5 +202,32 @@ func TestErrorsHaveRemedies(t *testing.T) {
 	}
 	if exitWith(exitOK) != nil {
 		t.Error("success is an error")
+	}
+}
+
+// A log file that has to be made gets its mode and group, also after it was
+// rotated; one that is there keeps its own.
+func TestLogFileIsMade(t *testing.T) {
+	t.Parallel()
+	u, _ := stderrFile(t)
+	path := filepath.Join(t.TempDir(), "certkeep.log")
+	l := newServiceLog(u, none, false, false)
+	l.configure(config.Log{Level: "info", File: path, Mode: 0o640, Owner: "no such user", Group: strconv.Itoa(os.Getgid())})
+	log := l.logger()
+	for range 2 {
+		log.Info("made")
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+			t.Fatalf("%v, %v", info, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log.Info("there")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 }

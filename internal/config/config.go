@@ -16,6 +16,7 @@
 package config
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -83,6 +84,9 @@ type Log struct {
 	Level  string // error, warn, info or debug
 	Format string // one of the constants above
 	File   string // "" is stderr
+	Owner  string // of a file that has to be made; "" is the running user
+	Group  string
+	Mode   fs.FileMode
 }
 
 // Issuer is a certification authority that speaks ACME.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -158,8 +159,17 @@ func logging() shape[Log] {
 		}),
 		fieldOr("file", either("an absolute path or false", "/var/log/certkeep.log", absolute("/var/log/certkeep.log"), off("", isEmpty)),
 			func(l *Log) *string { return &l.File }, "", about{
-				doc: "File to log to instead of stderr. It is opened again on SIGHUP.",
+				doc: "File to log to instead of stderr. Each message opens it by its name, so that it may be rotated at any time.",
 			}),
+		field("owner", userName(), func(l *Log) *string { return &l.Owner }, about{
+			doc: "Owner of the file where it has to be made.", standard: "the running user", example: "root", off: true,
+		}),
+		field("group", userName(), func(l *Log) *string { return &l.Group }, about{
+			doc: "Group of the file where it has to be made.", standard: "that of the running user", example: "adm", off: true,
+		}),
+		fieldOr("mode", mode(), func(l *Log) *fs.FileMode { return &l.Mode }, 0o600, about{
+			doc: "Mode of the file where it has to be made.",
+		}),
 	}, nil)
 }
 
