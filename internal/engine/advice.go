@@ -104,6 +104,16 @@ func advised(old plan.Advice, certID string, info *issuer.RenewalInfo, err error
 	return next
 }
 
+// forgetWindows drops the windows of what a new version replaces, so that the
+// CA is asked of the new one at once. Of what is still served it said when it
+// may be asked again.
+func forgetWindows(k *plan.KnownCert, now plan.Version) {
+	maps.DeleteFunc(k.Advice, func(keyType string, a plan.Advice) bool {
+		served, ok := now.Pair(keyType)
+		return !ok || served.CertID != a.CertID
+	})
+}
+
 // withAdvice is a copy of what is known of windows, with another one.
 func withAdvice(all map[string]plan.Advice, keyType string, told plan.Advice) map[string]plan.Advice {
 	all = maps.Clone(all)

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/acmetest"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -33,5 +36,43 @@ func TestKeepTransientAdvice(t *testing.T) {
 		if got := to.Advice["rsa-2048"].Asked; !got.Equal(c.want) {
 			t.Errorf("%s: asked %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// TestWindowOfWhatIsStillServed: a certificate that waits for a change of keys
+// to come to its end says nothing of the one that is served. When its window
+// may be asked for again stays known.
+func TestWindowOfWhatIsStillServed(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	veto := f.script("veto", `test "$CERTKEEP_CERTIFICATE" != b.test || ! test -e "`+f.dir+`/no"`)
+	f.configure(`keys: {both: {}}
+hooks: {renewing: {command: ` + veto + `}}
+certificates: {a.test: {key: both, renew: {ari: true}}, b.test: {key: both}}
+`)
+	f.apply()
+	if err := os.WriteFile(filepath.Join(f.dir, "no"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := f.known("a.test").Advice[ec256]
+	f.ask(plan.AskRollover, "a.test")
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	known := f.known("a.test")
+	if known.Rolled == "" || before.CertID == "" {
+		t.Fatalf("nothing waits, or no window was asked for: %+v, %+v", known, before)
+	}
+	if after := known.Advice[ec256]; after != before {
+		t.Errorf("the window is %+v, was %+v", after, before)
+	}
+	if err := os.Remove(filepath.Join(f.dir, "no")); err != nil {
+		t.Fatal(err)
+	}
+	f.ask(plan.AskRenew, "a.test")
+	f.apply()
+	known = f.known("a.test")
+	version, _ := known.Version(known.Published)
+	if got, want := known.Advice[ec256].CertID, version.Pairs[0].CertID; got != want {
+		t.Errorf("a renewed certificate's window is %s, want %s", got, want)
 	}
 }

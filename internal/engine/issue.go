@@ -269,11 +269,11 @@ func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, 
 			k.Ready = record.Version.ID
 		default:
 			k.Published, k.Ready, k.Held = record.Version.ID, "", false
+			forgetWindows(k, record.Version)
 		}
 		k.DropOrders(s.KeyType)
 		k.Succeeded(s.KeyType, now, order.Issuer)
 		k.TakenAway(w.gone.list())
-		delete(k.Advice, s.KeyType)
 		if !asked {
 			k.Issued = append(recentIssues(k.Issued, now), plan.Issued{At: now, Names: order.Request.Names, KeyType: s.KeyType, Lifetime: pair.Lifetime()})
 		}

@@ -103,9 +103,13 @@ func (w *worker) publish(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.brokenVersion(ctx, s.Version, err)
 	}
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		if _, ok := k.Version(s.Version); !ok {
+		version, ok := k.Version(s.Version)
+		if !ok {
 			delete(k.Asks, plan.AskRestore)
 			return nil
+		}
+		if s.Version == k.Rolled || s.Version == k.Ready {
+			forgetWindows(k, version)
 		}
 		k.Published, k.Ready, k.Held = s.Version, "", restored
 		if k.Rolled == s.Version {

@@ -44,6 +44,7 @@ func (w *world) schedule(dusk time.Time) []event {
 	each("forget", 2, w.forget)
 	each("tamper", 6, w.tamper)
 	each("restore", 8, w.restore)
+	each("rollover", 12, w.rollover)
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	return all
 }
@@ -104,6 +105,7 @@ func (w *world) reconfigure(dice *rand.Rand, at time.Time) []event {
 	p := w.troubled(dice)
 	return []event{{at, func(e *engine.Engine) {
 		w.note("%s %s", p.name, p.change(dice))
+		p.changed = w.now()
 		w.judge.needed(p)
 		if e != nil {
 			w.must(e.Configure(w.load()))
@@ -177,7 +179,7 @@ func (w *world) restore(dice *rand.Rand, at time.Time) []event {
 			}
 			version := known.Versions[len(known.Versions)-2].ID
 			w.note("%s is restored to %s for %v", p.name, version, long)
-			began = true
+			began, p.restored = true, true
 			p.held.Add(1)
 			w.judge.needed(p)
 			_ = e.Ask(context.Background(), plan.AskRestore, []string{p.name}, version) // the disk may refuse it: the person is told

@@ -35,6 +35,7 @@ type judge struct {
 	read     map[string][32]byte    // digest of the files that were last looked at
 	// generation counts the changes of a certificate's config.
 	generation map[string]int
+	keyShown   map[string]string // fingerprint of the key that a reader of its files last saw
 }
 
 // shown is a pair of files as a reader finds it.
@@ -56,7 +57,7 @@ func newJudge(w *world) *judge {
 	return &judge{
 		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, before: map[string]shown{}, needs: map[string]int{},
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
-		signed: map[string][]time.Time{}, read: map[string][32]byte{},
+		signed: map[string][]time.Time{}, read: map[string][32]byte{}, keyShown: map[string]string{},
 	}
 }
 
@@ -117,6 +118,7 @@ func (j *judge) look(p *cert) {
 	}
 	was, before := j.seen(p)
 	now := j.show(p, pair.Leaf)
+	j.showKey(p, pair.Leaf)
 	if now.placeholder && before && !was.placeholder {
 		j.breach("%s: a certificate was replaced by a placeholder", p.name)
 	}

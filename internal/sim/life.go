@@ -192,6 +192,7 @@ func (p *process) open(t *testing.T) {
 			}
 		}
 	}
+	w.judge.kept(context.WithoutCancel(p.ctx), p.store)
 	p.engine = engine.New(engine.Options{
 		Store: p.store, Disk: p.disk, Network: p.wire, Log: slog.New(slog.DiscardHandler), UserAgent: "certkeep/sim",
 		Watch: w.watch,

@@ -9,6 +9,7 @@ func (j *judge) settled(p *process) {
 		j.breach("the state cannot be read: %v", err)
 		return
 	}
+	j.keysSettled(p, world.Known)
 	for _, name := range p.zone.left() {
 		if c := p.zone.owner(name); c == nil || c.wanted {
 			j.breach("a record is left in the zone: %s", name)

@@ -12,20 +12,25 @@ import (
 
 // cert is a certificate that the config asks for, or does not ask for now.
 type cert struct {
-	name    string
-	names   []string
-	profile string
-	keyType string
-	issuers []string
-	proof   string // the kind of challenge that proves its names
-	spread  bool   // two files in two folders; else a folder switched at once
-	service bool   // read by the web server, seen by a handshake
-	calm    bool   // nothing that goes wrong concerns it
-	wanted  bool
-	lost    atomic.Int32 // reasons why the CA does not get to its names
-	life    time.Duration
-	held    atomic.Int32 // holds of a version that a person restored, and the days after
-	spoilt  spoilt       // what somebody did to its files
+	name     string
+	names    []string
+	profile  string
+	keyType  string
+	issuers  []string
+	proof    string // the kind of challenge that proves its names
+	spread   bool   // two files in two folders; else a folder switched at once
+	service  bool   // read by the web server, seen by a handshake
+	calm     bool   // nothing that goes wrong concerns it
+	wanted   bool
+	key      string       // the keys that it shares; "" for none
+	reuse    bool         // it keeps its key
+	backup   bool         // its next key is kept ready
+	changed  time.Time    // when the config last changed about it
+	restored bool         // a person ever went back to an earlier version
+	lost     atomic.Int32 // reasons why the CA does not get to its names
+	life     time.Duration
+	held     atomic.Int32 // holds of a version that a person restored, and the days after
+	spoilt   spoilt       // what somebody did to its files
 }
 
 // profiles are what every CA offers, and how long such certificates live.
@@ -62,6 +67,7 @@ func people(c chance, n int) []*cert {
 			p.issuers, p.service, p.spread = []string{calmCA}, false, false
 		}
 		p.life = profiles()[p.profile]
+		p.onKeys(i)
 		all = append(all, p)
 	}
 	return all
@@ -120,12 +126,13 @@ issuers:
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"}\n", name, name)
 	}
-	fmt.Fprintf(&b, "defaults: {path: %s/out}\ncertificates:\n", w.root)
+	fmt.Fprintf(&b, "keys: {%s: {key_types: [ecdsa-p256, ecdsa-p384], backup_key: true}}\ndefaults: {path: %s/out}\ncertificates:\n", sharedKeys, w.root)
 	for _, p := range w.people {
 		if !p.wanted {
 			continue
 		}
 		fmt.Fprintf(&b, "  %s:\n    names: ['%s']\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, "', '"), p.profile, p.keyType, strings.Join(p.issuers, ", "))
+		b.WriteString(p.keyConfig())
 		challenge := "{" + p.proof + ": {}}"
 		if p.proof == "dns-01" {
 			challenge = "{dns-01: {via: zone}}"
