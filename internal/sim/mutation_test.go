@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,6 +63,8 @@ func TestMutations(t *testing.T) {
 		{"a service is not told", 0.3, Mutation{Reload: "true"}, "target default is"},
 		{"one CA holds up another", 0.6, chained(), "something else held it up"},
 		{"what is old is never removed", 0.6, Mutation{Disk: hoarder}, "more than"},
+		{"a key in use is deleted", 0.6, careless(), "refer to a key that is not there"},
+		{"a rollover waits for nobody", 1, rash(), "it is installed on other keys"},
 	} {
 		if i >= mutations {
 			break
@@ -208,5 +211,57 @@ func cutOff() Mutation {
 func hoarder(d durable.Disk) durable.Disk {
 	return mutant{Disk: d, remove: func(path string) bool {
 		return strings.Contains(path, ".tmp-") || !strings.Contains(path, "/records/keys/") && !strings.Contains(path, "/records/versions/")
+	}}
+}
+
+// careless removes the key that was stored last whenever keys are pruned.
+func careless() Mutation {
+	var mu sync.Mutex
+	var last string
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, rename: func(_, path string) bool {
+			if mu.Lock(); strings.Contains(path, "/records/keys/") {
+				last = path
+			}
+			mu.Unlock()
+			return true
+		}, remove: func(path string) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.Contains(path, "/records/keys/") && !strings.Contains(path, ".tmp-") && last != "" {
+				_ = os.Remove(last)
+			}
+			return true
+		}}
+	}}
+}
+
+// rash makes the keys that a rollover leads to the primary ones as it begins.
+func rash() Mutation {
+	return Mutation{Disk: func(d durable.Disk) durable.Disk {
+		return mutant{Disk: d, create: func(path string, data []byte) []byte {
+			var record map[string]any
+			if !strings.Contains(path, "/"+sharedKeys+".json") && !strings.Contains(path, "/."+sharedKeys+".json") || json.Unmarshal(data, &record) != nil {
+				return data
+			}
+			rolling, begun := record["rolling"].(map[string]any)
+			sets, _ := record["keys"].(map[string]any)
+			if !begun {
+				return data
+			}
+			for keyType, key := range rolling["keys"].(map[string]any) {
+				if set, ok := sets[keyType].(map[string]any); ok {
+					set["previous"] = set["primary"]
+					set["primary"] = map[string]any{"sha256": key, "made": rolling["at"], "since": rolling["at"]}
+					delete(set, "next")
+				}
+			}
+			delete(record, "rolling")
+			text, err := json.Marshal(record)
+			if err != nil {
+				return data
+			}
+			return append(text, '\n')
+		}}
 	}}
 }
