@@ -94,7 +94,8 @@ func (c *Config) wantTLSA(certs []plan.WantedCert) {
 			own := want
 			for _, other := range site.certs {
 				if other != i {
-					own.Beside = append(own.Beside, plan.Companion{Cert: certs[other].Name, Targets: certs[other].Targets})
+					o := certs[other]
+					own.Beside = append(own.Beside, plan.Neighbour{Cert: o.Name, Keys: o.Keys, KeyTypes: o.KeyTypes, Targets: o.Targets})
 				}
 			}
 			certs[i].TLSA = append(certs[i].TLSA, own)

@@ -44,7 +44,10 @@ func (p *pass) keyWorker(want plan.WantedKeys) *keyWorker {
 		if cert, ok := p.wanted[name]; ok {
 			w.world.Wanted.Certs = append(w.world.Wanted.Certs, cert)
 			w.world.Known.Certs[name] = ownCopy(name, p.world.Known.Certs[name])
-			maps.Copy(w.world.Known.Certs, p.beside(cert))
+			beside := p.beside(cert)
+			maps.Copy(w.world.Known.Certs, beside.Certs)
+			delete(beside.Keys, want.Name)
+			maps.Copy(w.world.Known.Keys, beside.Keys)
 		}
 	}
 	return w

@@ -20,11 +20,15 @@ import (
 
 // beside is what is known of the certificates that are served beside one. The
 // planning goroutine goes on changing its own.
-func (p *pass) beside(want plan.WantedCert) map[string]*plan.KnownCert {
-	all := map[string]*plan.KnownCert{}
+func (p *pass) beside(want plan.WantedCert) plan.Known {
+	all := plan.Known{Certs: map[string]*plan.KnownCert{}, Keys: map[string]*plan.KnownKeys{}}
 	for _, t := range want.TLSA {
 		for _, c := range t.Beside {
-			all[c.Cert] = ownCopy(c.Cert, p.world.Known.Certs[c.Cert])
+			all.Certs[c.Cert] = ownCopy(c.Cert, p.world.Known.Certs[c.Cert])
+			if c.Keys != "" {
+				keys := *p.world.Known.KeysOf(c.Keys)
+				all.Keys[c.Keys] = &keys
+			}
 		}
 	}
 	return all
@@ -32,12 +36,20 @@ func (p *pass) beside(want plan.WantedCert) map[string]*plan.KnownCert {
 
 // refreshBeside reads their facts again.
 func (w *worker) refreshBeside(ctx context.Context) error {
-	for name := range w.beside {
-		fresh, err := w.engine.Store.KnownCert(context.WithoutCancel(ctx), name)
+	ctx = context.WithoutCancel(ctx)
+	for name := range w.beside.Certs {
+		fresh, err := w.engine.Store.KnownCert(ctx, name)
 		if err != nil {
 			return err
 		}
-		w.beside[name] = fresh
+		w.beside.Certs[name] = fresh
+	}
+	for name := range w.beside.Keys {
+		fresh, err := w.engine.Store.KnownKeys(ctx, name)
+		if err != nil {
+			return err
+		}
+		w.beside.Keys[name] = fresh
 	}
 	return nil
 }
@@ -96,7 +108,7 @@ func (w *worker) makeTLSA(ctx context.Context, want plan.WantedTLSA, entries []c
 			} // else that certificate's own worker finds out
 		}
 	}
-	for _, key := range plan.KeysAhead(w.world(), w.want) {
+	for _, key := range want.Ahead(w.world(), w.want) {
 		texts, ok := before.Keys[key]
 		if !ok {
 			var err error

@@ -115,7 +115,7 @@ func (d *daneFixture) runUntil(done func(*plan.KnownCert) bool) {
 func TestTLSAThroughAKeyChange(t *testing.T) {
 	t.Parallel()
 	d := newDANE(t, bindtest.Zone{})
-	d.serve(", ttl: 1s", "")
+	d.serve(", ttl: 3s", "")
 	d.apply()
 	k := d.known("a.test")
 	first := k.Published
@@ -213,19 +213,28 @@ func TestTLSAOfALostKey(t *testing.T) {
 func TestTLSAOfCertificatesTogether(t *testing.T) {
 	t.Parallel()
 	d := newDANE(t, bindtest.Zone{})
-	d.serve("", fmt.Sprintf("b.test: {key_types: [rsa-2048], backup_key: false, tlsa: [{name: %s}]}", d.name))
+	d.serve(", ttl: 3s", fmt.Sprintf("b.test: {key_types: [rsa-2048], tlsa: [{name: %s, ttl: 3s}]}", d.name))
 	d.apply()
-	d.apply() // whoever was first knows the other one now
+	// Whoever comes second waits for its record beside that of the first.
+	d.runUntil(func(k *plan.KnownCert) bool {
+		return k.Published != "" && d.known("b.test").Published != "" && len(d.published()) == 3
+	})
+	d.apply()
 	a, b := d.known("a.test"), d.known("b.test")
-	both := []string{d.spki(a, a.Published), d.spki(b, b.Published)}
-	d.check("both", both...)
-	d.ask(plan.AskRenew, "b.test")
-	d.apply()
-	b = d.known("b.test")
-	if b.Ready == "" {
-		t.Fatalf("the new key of b.test does not wait: %+v", b)
+	keys, err := d.store.KnownKeys(t.Context(), "b.test")
+	if err != nil {
+		t.Fatal(err)
 	}
-	d.check("a new one", append(both, d.spki(b, b.Ready))...)
+	all := []string{d.spki(a, a.Published), d.spki(b, b.Published), "3 1 1 " + keys.Keys["rsa-2048"].Next.SHA256}
+	d.check("both", all...)
+	d.checkIdle()
+	d.ask(plan.AskRenew, "a.test")
+	d.apply()
+	a = d.known("a.test")
+	if a.Ready == "" {
+		t.Fatalf("the new key of a.test does not wait: %+v", a)
+	}
+	d.check("a new one", append(all, d.spki(a, a.Ready))...)
 }
 
 // What fails leaves what is served as it is, and says what to do.

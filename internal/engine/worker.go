@@ -34,7 +34,7 @@ type worker struct {
 	held     bool      // an order is due and left to the plan of all certificates
 	outcomes []Outcome
 	gone     taken
-	beside   map[string]*plan.KnownCert // certificates whose TLSA records stand at the same names
+	beside   plan.Known // of the certificates whose TLSA records stand at the same names
 }
 
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
@@ -135,8 +135,10 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 func (w *worker) world() plan.World {
 	all := plan.World{
 		Wanted: plan.Wanted{Node: w.node},
-		Known:  plan.Known{Certs: w.beside, Issuers: w.issuers, Banned: w.banned, Keys: map[string]*plan.KnownKeys{w.want.Keys: w.keys}},
+		Known:  plan.Known{Certs: w.beside.Certs, Issuers: w.issuers, Banned: w.banned, Keys: map[string]*plan.KnownKeys{}},
 	}
+	maps.Copy(all.Known.Keys, w.beside.Keys)
+	all.Known.Keys[w.want.Keys] = w.keys
 	return all.Around(w.want, w.known)
 }
 

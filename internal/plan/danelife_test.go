@@ -86,7 +86,7 @@ func (l *daneLife) look() {
 		k.Tries, k.Facts = plan.Tries{}, k.Facts.See(l.now, l.shown(), l.ttl)
 	}
 	k.Keys = map[string][]string{}
-	for _, key := range plan.KeysAhead(l.world(), l.want) {
+	for _, key := range l.want.TLSA[0].Ahead(l.world(), l.want) {
 		k.Keys[key] = []string{l.usage + " " + key}
 	}
 	l.known.TLSA = map[string]plan.KnownTLSA{tlsaName: k}

@@ -11,13 +11,15 @@ type WantedTLSA struct {
 	Name   string        // in ASCII, such as _25._tcp.mail.example.com
 	Config string        // digest of which records are made of a chain
 	TTL    time.Duration // of the records; zero: whatever DNS gives them
-	Beside []Companion   // other certificates whose records stand at the same name
+	Beside []Neighbour   // other certificates whose records stand at the same name
 }
 
-// Companion is another certificate that is served where a certificate is.
-type Companion struct {
-	Cert    string
-	Targets []WantedTarget
+// Neighbour is another certificate that is served where a certificate is.
+type Neighbour struct {
+	Cert     string
+	Keys     string // WantedCert.Keys
+	KeyTypes []string
+	Targets  []WantedTarget
 }
 
 // KnownTLSA is what is known of the records of one name.
@@ -30,8 +32,8 @@ type KnownTLSA struct {
 }
 
 // certs are the certificate itself, and those beside it.
-func (t WantedTLSA) certs(want WantedCert) []Companion {
-	return append([]Companion{{Cert: want.Name, Targets: want.Targets}}, t.Beside...)
+func (t WantedTLSA) certs(want WantedCert) []Neighbour {
+	return append([]Neighbour{{Cert: want.Name, Keys: want.Keys, KeyTypes: want.KeyTypes, Targets: want.Targets}}, t.Beside...)
 }
 
 // Versions are those whose records have to be known, by the names of their
@@ -64,7 +66,7 @@ func (w World) Around(want WantedCert, known *KnownCert) World {
 
 // serves lists the ids of the versions that a certificate's targets serve, or
 // are to serve. Sure is false while some target may serve another one.
-func (c Companion) serves(k *KnownCert) (ids []string, sure bool) {
+func (c Neighbour) serves(k *KnownCert) (ids []string, sure bool) {
 	sure = true
 	if k.Published != "" {
 		ids = append(ids, k.Published)
@@ -95,20 +97,22 @@ func (k KnownTLSA) made(text string) bool {
 	return false
 }
 
-// KeysAhead are the fingerprints of keys that are kept ready, or that a rollover
+// Ahead are the fingerprints of keys that are kept ready, or that a rollover
 // leads to: what will be served by them has its records in DNS before.
-func KeysAhead(w World, want WantedCert) []string {
-	if want.Keys == "" {
-		return nil
-	}
-	known := w.Known.KeysOf(want.Keys)
+func (t WantedTLSA) Ahead(w World, want WantedCert) []string {
 	var all []string
-	for _, keyType := range want.KeyTypes {
-		if next := known.Keys[keyType].Next; next.Usable() {
-			all = append(all, next.SHA256)
+	for _, c := range t.certs(want) {
+		if c.Keys == "" {
+			continue
 		}
-		if known.Rolling != nil && known.Rolling.Keys[keyType] != "" {
-			all = append(all, known.Rolling.Keys[keyType])
+		known := w.Known.KeysOf(c.Keys)
+		for _, keyType := range c.KeyTypes {
+			if next := known.Keys[keyType].Next; next.Usable() {
+				all = append(all, next.SHA256)
+			}
+			if known.Rolling != nil && known.Rolling.Keys[keyType] != "" {
+				all = append(all, known.Rolling.Keys[keyType])
+			}
 		}
 	}
 	all = slices.DeleteFunc(all, func(key string) bool {
@@ -117,4 +121,18 @@ func KeysAhead(w World, want WantedCert) []string {
 	})
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// waits are the versions of a neighbour that wait to be published. That it is
+// not known is no reason to take anything away.
+func (c Neighbour) waits(w World) []string {
+	k := w.Known.Cert(c.Cert)
+	var ids []string
+	if k.Ready != "" && k.Ready != k.Published {
+		ids = append(ids, k.Ready)
+	}
+	if c.Keys != "" && w.Known.KeysOf(c.Keys).Rolling != nil && k.Rolled != "" {
+		ids = append(ids, k.Rolled)
+	}
+	return ids
 }

@@ -56,14 +56,20 @@ func (d *decision) tlsaOf(w WantedTLSA, next []string) (t TLSA, made bool) {
 		if !sure {
 			keep(true)
 		}
-		if c.Cert != d.want.Name && k.Ready != "" {
-			t.Next = append(t.Next, chains(k, k.Ready)...)
+		if k.Damage != "" || k.Newer {
+			keep(false) // nobody knows what it serves
+		}
+		if c.Cert == d.want.Name {
+			continue
+		}
+		for _, id := range c.waits(d.world) {
+			t.Next = append(t.Next, chains(k, id)...)
 		}
 	}
 	for _, id := range next {
 		t.Next = append(t.Next, chains(d.known, id)...)
 	}
-	for _, key := range KeysAhead(d.world, d.want) {
+	for _, key := range w.Ahead(d.world, d.want) {
 		texts, ok := known.Keys[key]
 		made = made && ok
 		t.Ahead = append(t.Ahead, texts...)
@@ -89,7 +95,7 @@ func (d *decision) addPublish(s Step) {
 // is a guess, and in words.
 func (d *decision) tlsaGate(w WantedTLSA, version string) (at time.Time, words string) {
 	t, made := d.tlsaOf(w, []string{version})
-	// A companion's turn is its own affair.
+	// A neighbour's turn is its own affair.
 	t.Next = d.known.TLSA[w.Name].Chains[version]
 	if made && t.sameAsServed() {
 		return d.now, "" // whatever caches hold, nobody is shut out who was not before

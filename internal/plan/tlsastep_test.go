@@ -275,7 +275,7 @@ func TestTLSAOfTwoCertificates(t *testing.T) {
 	other := &plan.KnownCert{Name: "other", Published: "o1", Ready: "o2", Versions: []plan.Version{
 		version("o1", day0(), pair(l.want, rsa, day0(), days(90))), version("o2", day0(), pair(l.want, rsa, day0(), days(90))),
 	}}
-	l.want.TLSA[0].Beside = []plan.Companion{{Cert: "other"}}
+	l.want.TLSA[0].Beside = []plan.Neighbour{{Cert: "other"}}
 	world := func() plan.World {
 		w := l.world()
 		w.Known.Certs["other"] = other
@@ -300,6 +300,19 @@ func TestTLSAOfTwoCertificates(t *testing.T) {
 	if s := step(plan.KindTLSA); s == nil || !slices.Equal(s.Records, all) {
 		t.Errorf("to publish: %+v", s)
 	}
+	// What cannot be known of the other one keeps its records where they are.
+	l.shows = append(l.shows, daneSet{l.now, all})
+	chains := k.Chains
+	l.look()
+	k = l.known.TLSA[tlsaName]
+	k.Chains = chains
+	l.known.TLSA[tlsaName] = k
+	whole := *other
+	*other = plan.KnownCert{Name: "other", Damage: "unreadable"}
+	if s := step(plan.KindTLSA); s != nil {
+		t.Errorf("beside a damaged record: %+v", s)
+	}
+	*other = whole
 	for name, versions := range l.want.TLSA[0].Versions(world(), l.want) {
 		if want := map[string]int{"mail": 1, "other": 2}[name]; len(versions) != want {
 			t.Errorf("%d versions of %s, want %d", len(versions), name, want)
