@@ -127,6 +127,9 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 	for _, tries := range w.known.Tries {
 		p.Fault = tries.Fault
 	}
+	if target == "" {
+		return p // of no files; names that are only kept proven have no certificate either
+	}
 	if c, ok := w.want.Companion(target); ok {
 		p.Services = c.Services
 		for _, f := range w.known.Targets[target].Files {
@@ -134,7 +137,7 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 		}
 		return p
 	}
-	if t, err := w.lockedTarget(target); target != "" && err == nil {
+	if t, err := w.lockedTarget(target); err == nil {
 		p.Services, p.Lineage = w.wantedTarget(target).Services, t.Lineage()
 		if v, ok := w.known.Version(w.known.Published); ok {
 			t.KeyTypes = t.Serving(v.KeyTypes())
