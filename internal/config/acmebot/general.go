@@ -64,6 +64,7 @@ func (t *translator) log(out object) {
 		log.set("level", s.text("debug"))
 	}
 	log.set("file", folder.source().text(file))
+	log.set("mode", s.text("0640"))
 	for _, k := range []struct{ key, standard, to string }{{"log_user", "root", "owner"}, {"log_group", "adm", "group"}} {
 		o := t.settings.option(k.key)
 		who := o.text(k.standard)
