@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 
 	"github.com/certkeep/certkeep/internal/durable"
@@ -15,6 +16,12 @@ import (
 // must not be lost over it. The caller holds mu.
 func (l *logs) append(line []byte) error {
 	disk := durable.OS{}
+	folder := filepath.Dir(l.config.File)
+	if _, err := os.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
+		if err := disk.Mkdir(folder, durable.Attr{Mode: 0o750, UID: -1, GID: -1}); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Lstat(l.config.File); errors.Is(err, fs.ErrNotExist) && l.config.Mode != 0 {
 		uid, gid := userID(l.config.Owner), groupID(l.config.Group)
 		err := disk.Create(l.config.File, nil, durable.Attr{Mode: l.config.Mode, UID: uid, GID: gid})

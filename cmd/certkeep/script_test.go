@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	json PATH NAME         set a variable to the value at a path of the JSON in stdout
 //	eventually PROGRAM…    run it until it succeeds
 //	signal SIGNAL          signal the holder of the state
+//	web FOLDER             show a folder at HTTP_PORT
 //	ready FILE             wait until FILE has a whole line
 //	acmebot-account FOLDER make an account, and write it as acmebot does; sets URL
 func TestScripts(t *testing.T) {
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 			return built, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"pebble": startPebble, "exits": exits, "fields": fields, "value": value,
+			"pebble": startPebble, "web": serveWeb, "exits": exits, "fields": fields, "value": value,
 			"eventually": eventually, "signal": sendSignal, "ready": ready, "port": freePort, "subst": subst, "json": note, "acmebot-account": acmebotAccount,
 		},
 	})

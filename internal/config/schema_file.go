@@ -82,7 +82,12 @@ func mode() shape[fs.FileMode] {
 			return 0, fmt.Sprintf("%s: %q is not an octal number of permissions", r.is(), shorten(digits)), `write one such as "0640"`
 		}
 		return fs.FileMode(m), "", ""
-	}, func(m fs.FileMode) *node { return &node{kind: text, text: fmt.Sprintf("%04o", m)} })
+	}, func(m fs.FileMode) *node {
+		if m == 0 {
+			return nil // not said
+		}
+		return &node{kind: text, text: fmt.Sprintf("%04o", m)}
+	})
 	s.json = func() *jsonSchema { return &jsonSchema{Type: "string", Pattern: "^0?[0-7]{3}$"} }
 	return s
 }
