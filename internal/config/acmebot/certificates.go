@@ -96,6 +96,7 @@ func (t *translator) certificateTo(certs object, c *certificate, services table,
 	}
 	to.set("services", t.servicesOf(c, services))
 	t.verifyTo(to, c)
+	t.reloadTo(to, c)
 	params := t.paramsTo(to, c)
 	if files := t.rootsOf(c); len(files) > 0 {
 		to.set("root_file", s.texts(files...))
@@ -184,4 +185,22 @@ func (t *translator) tlsaRecord(item option, zone, key string) *Value {
 	ttl := fields.option("ttl")
 	to.set("ttl", ttl.source().seconds(max(1, ttl.number(300))))
 	return to.v
+}
+
+// reloadTo lists the local zones of a certificate's names: their TLSA records
+// are made of what is installed.
+func (t *translator) reloadTo(to object, c *certificate) {
+	local := t.proofs.ways["dns-01"]
+	if local == nil {
+		return
+	}
+	var zones []string
+	for _, n := range c.names {
+		if slices.Contains(strings.Fields(local.zone), n.zone) && !slices.Contains(zones, n.zone) {
+			zones = append(zones, n.zone)
+		}
+	}
+	if len(zones) > 0 {
+		to.set("reload_zones", t.settings.option("reload_zone_command").source().texts(zones...))
+	}
 }
