@@ -153,11 +153,11 @@ func noRenewal() Mutation {
 	}}
 }
 
-// forgetful never stores what is known of a certificate.
+// forgetful stores nothing of what is known of a certificate, nor its versions.
 func forgetful() Mutation {
 	return Mutation{Disk: func(d durable.Disk) durable.Disk {
 		return mutant{Disk: d, rename: func(_, path string) bool {
-			return !strings.Contains(path, "/records/groups/") && !strings.Contains(path, "/targets/")
+			return !strings.Contains(path, "/records/groups/") && !strings.Contains(path, "/records/versions/") && !strings.Contains(path, "/targets/")
 		}}
 	}}
 }
