@@ -15,17 +15,20 @@ func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
 		keysLeft, keysGone = nil, nil
 		var kept []plan.Version
 		for _, v := range k.Versions {
-			into := &keysLeft
-			if slices.Contains(s.Drop, v.ID) && v.ID != k.Published {
-				into = &keysGone
-			} else {
+			gone := slices.Contains(s.Drop, v.ID) && v.ID != k.Published
+			if !gone {
 				kept = append(kept, v)
 			}
 			for _, p := range v.Pairs {
-				if p.Issuer == "" || p.Keys != "" {
-					continue // adopted, or shared: another certificate may have the same key
+				switch {
+				case !gone:
+					keysLeft = append(keysLeft, p.Key)
+				case p.Issuer != "" && p.Keys == "" && w.want.Keys == "":
+					keysGone = append(keysGone, p.Key)
 				}
-				*into = append(*into, p.Key)
+				// One that was adopted, or is shared, another certificate may
+				// have too; one of before the certificate was put on keys may
+				// have become theirs. Housekeeping drops those of nobody.
 			}
 		}
 		for _, o := range k.Orders {
