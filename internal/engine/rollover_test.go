@@ -277,3 +277,25 @@ func TestForgetOwnKeys(t *testing.T) {
 	f.apply()
 	f.checkServed("b.test")
 }
+
+// TestOldVersionOnAKeptKey: a version that a prune could not delete is not
+// taken for what a renewal on the same key brought.
+func TestOldVersionOnAKeptKey(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {key_reuse: true}}\n")
+	f.apply()
+	old, err := f.store.Version(t.Context(), "a.test", f.known("a.test").Published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Version.ID = "leftover"
+	if err := f.store.PutVersion(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	f.ask(plan.AskRenew, "a.test")
+	f.apply()
+	published, _ := f.known("a.test").Version(f.known("a.test").Published)
+	if published.Pairs[0].Serial == old.Version.Pairs[0].Serial || len(finalized(f.ca)) != 2 {
+		t.Errorf("published is %s again, after %d orders", published.Pairs[0].Serial, len(finalized(f.ca)))
+	}
+}

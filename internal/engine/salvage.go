@@ -40,9 +40,12 @@ func (w *worker) salvage(ctx context.Context, s plan.Step, order plan.Order) (st
 
 // answers reports whether a pair that nobody points to is what the step is to
 // bring: what came of this very order, or of one before that has ended at the
-// CA meanwhile, and is newer than what is published.
+// CA meanwhile, and is newer than what is published. A key that outlives
+// certificates says nothing of the order: what a prune could not delete has it
+// too, and was made before.
 func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
-	if pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
+	ours := order.Keys == "" || !pair.Made.Before(order.Created)
+	if ours && pair.Key == order.Key && slices.Equal(pair.Request.Names, order.Request.Names) {
 		return true
 	}
 	if s.Key != "" && pair.Key != s.Key {
