@@ -136,7 +136,7 @@ func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *pl
 		case config.PartPreviousKey:
 			set.Previous = is
 		default:
-			if !set.Primary.IsZero() {
+			if !set.Primary.IsZero() && set.Primary.SHA256 != is.SHA256 { // else the answer of that write was lost
 				set.Previous = set.Primary
 			}
 			is.Since = found.made

@@ -89,8 +89,11 @@ func (p *pass) owesKeys() bool {
 // keyStep tells the steps of keys apart.
 func keyStep(s plan.Step) string {
 	next := ""
-	if s.Next {
+	switch {
+	case s.Next:
 		next = "next"
+	case s.Reason.Code == plan.ReasonCancelled:
+		next = "not" // what is given up may have to be begun for another reason
 	}
 	return string(s.Kind) + " " + s.Keys + " " + s.KeyType + " " + next + " " + s.Version
 }

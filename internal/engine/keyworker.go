@@ -257,6 +257,7 @@ func (w *keyWorker) roll(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		to[keyType] = made
 	}
+	was := w.known().Rolling
 	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
 		k.Ask, k.Tries, k.Rolling = nil, plan.Tries{}, nil
 		if s.Reason.Code != plan.ReasonCancelled {
@@ -267,7 +268,7 @@ func (w *keyWorker) roll(ctx context.Context, s plan.Step) *plan.Fault {
 	if err != nil {
 		return w.failed(ctx, s, now, err)
 	}
-	if s.Reason.Code == plan.ReasonCancelled {
+	if s.Reason.Code == plan.ReasonCancelled && was != nil {
 		w.emit(ctx, store.Event{Kind: store.EventKeyRollover, Words: "the change of keys was given up; nothing was changed"})
 	}
 	return nil
@@ -338,6 +339,9 @@ func (e *Engine) keyLost(ctx context.Context, name, fingerprint string, cause er
 			k.Keys[keyType] = set
 		}
 		if k.Rolling != nil && slices.Contains(slices.Collect(maps.Values(k.Rolling.Keys)), fingerprint) {
+			if k.Rolling.Asked {
+				k.Ask = &plan.AskedRollover{At: k.Rolling.At, Force: true}
+			}
 			k.Rolling = nil // begun again, with another key
 		}
 		return nil

@@ -299,3 +299,39 @@ func TestOldVersionOnAKeptKey(t *testing.T) {
 		t.Errorf("published is %s again, after %d orders", published.Pairs[0].Serial, len(finalized(f.ca)))
 	}
 }
+
+// TestRolledKeyIsLost begins again what a person asked for, with another key.
+func TestRolledKeyIsLost(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	sharing(f)
+	f.apply()
+	if err := os.WriteFile(filepath.Join(f.dir, "no"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.ask(plan.AskRollover, "a.test")
+	if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+		t.Fatal(err)
+	}
+	was := f.keySet("both")
+	f.spoil("keys/"+was.Rolling.Keys[ec256]+".json", "torn")
+	if err := os.Remove(filepath.Join(f.dir, "no")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := f.Apply(t.Context(), nil, Only{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.ask(plan.AskApply, "a.test", "b.test")
+	f.apply()
+	set := f.keySet("both").Keys[ec256]
+	if set.Primary.SHA256 == was.Keys[ec256].Primary.SHA256 || set.Primary.SHA256 == was.Rolling.Keys[ec256] {
+		t.Errorf("keys: %+v", set)
+	}
+	for _, name := range []string{"a.test", "b.test"} {
+		if f.key(name, ec256) != set.Primary.SHA256 {
+			t.Errorf("%s is on another key", name)
+		}
+		f.checkServed(name)
+	}
+}

@@ -208,6 +208,9 @@ func (k *keyDecision) begin() {
 		step.At, step.Asked, step.Reason = at, why.Code == ReasonAsked, why
 	case k.want.AutoRollover && k.want.Expires > 0:
 		age := k.agesAt()
+		if age.IsZero() {
+			return // all were written under a clock that was ahead
+		}
 		step.At, step.Reason = later(age, k.readyAt()), Reason{ReasonKeyAge, "a key is " + span(k.want.Expires) + " old"}
 	default:
 		return
@@ -356,7 +359,8 @@ func (d *decision) behind(r *Rollover) []string {
 	base := d.rolled()
 	return slices.DeleteFunc(slices.Clone(d.want.KeyTypes), func(keyType string) bool {
 		at, _ := d.dueOn(base, keyType, r.Keys[keyType])
-		return at.After(d.now)
+		pair, _ := base.Pair(keyType)
+		return pair.Key == r.Keys[keyType] && at.After(d.now) // one that is held may be on another
 	})
 }
 

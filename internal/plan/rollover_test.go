@@ -194,3 +194,28 @@ func TestKeysDamaged(t *testing.T) {
 		t.Errorf("problems: %+v", problems)
 	}
 }
+
+// A certificate that is held on an earlier version is waited for: its files
+// lie beside those of the key.
+func TestRolloverWaitsForHeld(t *testing.T) {
+	t.Parallel()
+	k := quietShared()
+	k.rolling()
+	k.certs[0].rolled()
+	b := &k.certs[1].known
+	b.Held, b.HeldAt = true, k.now
+	k.wants(t)
+	b.Held = false
+	k.wants(t, "issue b on k2, rolled")
+}
+
+// Keys whose record was written under a clock that was ahead are of no age.
+func TestAgeFromTheFuture(t *testing.T) {
+	t.Parallel()
+	k := quietShared()
+	k.want.Expires, k.want.AutoRollover = days(365), true
+	set := k.known.Keys[ec]
+	set.Primary.Since = day(4000)
+	k.known.Keys[ec] = set
+	k.wants(t)
+}
