@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // orders adds the orders for a pair of keyType, which is due at an instant.
 //
@@ -24,11 +27,14 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 	r, due := d.keys.Rolling, !at.After(d.now)
 	cancelled := d.keys.Ask != nil && d.keys.Ask.Cancel
 	rolling := r != nil && r.Keys[keyType] != "" && !cancelled
-	atOnce := due && n.key != "" && (!d.has || d.urgent || reason.Code == ReasonAsked && !d.want.FreshKey)
+	atOnce := due && n.key != "" && (!d.has || d.urgent && !d.alone(keyType) || reason.Code == ReasonAsked && !d.want.FreshKey)
 	switch {
 	case atOnce: // no rollover is waited for
 	case rolling && d.has:
 		d.prepare(r, keyType)
+		if d.alone(keyType) {
+			return
+		}
 		n.at = later(n.at, WarnAt(d.current.Serving(d.want.KeyTypes), d.want.Warn))
 	case d.want.FreshKey && d.has && due:
 		return // the steps of the keys begin a rollover
@@ -37,6 +43,13 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 		d.order(n)
 	}
 	// Without a key it is made first, by the steps of the keys.
+}
+
+// alone reports whether a rollover that brings the certificate anyway waits for
+// nothing but its own order, so that another one on the old key gains nothing.
+func (d *decision) alone(keyType string) bool {
+	r := d.keys.Rolling
+	return d.want.FreshKey && (r == nil || slices.Contains(d.behind(r), keyType))
 }
 
 // prepare adds the order on the key that a rollover leads to, if it is due.

@@ -219,3 +219,22 @@ func TestAgeFromTheFuture(t *testing.T) {
 	k.known.Keys[ec] = set
 	k.wants(t)
 }
+
+// A certificate whose key changes at each renewal is ordered once, however near
+// its end is.
+func TestFreshKeyNearTheEnd(t *testing.T) {
+	t.Parallel()
+	k := quietShared()
+	k.certs, k.want.Certs, k.want.EachTime = k.certs[:1], k.want.Certs[:1], true
+	k.certs[0].want.FreshKey = true
+	k.now = day(85)
+	k.certs[0].now = k.now
+	k.wants(t, "rollover both")
+	k.rolling()
+	k.wants(t, "issue a on k2, rolled")
+	k.certs[0].rolled()
+	k.certs[0].known.Versions[1].Pairs[0].NotBefore, k.certs[0].known.Versions[1].Pairs[0].NotAfter = k.now, k.now.Add(days(90))
+	if due := k.due(); !slices.Contains(due, "switch-keys both") {
+		t.Errorf("due: %q", due)
+	}
+}
