@@ -277,9 +277,9 @@ func (w *keyWorker) roll(ctx context.Context, s plan.Step) *plan.Fault {
 // switchKeys makes the new keys the primary ones by one write.
 func (w *keyWorker) switchKeys(ctx context.Context, s plan.Step) *plan.Fault {
 	now := time.Now()
-	var changed []string
+	var changed, before []string
 	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
-		changed = nil
+		changed, before = nil, k.References()
 		if k.Rolling == nil {
 			return nil // the answer of that write was lost
 		}
@@ -293,6 +293,9 @@ func (w *keyWorker) switchKeys(ctx context.Context, s plan.Step) *plan.Fault {
 	})
 	if err != nil {
 		return w.failed(ctx, s, now, err)
+	}
+	if err := w.engine.dropKeys(ctx, before, true); err != nil {
+		w.engine.Log.Warn("a key of before cannot be deleted; it is tried again daily", "keys", w.want.Name, "error", err)
 	}
 	if len(changed) == 0 {
 		return nil

@@ -23,12 +23,11 @@ func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
 				switch {
 				case !gone:
 					keysLeft = append(keysLeft, p.Key)
-				case p.Issuer != "" && p.Keys == "" && w.want.Keys == "":
+				case p.Issuer != "":
 					keysGone = append(keysGone, p.Key)
 				}
-				// One that was adopted, or is shared, another certificate may
-				// have too; one of before the certificate was put on keys may
-				// have become theirs. Housekeeping drops those of nobody.
+				// One that was adopted another certificate may have been found
+				// with too. Housekeeping drops those of nobody.
 			}
 		}
 		for _, o := range k.Orders {
@@ -48,22 +47,34 @@ func (w *worker) prune(ctx context.Context, s plan.Step) *plan.Fault {
 			return w.fault(plan.CodeDisk, "delete version "+id+": "+err.Error(), nil)
 		}
 	}
-	if len(keysGone) == 0 {
+	keysGone = slices.DeleteFunc(keysGone, func(key string) bool { return slices.Contains(keysLeft, key) })
+	if err := w.engine.dropKeys(ctx, keysGone, w.want.Keys != ""); err != nil {
+		return w.fault(plan.CodeDisk, "delete an old key: "+err.Error(), nil)
+	}
+	return nil
+}
+
+// dropKeys deletes keys that nobody refers to. One that is, or was, kept for
+// longer than one certificate may be anybody's: then all records are asked.
+func (e *Engine) dropKeys(ctx context.Context, gone []string, kept bool) error {
+	if len(gone) == 0 {
 		return nil
 	}
-	shared, err := w.engine.Store.KeySetKeys(ctx)
+	used := map[string][]string{}
+	sets, err := e.Store.KeySetKeys(ctx)
+	if err == nil && (kept || len(sets) > 0) {
+		used, err = e.Store.References(ctx)
+	}
 	if err != nil {
-		return w.fault(plan.CodeDisk, "see which keys outlive their certificates: "+err.Error(), nil)
+		e.Log.Info("who uses which key is not known; old ones are left to housekeeping", "error", err)
+		return nil
 	}
-	if len(shared) > 0 {
-		return nil // a key may have been theirs for a while: housekeeping knows who refers to what
-	}
-	for _, key := range keysGone {
-		if slices.Contains(keysLeft, key) {
+	for _, key := range gone {
+		if used[key] != nil {
 			continue
 		}
-		if err := w.engine.Store.DeleteKey(ctx, key); err != nil {
-			return w.fault(plan.CodeDisk, "delete an old key: "+err.Error(), nil)
+		if err := e.Store.DeleteKey(ctx, key); err != nil {
+			return err
 		}
 	}
 	return nil
