@@ -49,7 +49,12 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 // nothing but its own order, so that another one on the old key gains nothing.
 func (d *decision) alone(keyType string) bool {
 	r := d.keys.Rolling
-	return d.want.FreshKey && (r == nil || slices.Contains(d.behind(r), keyType))
+	if !d.want.FreshKey || r == nil || slices.Contains(d.behind(r), keyType) {
+		return d.want.FreshKey
+	}
+	var next Step
+	d.awaitTLSA(&next)
+	return !next.At.After(d.now)
 }
 
 // prepare adds the order on the key that a rollover leads to, if it is due.
