@@ -210,3 +210,26 @@ func TestBackupKeyBesideTheCertificate(t *testing.T) {
 		t.Errorf("a further pass did %+v", done)
 	}
 }
+
+// TestBrokenVersionHoldsUpNoOther: a stored version that cannot be read keeps
+// no other certificate on the same key from being installed, and is replaced.
+func TestBrokenVersionHoldsUpNoOther(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.keyFiles("")
+	f.apply()
+	before := f.text("b.pem")
+	f.spoil("versions/a.test/"+f.known("a.test").Published+".json", "torn")
+	f.ask(plan.AskRenew, "b.test")
+	report, err := f.Apply(t.Context(), []string{"b.test"}, Only{Kinds: []plan.Kind{plan.KindIssue, plan.KindResume, plan.KindInstall, plan.KindAdopt}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.text("b.pem") == before {
+		t.Errorf("b was not installed: %+v", report.Done)
+	}
+	f.apply()
+	f.checkKeyFiles()
+	if done := f.apply().Done; len(done) != 0 {
+		t.Errorf("a further pass did %+v", done)
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -56,6 +57,10 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 	told := w.known().Shared.Version == s.Version && w.known().Shared.State == plan.TargetReloaded
 	for _, m := range members {
 		content, err := m.content(ctx, m.known.Published)
+		if _, told := errors.AsType[*FaultError](err); err != nil && !told && ctx.Err() == nil {
+			fault := m.brokenVersion(ctx, m.known.Published, err) // another one takes its place
+			return job, &FaultError{Fault: *fault, Err: err}
+		}
 		if err != nil {
 			return job, err
 		}

@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Files of keys that several certificates share are switched together with the
 // files of all these certificates: nobody may read one beside another key.
@@ -54,6 +57,9 @@ func (k *keyDecision) served() (served []*decision, together bool) {
 	for _, set := range k.certs {
 		switch {
 		case !set.has:
+		case set.current.Broken != "" && !set.installedOn((*KnownKeys).Primary):
+			return nil, false // its files are on another key than the one that would be written
+		case set.current.Broken != "": // they stay as they are, and hold up no other
 		case set.on((*KnownKeys).Primary):
 			served = append(served, set)
 		case set.on((*KnownKeys).previous):
@@ -68,6 +74,22 @@ func (k *keyDecision) served() (served []*decision, together bool) {
 func (d *decision) on(pick func(*KnownKeys, string) string) bool {
 	for _, keyType := range d.want.KeyTypes {
 		if pair, ok := d.current.Pair(keyType); !ok || pair.Key == "" || pair.Key != pick(d.keys, keyType) {
+			return false
+		}
+	}
+	return true
+}
+
+// installedOn reports whether the files that are shared, if any are there, are
+// on the key that pick names.
+func (d *decision) installedOn(pick func(*KnownKeys, string) string) bool {
+	for _, target := range d.want.Targets {
+		fact := d.known.Targets[target.Name]
+		if !target.Shared || fact.Version == "" {
+			continue
+		}
+		there, ok := d.known.Version(fact.Version)
+		if !ok || slices.ContainsFunc(there.Serving(d.want.KeyTypes).Pairs, func(p Pair) bool { return p.Key != pick(d.keys, p.KeyType) }) {
 			return false
 		}
 	}
