@@ -152,7 +152,7 @@ func TestLogFile(t *testing.T) {
 		t.Errorf("stderr has %q", got)
 	}
 	lost := newServiceLog(u, none, false, false)
-	lost.configure(config.Log{Level: "info", File: filepath.Join(t.TempDir(), "missing", "certkeep.log")})
+	lost.configure(config.Log{Level: "info", File: filepath.Join(path, "certkeep.log")}) // below a file
 	lost.logger().Error("must not be lost")
 	if got := read(); !strings.Contains(got, "must not be lost") {
 		t.Errorf("stderr has %q", got)
