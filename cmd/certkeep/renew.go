@@ -16,11 +16,8 @@ func (a *app) renewCommand() *cobra.Command {
 			"and guard, never what a CA asked for. The names are those of the config.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			switch {
-			case all && len(names) > 0:
-				return usage("--all and names exclude each other", "give one of them")
-			case !all && len(names) == 0:
-				return usage("`certkeep renew` needs the name of a certificate", "use it as: certkeep renew NAME…, or certkeep renew --all")
+			if err := namesOrAll("renew", names, all); err != nil {
+				return err
 			}
 			cfg, err := a.load()
 			if err != nil {
@@ -43,6 +40,17 @@ func (a *app) renewCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "renew every certificate of the config")
 	return cmd
+}
+
+// namesOrAll refuses a command that was given neither names nor --all, or both.
+func namesOrAll(command string, names []string, all bool) error {
+	switch {
+	case all && len(names) > 0:
+		return usage("--all and names exclude each other", "give one of them")
+	case !all && len(names) == 0:
+		return usage("`certkeep "+command+"` needs the name of a certificate", "use it as: certkeep "+command+" NAME…, or certkeep "+command+" --all")
+	}
+	return nil
 }
 
 func (a *app) verifyCommand() *cobra.Command {

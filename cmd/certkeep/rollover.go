@@ -24,12 +24,10 @@ func (a *app) rolloverCommand() *cobra.Command {
 			"cannot be done yet is done by the next run, or given up with --cancel.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			switch {
-			case all && len(names) > 0:
-				return usage("--all and names exclude each other", "give one of them")
-			case !all && len(names) == 0:
-				return usage("`certkeep rollover` needs the name of a certificate", "use it as: certkeep rollover NAME…, or certkeep rollover --all")
-			case force && cancel:
+			if err := namesOrAll("rollover", names, all); err != nil {
+				return err
+			}
+			if force && cancel {
 				return usage("--force and --cancel exclude each other", "give one of them")
 			}
 			cfg, w, err := a.read(cmd.Context())

@@ -153,14 +153,19 @@ func (e *Engine) key(ctx context.Context, t keys.Type, fingerprint string) (cryp
 		// Killed between counting the attempt and saving its key, or the
 		// record is damaged: no order was made with it, or it is worth a new one.
 	}
-	key, err := keys.Generate(t)
-	if err != nil {
-		return nil, err
+	key, _, err := e.newKey(ctx, t)
+	return key, err
+}
+
+// newKey makes a key, and returns it once it is stored.
+func (e *Engine) newKey(ctx context.Context, t keys.Type) (key crypto.Signer, fingerprint string, err error) {
+	if key, err = keys.Generate(t); err != nil {
+		return nil, "", err
 	}
-	if _, err := e.Store.PutKey(ctx, key); err != nil {
-		return nil, fmt.Errorf("save the new key: %w", err)
+	if fingerprint, err = e.Store.PutKey(ctx, key); err != nil {
+		return nil, "", fmt.Errorf("save the new key: %w", err)
 	}
-	return key, nil
+	return key, fingerprint, nil
 }
 
 // job describes the order to the issuer.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -169,7 +168,7 @@ func (w *keyWorker) makeKey(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	made := plan.Key{SHA256: s.Key, Made: now}
 	if s.Key == "" {
-		fingerprint, err := w.generate(ctx, s.KeyType)
+		_, fingerprint, err := w.engine.newKey(ctx, keys.Type(s.KeyType))
 		if err != nil {
 			return w.failed(ctx, s, now, err)
 		}
@@ -193,19 +192,6 @@ func (w *keyWorker) makeKey(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.failed(ctx, s, now, err)
 	}
 	return nil
-}
-
-// generate makes and saves a key.
-func (w *keyWorker) generate(ctx context.Context, keyType string) (fingerprint string, err error) {
-	key, err := keys.Generate(keys.Type(keyType))
-	if err != nil {
-		return "", err
-	}
-	fingerprint, err = w.engine.Store.PutKey(ctx, key)
-	if err != nil {
-		return "", fmt.Errorf("save the new key: %w", err)
-	}
-	return fingerprint, nil
 }
 
 // usedSince is when the oldest pair on a key was made, as far as is known.
@@ -251,7 +237,7 @@ func (w *keyWorker) roll(ctx context.Context, s plan.Step) *plan.Fault {
 		if fingerprint != "" {
 			continue
 		}
-		made, err := w.generate(ctx, keyType)
+		_, made, err := w.engine.newKey(ctx, keys.Type(keyType))
 		if err != nil {
 			return w.failed(ctx, s, now, err)
 		}

@@ -60,9 +60,14 @@ func (e *Engine) dropKeys(ctx context.Context, gone []string, kept bool) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	used := map[string][]string{}
-	sets, err := e.Store.KeySetKeys(ctx)
-	if err == nil && (kept || len(sets) > 0) {
+	var used map[string][]string
+	var err error
+	if !kept {
+		var sets []string
+		sets, err = e.Store.KeySetKeys(ctx)
+		kept = len(sets) > 0
+	}
+	if err == nil && kept {
 		used, err = e.Store.References(ctx)
 	}
 	if err != nil {

@@ -107,16 +107,25 @@ func (ca *CA) Issue(ctx context.Context, job Job) (Issued, error) {
 	if err := ca.checkJob(job); err != nil {
 		return Issued{}, err
 	}
-	r := &issuance{
+	return inEveryWay(ctx, ca.newIssuance(job), (*issuance).attempt)
+}
+
+func (ca *CA) newIssuance(job Job) *issuance {
+	return &issuance{
 		ca: ca, job: job, ids: identifiers(job.Names), acct: job.Account.acme(),
 		tried:   make(map[challenge.Identifier][]string),
 		offered: make(map[challenge.Identifier][]acme.Challenge),
 	}
+}
+
+// inEveryWay goes through one order after another as long as a name that the
+// CA did not take as proven can be proven in another way.
+func inEveryWay[T any](ctx context.Context, r *issuance, order func(*issuance, context.Context) (T, error)) (T, error) {
 	defer r.cleanups.Wait()
 	for {
-		issued, err := r.attempt(ctx)
+		came, err := order(r, ctx)
 		if err == nil || ctx.Err() != nil || !r.anotherWay(err) {
-			return issued, err
+			return came, err
 		}
 		r.warn(err)
 	}

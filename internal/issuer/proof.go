@@ -12,7 +12,6 @@ import (
 
 	"github.com/mholt/acmez/v3/acme"
 
-	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -35,19 +34,7 @@ func (ca *CA) Prove(ctx context.Context, job Job) ([]Proof, error) {
 	if job.Account.URL == "" || job.Account.Key == nil || len(job.Names) == 0 || job.Solvers == nil {
 		return nil, ca.fault("prepare the order", plan.CodeUnexpected, plan.BlameUs, errors.New("the job is incomplete"))
 	}
-	r := &issuance{
-		ca: ca, job: job, ids: identifiers(job.Names), acct: job.Account.acme(),
-		tried:   make(map[challenge.Identifier][]string),
-		offered: make(map[challenge.Identifier][]acme.Challenge),
-	}
-	defer r.cleanups.Wait()
-	for {
-		proofs, err := r.prove(ctx)
-		if err == nil || ctx.Err() != nil || !r.anotherWay(err) {
-			return proofs, err
-		}
-		r.warn(err)
-	}
+	return inEveryWay(ctx, ca.newIssuance(job), (*issuance).prove)
 }
 
 // prove sees one order through until the CA has decided on its names.
