@@ -58,7 +58,9 @@ func (ca *CA) RenewalInfo(ctx context.Context, certID string) (RenewalInfo, erro
 	}
 	info, err := readRenewalInfo(a.body, time.Now())
 	if err != nil {
-		return RenewalInfo{}, ca.fault(op, plan.CodeCAGarbage, plan.BlameCA, err)
+		e := ca.fault(op, plan.CodeCAGarbage, plan.BlameCA, err)
+		e.RetryAfter = min(a.retryAfter, maxAdviceAge) // heeded though the window is of no use
+		return RenewalInfo{}, e
 	}
 	info.RetryAfter = min(max(a.retryAfter, minAdviceAge), maxAdviceAge)
 	if a.retryAfter == 0 {

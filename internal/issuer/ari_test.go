@@ -43,8 +43,8 @@ func TestRenewalInfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ca.RenewalInfo(t.Context(), facts.CertID)
-	if e := failure(t, err); e.Code != plan.CodeCAGarbage || e.Blame != plan.BlameCA {
-		t.Errorf("garbage: %+v", e)
+	if e := failure(t, err); e.Code != plan.CodeCAGarbage || e.Blame != plan.BlameCA || e.RetryAfter != 6*time.Hour {
+		t.Errorf("garbage, which is to be asked for again in Pebble's 6h: %+v", e)
 	}
 	for _, id := range []string{"AAAA.BBBB", "no-id", "../x.y", "a.b.c", ""} {
 		if _, err := ca.RenewalInfo(t.Context(), id); err == nil {

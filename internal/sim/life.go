@@ -51,11 +51,8 @@ func (w *world) live(t *testing.T) int {
 		events = w.run(t, l, events)
 		at = l.next
 	}
-	for _, e := range events { // what ends after dusk ends now
-		e.do(nil)
-	}
 	at = at.Add(time.Hour)
-	w.run(t, &life{number: n, start: at, end: at.Add(45 * day), how: endStop, calm: true}, nil)
+	w.run(t, &life{number: n, start: at, end: at.Add(45 * day), how: endStop, calm: true}, events)
 	return n + 1
 }
 
@@ -95,6 +92,12 @@ func (w *world) run(t *testing.T, l *life, events []event) []event {
 		w.mu.Unlock()
 		time.Sleep(time.Until(l.start.Add(-l.clock)))
 		w.note("life %d begins: until %s, then %s (at change %d of %s), clock off by %v", l.number, l.end.Format(time.DateTime), l.how, l.die, l.victim, -l.clock)
+		if l.calm { // what would end after dusk ends now
+			for _, e := range events {
+				e.do(nil)
+			}
+			events = nil
+		}
 		p := w.begin(t, l)
 		events = p.through(events)
 		p.finish()
