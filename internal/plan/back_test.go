@@ -84,6 +84,29 @@ func TestEarlierVersionThatIsNoAnswer(t *testing.T) {
 	}
 }
 
+// By a clock that is behind, an earlier version that has ended may look valid:
+// the one that is served stays until a CA tells the time.
+func TestEarlierVersionUnderAClockThatIsBehind(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*scene){
+		"the served one has not begun":   func(s *scene) { s.now = day(4) },
+		"the CA was asked in the future": func(s *scene) { s.known.Advice = map[string]plan.Advice{ec: {Asked: s.now.Add(days(2))}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := twice(func(w *plan.WantedCert) { w.Profile = "shortlived" })
+			s.want.Profile = ""
+			tell(s)
+			s.none(t, plan.KindPublish)
+			if step := s.the(t, plan.KindIssue); !step.Due(s.now) {
+				t.Errorf("step %+v, want a new certificate", step)
+			}
+			s.known.Versions[1].Broken = "gone" // what cannot be served loses nothing
+			s.the(t, plan.KindPublish)
+		})
+	}
+}
+
 // Of several stored versions that fit, the newest is taken.
 func TestNewestFittingVersion(t *testing.T) {
 	t.Parallel()

@@ -46,6 +46,9 @@ func (d *decision) obtain() {
 // that satisfies what is wanted and is not itself due: a config that went back
 // gets its certificate back.
 func (d *decision) publishHeld(why Reason) bool {
+	if d.clockIsBehind() {
+		return false
+	}
 	for _, v := range slices.Backward(d.known.Versions) {
 		if v.ID == d.current.ID || !d.satisfies(v) {
 			continue
@@ -54,6 +57,23 @@ func (d *decision) publishHeld(why Reason) bool {
 		return true
 	}
 	return false
+}
+
+// clockIsBehind reports whether what is known of a certificate that is served has not
+// happened yet by this machine's clock. Then nobody can tell which of the
+// earlier versions have ended, and the served one stays until a CA was asked,
+// which says what time it is.
+func (d *decision) clockIsBehind() bool {
+	if !d.has || d.current.Broken != "" {
+		return false // nothing is lost by showing what may have ended
+	}
+	begins := func(p Pair) bool { return ahead(p.NotBefore, d.now) }
+	for _, told := range d.known.Advice {
+		if ahead(told.Asked, d.now) {
+			return true
+		}
+	}
+	return ahead(d.current.Created, d.now) || slices.ContainsFunc(d.current.Pairs, begins)
 }
 
 // publishNewer ends what is left of a hold: a released certificate goes back
