@@ -21,7 +21,8 @@ func (a *app) rolloverCommand() *cobra.Command {
 		Long: "Issues certificates on other keys, the ones that were kept ready where there are, then\n" +
 			"installs and verifies them. A certificate's name means its key: all certificates on it change\n" +
 			"together once each of them is there on the new one, and until then nothing changes. What\n" +
-			"cannot be done yet is done by the next run, or given up with --cancel.",
+			"cannot be done yet is done by the next run, or given up with --cancel. A change that keys came of\n" +
+			"age for is then left for 30 days; one that the config asks for is begun again.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if err := namesOrAll("rollover", names, all); err != nil {
@@ -37,8 +38,8 @@ func (a *app) rolloverCommand() *cobra.Command {
 			if err := named(cfg, names); err != nil {
 				return err
 			}
-			if all {
-				names = allNames(cfg)
+			if names, err = changeable(cfg, names); err != nil {
+				return err
 			}
 			wished := wish{ask: plan.AskRollover, names: names, also: alsoRolled(cfg, names)}
 			switch {
@@ -66,6 +67,38 @@ func (a *app) rolloverCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&cancel, "cancel", false, "give up a change that is under way")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
+}
+
+// changeable are the certificates whose keys can be changed here: those that
+// were named, which have to be, or all that are. Who brings a key of their own
+// changes it themselves.
+func changeable(cfg *config.Config, names []string) ([]string, error) {
+	refused := map[string]error{}
+	for _, k := range cfg.Wanted().Keys {
+		for _, cert := range k.Certs {
+			if k.Provided {
+				refused[cert] = usage(fmt.Sprintf("the key of %q is provided by you, and never changed here", cert), "put another key at the path in keys."+k.Name+".files: it is followed")
+			}
+		}
+	}
+	for i := range cfg.Certificates {
+		if cert := &cfg.Certificates[i]; cert.CSR != nil {
+			refused[cert.Name] = usage(fmt.Sprintf("the key of %q is not held here: its csr is given", cert.Name), "make a csr with another key, and name it in the config")
+		}
+	}
+	for _, name := range names {
+		if refused[name] != nil {
+			return nil, refused[name]
+		}
+	}
+	if len(names) > 0 {
+		return names, nil
+	}
+	all := slices.DeleteFunc(allNames(cfg), func(name string) bool { return refused[name] != nil })
+	if len(all) == 0 {
+		return nil, usage("no certificate of the config is on a key that can be changed here", "see certkeep status")
+	}
+	return all, nil
 }
 
 // alsoRolled are further certificates on the keys of some.

@@ -245,10 +245,12 @@ func (w *keyWorker) roll(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	was := w.known().Rolling
 	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
-		k.Ask, k.Tries, k.Rolling = nil, plan.Tries{}, nil
-		if s.Reason.Code != plan.ReasonCancelled {
-			k.Rolling = &plan.Rollover{At: now, Keys: to, Reason: s.Reason, Asked: s.Asked}
+		k.Tries = plan.Tries{}
+		if s.Reason.Code == plan.ReasonCancelled {
+			k.GiveUp(now)
+			return nil
 		}
+		k.Ask, k.Rolling = nil, &plan.Rollover{At: now, Keys: to, Reason: s.Reason, Asked: s.Asked}
 		return nil
 	})
 	if err != nil {

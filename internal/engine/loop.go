@@ -119,6 +119,7 @@ type finished struct {
 	known    *plan.KnownCert
 	keys     *plan.KnownKeys
 	issuers  map[string]plan.KnownIssuer
+	banned   map[string]plan.Ban
 	members  map[string]*plan.KnownCert // that keys have to do with; nobody else worked on them
 	outcomes []Outcome
 	stuck    bool // a step that was tried is still due
@@ -332,6 +333,7 @@ func (p *pass) take(f finished) {
 		delete(p.started, f.unit)
 	}
 	p.takeKeys(f)
+	p.takeBans(f)
 	if p.once {
 		return
 	}

@@ -76,7 +76,7 @@ func (w *worker) run(ctx context.Context) finished {
 		w.work(ctx)
 	}
 	w.leaveLane()
-	return finished{unit: w.want.Name, known: w.known, issuers: w.issuers, outcomes: w.outcomes, stuck: w.stuck(), held: w.held}
+	return finished{unit: w.want.Name, known: w.known, issuers: w.issuers, banned: w.banned, outcomes: w.outcomes, stuck: w.stuck(), held: w.held}
 }
 
 // work does the steps.

@@ -76,7 +76,7 @@ func (d *decision) prune() {
 		if extra <= 0 || d.known.Held && v.ID == d.known.Published {
 			break
 		}
-		if v.ID == d.known.Published || v.ID == d.known.Ready || d.keys.Rolling != nil && v.ID == d.known.Rolled || d.installed(v.ID) || d.ordering(v) || d.pending(v) {
+		if v.ID == d.known.Published || v.ID == d.known.Ready || d.keys.Rolling != nil && v.ID == d.known.Rolled || d.publishes(v.ID) || d.installed(v.ID) || d.ordering(v) || d.pending(v) {
 			continue
 		}
 		drop = append(drop, v.ID)
@@ -85,6 +85,12 @@ func (d *decision) prune() {
 	if len(drop) > 0 {
 		d.add(Step{Kind: KindPrune, Drop: drop, Reason: Reason{ReasonTooMany, "newer versions are kept"}})
 	}
+}
+
+// publishes reports whether a version is about to be published: it may wait for
+// its TLSA records.
+func (d *decision) publishes(version string) bool {
+	return slices.ContainsFunc(d.own(), func(s Step) bool { return s.Kind == KindPublish && s.Version == version })
 }
 
 func (d *decision) installed(version string) bool {

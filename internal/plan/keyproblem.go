@@ -39,7 +39,8 @@ func (d *diagnosis) keyProblems() {
 
 // keyAge tells of keys that should change, and do not by themselves.
 func (d *diagnosis) keyAge(want WantedKeys, known *KnownKeys) {
-	if want.Expires <= 0 || want.AutoRollover || known.Rolling != nil {
+	putOff := known.putOffUntil(d.now, want)
+	if want.Expires <= 0 || want.AutoRollover && !putOff.After(d.now) || known.Rolling != nil {
 		return
 	}
 	var old []string
@@ -50,6 +51,9 @@ func (d *diagnosis) keyAge(want WantedKeys, known *KnownKeys) {
 			old = append(old, fmt.Sprintf("the %s key is %s old", keyType, span(age)))
 			since = key.Since.Add(want.Expires)
 		}
+	}
+	if want.AutoRollover && len(old) > 0 {
+		old = append(old, "a person gave up their change, which begins by itself on "+day(putOff))
 	}
 	if len(old) > 0 {
 		d.add(CodeKeyAge, "", fmt.Sprintf("keys %s: %s", want.Name, strings.Join(old, ", ")), nil, since)

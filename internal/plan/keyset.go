@@ -30,7 +30,8 @@ type KnownKeys struct {
 	Keys    map[string]KeySet `json:"keys,omitempty"` // by key type
 	Rolling *Rollover         `json:"rolling,omitempty"`
 	Ask     *AskedRollover    `json:"ask,omitempty"`
-	Tries   Tries             `json:"tries,omitzero"` // to make keys; failures in a row
+	PutOff  time.Time         `json:"put_off,omitzero"` // when a person gave up a change under way
+	Tries   Tries             `json:"tries,omitzero"`   // to make keys; failures in a row
 
 	// Shared are this node's facts about the files of the keys. They lie in a
 	// record of their own, as the targets of certificates do.
@@ -117,7 +118,7 @@ func (k *KnownKeys) Switch(now time.Time) {
 		}
 		next[keyType] = set
 	}
-	k.Keys, k.Rolling = next, nil
+	k.Keys, k.Rolling, k.PutOff = next, nil, time.Time{}
 }
 
 // On reports whether some version or order of the certificate is on keys.

@@ -52,3 +52,28 @@ func TestPrune(t *testing.T) {
 		})
 	}
 }
+
+// The certificate that a change of keys brought is not dropped while it waits
+// for its TLSA record, which somebody took away since the switch.
+func TestPruneWhileTLSAWaits(t *testing.T) {
+	t.Parallel()
+	l := newDANELife(t, "3 1 1")
+	l.reuse(false)
+	l.want.Keep = 1
+	l.until(day(11))
+	l.rolled()
+	l.on["r1"] = "k2"
+	l.known.Versions[1].Pairs[0].Keys = "mail"
+	l.sets.Rolling = &plan.Rollover{At: l.now, Keys: map[string]string{ec: "k2"}}
+	l.sets.Switch(l.now)
+	l.look()
+	l.told = nil
+	l.until(l.now.Add(tlsaTTL))
+	if _, held := l.known.Version("r1"); !held {
+		t.Error("it was dropped")
+	}
+	l.until(day(12))
+	if l.serves != "r1" || slices.Contains(l.told, "issue") {
+		t.Errorf("%s is served after %q", l.serves, l.told)
+	}
+}

@@ -88,11 +88,11 @@ func (k *keyDecision) make() {
 		return
 	}
 	k.inspect()
+	k.cancel()
 	if k.want.Provided {
 		k.share()
 		return
 	}
-	k.cancel()
 	switch {
 	case !k.complete():
 		k.first()
@@ -173,10 +173,14 @@ func (k *keyDecision) backup() {
 	}
 }
 
-// cancel ends a rollover that a person wants no more.
+// cancel ends a rollover that a person wants no more, or that can never come to
+// its end: keys that are provided are not changed here.
 func (k *keyDecision) cancel() {
-	if ask := k.known.Ask; ask != nil && ask.Cancel {
+	switch ask := k.known.Ask; {
+	case ask != nil && ask.Cancel:
 		k.add(Step{Kind: KindRoll, Asked: true, Reason: Reason{ReasonCancelled, "the end of the rollover was asked for"}})
+	case k.want.Provided && (ask != nil || k.known.Rolling != nil):
+		k.add(Step{Kind: KindRoll, Asked: true, Reason: Reason{ReasonCancelled, "the keys are provided by the administrator"}})
 	}
 }
 
@@ -212,6 +216,7 @@ func (k *keyDecision) begin() {
 			return // all were written under a clock that was ahead
 		}
 		step.At, step.Reason = later(age, k.readyAt()), Reason{ReasonKeyAge, "a key is " + span(k.want.Expires) + " old"}
+		step.At = later(step.At, k.known.putOffUntil(k.now, k.want))
 	default:
 		return
 	}
