@@ -131,12 +131,15 @@ func covers(wildcard, name string) bool {
 
 // authorizations tells of names that should be proven and are not.
 func (d *diagnosis) authorizations() {
-	d.calm = true
+	d.grade = Warning
 	for _, name := range d.want.Names {
 		a, ok := d.known.Authorized[name]
 		valid := ok && (a.Expires.IsZero() || a.Expires.After(d.now))
 		if tries := d.known.Tries[name]; tries.Count > 0 && tries.Fault != nil {
-			d.calm = valid
+			d.grade = Critical
+			if valid {
+				d.grade = Warning
+			}
 			d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 		}
 	}

@@ -71,7 +71,7 @@ func rank(p Problem) int {
 // CertProblems derives what a person must know of one certificate.
 func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 	known := w.Known.Cert(want.Name)
-	d := diagnosis{now: now, want: want, known: known, world: w}
+	d := diagnosis{now: now, want: want, known: known, world: w, grade: Critical}
 	switch {
 	case known.Newer:
 		d.add(CodeNewer, "", cmp.Or(known.Damage, "the record was written by a later version of Certkeep"), nil, time.Time{})
@@ -105,17 +105,14 @@ type diagnosis struct {
 	want     WantedCert
 	known    *KnownCert
 	world    World
-	calm     bool // something valid is served for long enough that failures are no more than warnings
+	grade    Severity // of failures that have none of their own; see gravity
 	problems []Problem
 }
 
 func (d *diagnosis) add(code Code, target, words string, detail []string, since time.Time) {
 	p := Problem{Code: code, Severity: code.Severity(), Cert: d.want.Name, Target: target, Words: words, Detail: detail, Remedy: code.Remedy(), Since: since}
 	if p.Severity == "" {
-		p.Severity = Critical
-		if d.calm {
-			p.Severity = Warning
-		}
+		p.Severity = d.grade
 	}
 	d.problems = append(d.problems, p)
 }
@@ -129,22 +126,14 @@ func (d *diagnosis) validity() {
 	}
 	version = version.Serving(d.want.KeyTypes)
 	end, warn := version.NotAfter(), WarnAt(version, d.want.Warn)
-	revoked := slices.ContainsFunc(version.Pairs, func(p Pair) bool {
-		_, banned := d.world.Known.Banned[p.Key]
-		return p.Revoked || banned
-	})
+	d.grade = d.gravity(version)
 	switch {
-	case version.Pairs[0].NotBefore.After(d.now.Add(time.Hour)):
+	case version.Pairs[0].NotBefore.After(d.now.Add(clockAhead)):
 		d.add(CodeClock, "", fmt.Sprintf("the certificate is valid from %s only: the clock of this machine is behind", day(version.Pairs[0].NotBefore)), nil, time.Time{})
 	case !end.After(d.now):
 		d.add(CodeExpired, "", "the certificate ended on "+day(end), nil, end)
 	case !warn.After(d.now):
 		d.add(CodeExpiring, "", fmt.Sprintf("the certificate ends in %s, on %s, and has not been renewed", span(end.Sub(d.now)), day(end)), nil, time.Time{})
-		if end.Sub(d.now) < end.Sub(warn)/3 {
-			d.problems[len(d.problems)-1].Severity = Critical
-		}
-	default:
-		d.calm = !revoked
 	}
 	if version.Broken != "" {
 		d.add(CodeKeyLost, "", version.Broken, nil, time.Time{})
@@ -198,6 +187,8 @@ func (d *diagnosis) attempts() {
 
 // target looks at one place of installation.
 func (d *diagnosis) target(name string, t Target) {
+	defer func(grade Severity) { d.grade = grade }(d.grade)
+	d.grade = d.gravityAt(t)
 	if t.Tries.Count > 0 && t.Tries.Fault != nil {
 		d.add(t.Tries.Fault.Code, name, t.Tries.Fault.Words, t.Tries.Fault.Detail, t.Tries.Fault.At)
 	}

@@ -65,7 +65,16 @@ func TestProblems(t *testing.T) {
 			s.known = plan.KnownCert{Looked: true}
 			s.tries(failed(2, s.now))
 		}, plan.CodeCAError, plan.Critical, "the CA has trouble"},
-		{"renewal failed, and little is left", func(s *scene) { s.now = day(82); s.tries(failed(2, s.now)) }, plan.CodeCAError, plan.Critical, "the CA has trouble"},
+		{"renewal failed in the warning window", func(s *scene) { s.now = day(82); s.tries(failed(2, s.now)) }, plan.CodeCAError, plan.Warning, "the CA has trouble"},
+		{"renewal failed, and little is left", func(s *scene) { s.now = day(87.01); s.tries(failed(2, s.now)) }, plan.CodeCAError, plan.Critical, "the CA has trouble"},
+		{"install failed, and what lies there is about to end", func(s *scene) {
+			s.known.Versions = append(s.known.Versions, version("v0", day(-80), pair(s.want, ec, day(-80), days(90))))
+			s.now = day(9)
+			s.target(func(f *plan.Target) {
+				f.Version = "v0"
+				f.Tries = plan.Tries{}.Begin(s.now, 0).Failed(s.now, plan.Fault{Code: plan.CodeDeploy, Words: "no folder"}, time.Time{})
+			})
+		}, plan.CodeDeploy, plan.Critical, "no folder"},
 		{"replacement failed", func(s *scene) { s.v1().Revoked = true; s.tries(failed(2, s.now)) }, plan.CodeCAError, plan.Critical, "the CA has trouble"},
 		{"killed again and again", func(s *scene) {
 			s.now = day(61)

@@ -6,7 +6,7 @@ import (
 )
 
 // meaning is what a code says to a person. An empty severity depends on what
-// is served: a failure is critical where nothing valid is, else a warning.
+// is served; see gravity.
 type meaning struct {
 	severity Severity
 	remedy   string
@@ -72,7 +72,7 @@ func meaningsOfOrders() map[Code]meaning {
 		CodeDamaged:        {"", "The record cannot be used. Restore it from a backup, or begin afresh: `certkeep forget NAME` for a certificate, `certkeep account reset ISSUER` for an account. Installed files stay."},
 		CodeKeyLost:        {"", "A stored key or certificate cannot be read; a new one is issued. Check the disk."},
 		CodeCSR:            {"", "Make a signing request (PKCS#10, PEM) whose key and names fit the config, and check the path."},
-		CodeExpiring:       {Warning, "Look at the other problems of this certificate; mend their cause soon."},
+		CodeExpiring:       {"", "Look at the other problems of this certificate; mend their cause soon."},
 		CodeExpired:        {Critical, "Look at the other problems of this certificate; mend their cause now."},
 		CodeMissing:        {Critical, "Look at the other problems of this certificate. `certkeep apply NAME`, with its name, tries at once."},
 		CodeOverlap:        {Warning, "Two certificates name the same host. Take it out of one of them unless that is meant."},

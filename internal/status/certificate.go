@@ -31,17 +31,16 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 	c.missing = !published && !want.Authorize
 	c.ended = published && !c.NotAfter.After(now)
 	c.wrong = c.has(plan.CodeVerifyWrong)
-	c.State = c.state(now, version.Serving(want.KeyTypes), want, known.Damage != "")
+	c.State = c.state(known.Damage != "")
 	return c
 }
 
-// state weighs a certificate. Critical is what users of the service notice,
-// or will before long; everything else that a person must know is a warning.
-func (c Certificate) state(now time.Time, v plan.Version, want plan.WantedCert, damaged bool) State {
+// state is that of the worst problem. How bad each is, plan decides.
+func (c Certificate) state(damaged bool) State {
 	switch {
 	case damaged:
 		return Unknown
-	case c.missing, c.ended, c.wrong, c.has(plan.CodeRevoked), c.has(plan.CodeBanned), c.has(plan.CodeClock), late(now, v, want.Warn):
+	case slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Severity == plan.Critical }):
 		return Critical
 	case len(c.Problems) > 0:
 		return Warning
@@ -65,13 +64,6 @@ func authorized(want plan.WantedCert, known *plan.KnownCert) []Authorized {
 // has reports whether a problem of that code is among the certificate's.
 func (c Certificate) has(code plan.Code) bool {
 	return slices.ContainsFunc(c.Problems, func(p plan.Problem) bool { return p.Code == code })
-}
-
-// late reports whether less than a third of the warning window is left.
-func late(now time.Time, v plan.Version, warn plan.Span) bool {
-	return slices.ContainsFunc(v.Pairs, func(p plan.Pair) bool {
-		return p.NotAfter.Sub(now) < plan.WarnBefore(p, warn)/3
-	})
 }
 
 func pairs(now time.Time, v plan.Version, want plan.WantedCert, known *plan.KnownCert) []Pair {
