@@ -55,12 +55,23 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 		w.known.Advice = withAdvice(w.known.Advice, s.KeyType, told)
 		return w.fault(plan.CodeDisk, "store the renewal window: "+storeErr.Error(), nil)
 	}
+	w.tellMoved(pair, w.known.Advice[s.KeyType], said(w.known.Advice[s.KeyType]))
 	if err != nil {
 		// Our own window rules meanwhile; that the CA cannot be asked shows
 		// in the log, and in a renewal that fails.
 		w.engine.Log.Warn("no renewal information", "certificate", w.want.Name, "issuer", s.Issuer, "error", err)
 	}
 	return nil
+}
+
+// tellMoved tells of a window that the CA moved, and where it says why. The
+// renewal that follows says so in the history.
+func (w *worker) tellMoved(pair plan.Pair, before, after plan.Advice) {
+	if before.CertID != after.CertID || before.At.IsZero() || before.Start.Equal(after.Start) && before.End.Equal(after.End) {
+		return
+	}
+	w.engine.Log.Info("the CA moved its renewal window", "certificate", w.want.Name, "key_type", pair.KeyType, "issuer", pair.Issuer,
+		"start", after.Start, "end", after.End, "chosen", after.At, "explanation", after.URL)
 }
 
 // renewalInfo returns nil where the CA offers no renewal information.

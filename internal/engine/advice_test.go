@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -74,5 +75,30 @@ certificates: {a.test: {key: both, renew: {ari: true}}, b.test: {key: both}}
 	version, _ := known.Version(known.Published)
 	if got, want := known.Advice[ec256].CertID, version.Pairs[0].CertID; got != want {
 		t.Errorf("a renewed certificate's window is %s, want %s", got, want)
+	}
+}
+
+// An instant is drawn once inside a window, kept while the window stays, and
+// drawn again once it moves. The CA is asked again when it says.
+func TestAdviceIsDrawnOnceAndFollowsAMovedWindow(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	hours := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
+	info := issuer.RenewalInfo{Start: hours(100), End: hours(148), RetryAfter: 6 * time.Hour}
+	first := advised(plan.Advice{}, "id", &info, nil, now, 0.5)
+	if !first.At.Equal(hours(124)) || !first.AskAgain.Equal(hours(6)) || !first.Asked.Equal(now) {
+		t.Fatalf("first answer: %+v", first)
+	}
+	info.RetryAfter, info.URL = 2*time.Hour, "https://ca.example/why"
+	same := advised(first, "id", &info, nil, hours(6), 0.9)
+	if !same.At.Equal(first.At) || !same.AskAgain.Equal(hours(8)) || same.URL != info.URL {
+		t.Errorf("the same window: %+v", same)
+	}
+	info.Start, info.End = hours(-2), hours(-1)
+	if moved := advised(same, "id", &info, nil, hours(8), 0.5); !moved.At.Equal(hours(-2).Add(30 * time.Minute)) {
+		t.Errorf("a window moved to the past: %+v", moved)
+	}
+	if other := advised(same, "another", &info, nil, hours(8), 0); !other.At.Equal(info.Start) || other.CertID != "another" {
+		t.Errorf("of another certificate: %+v", other)
 	}
 }

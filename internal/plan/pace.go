@@ -27,7 +27,7 @@ func pace(now time.Time, w World, steps []Step) {
 		return
 	}
 	slices.SortStableFunc(waiting, func(a, b int) int { return steps[a].Until.Compare(steps[b].Until) })
-	share := max(paceLeast, len(w.Wanted.Certs)/paceHours)
+	share := max(paceLeast, len(w.Wanted.Certs)/paceHours, hurry(now, steps, waiting))
 	begin := begun(now, w)
 	for _, i := range waiting {
 		at := now
@@ -44,6 +44,18 @@ func pace(now time.Time, w World, steps []Step) {
 		place, _ := slices.BinarySearchFunc(begin, at, time.Time.Compare)
 		begin = slices.Insert(begin, place, at)
 	}
+}
+
+// hurry is how many have to begin in an hour so that none of those that wait,
+// which end in this order, waits longer than it may. Certificates of six days
+// have less time than two days for a whole fleet.
+func hurry(now time.Time, steps []Step, waiting []int) int {
+	most := 0
+	for before, i := range waiting {
+		hours := max(1, int(WarnSlack(now, steps[i])/time.Hour))
+		most = max(most, (before+hours)/hours) // before+1, rounded up
+	}
+	return most
 }
 
 // WarnSlack is how long a step may be put off without coming near the end of

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func dueIssues(now time.Time, steps []plan.Step) []plan.Step {
 // renew publishes a new version of a certificate, as an order's end does.
 func renew(w plan.World, name string, now time.Time, life time.Duration) {
 	known := w.Known.Certs[name]
-	i := slices.IndexFunc(w.Wanted.Certs, func(c plan.WantedCert) bool { return c.Name == name })
+	i, _ := slices.BinarySearchFunc(w.Wanted.Certs, name, func(c plan.WantedCert, name string) int { return strings.Compare(c.Name, name) })
 	want := w.Wanted.Certs[i]
 	id := fmt.Sprintf("v%d", len(known.Versions)+1)
 	known.Versions = append(known.Versions, version(id, now, pair(want, ec, now, life)))

@@ -81,6 +81,7 @@ type Pair struct {
 	Made      time.Time `json:"made,omitzero"`
 	OCSP      *OCSP     `json:"ocsp,omitempty"`
 	SCTs      []SCT     `json:"scts"`
+	Advice    *Advice   `json:"renewal_info,omitempty"`
 }
 
 // Renewal is when something new is obtained, and why then.
