@@ -122,6 +122,7 @@ type Endpoint struct {
 	Address  string   // "" is this node, "dns" what DNS says, else an IP address or host
 
 	KeyTypes []keys.Type // that are asked for; empty means the certificate's
+	Pins     bool        // the site's answer over HTTP has to name the certificate's keys
 }
 
 // AddressDNS is the Endpoint.Address that leaves the address to DNS.

@@ -141,7 +141,7 @@ func endpoint() shape[Endpoint] {
 			return Endpoint{Port: port, StartTLS: starttlsOf(port)}, true
 		},
 		func(e Endpoint) (int, bool) {
-			plain := e.StartTLS == starttlsOf(e.Port) && len(e.Hosts) == 0 && e.Address == "" && len(e.KeyTypes) == 0
+			plain := e.StartTLS == starttlsOf(e.Port) && len(e.Hosts) == 0 && e.Address == "" && len(e.KeyTypes) == 0 && !e.Pins
 			return e.Port, plain
 		})
 	long := object("endpoint", "A port where the certificate has to be seen. Where it has an RSA and an ECDSA key type each is asked for, in TLS 1.2 and 1.3.", []key[Endpoint]{
@@ -160,12 +160,18 @@ func endpoint() shape[Endpoint] {
 		field("key_types", filled(distinct(listOf(keyType(), "a list of key types", "[ecdsa-p256]"))), func(e *Endpoint) *[]keys.Type { return &e.KeyTypes }, about{
 			doc: "Kinds of key that are asked for. Those that the certificate does not have are passed over.", standard: "the certificate's", example: "[ecdsa-p256]", off: true,
 		}),
+		field("pins", truth(), func(e *Endpoint) *bool { return &e.Pins }, about{
+			doc: "Whether the site is asked for `/` over HTTP too, and its header `Public-Key-Pins` has to name every key of the certificate: those in use, the next and the previous ones. Of a header that `hpkp` writes this is looked at once it is in place.", standard: "`false`", example: "true", off: true,
+		}),
 	}, func(r *reader, n *node, e *Endpoint) {
 		if !n.has("port") {
 			r.out.add(n.at, r.is()+" has no port", "for example {port: 443}")
 		}
 		if !n.has("starttls") {
 			e.StartTLS = starttlsOf(e.Port)
+		}
+		if e.Pins && e.StartTLS != "" {
+			r.out.add(n.placeOf("pins"), fmt.Sprintf("pins are a header of HTTP, and %s is spoken at port %d", e.StartTLS, e.Port), "leave pins out, or say starttls: false")
 		}
 	})
 	long.kinds = table

@@ -59,7 +59,7 @@ defaults:
   renew: {before: 12.5%, ari: false}
   warn: 3d
   services: [web, nginx]
-  verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2", key_types: [rsa-3072]}]
+  verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2", key_types: [rsa-3072]}, {port: 8443, pins: true}]
   path: /etc/tls/
   layout: nixos
   root_file: ["/etc/roots{suffix}.pem", /etc/more.pem]

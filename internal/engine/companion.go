@@ -160,14 +160,24 @@ func receiptFiles(cfg *config.Config, cert *config.Certificate, k *plan.KnownCer
 func (w *worker) pinHeader(cert *config.Certificate) (string, error) {
 	const day = 24 * time.Hour
 	policy := hpkp.Policy{Days: int(cert.HPKP.MaxAge / day), Subdomains: cert.HPKP.Subdomains, ReportURI: cert.HPKP.ReportURI}
+	var err error
+	if policy.Pins, err = w.pins(); err != nil {
+		return "", err
+	}
+	return policy.Header()
+}
+
+// pins are the names of the keys in that header.
+func (w *worker) pins() ([]string, error) {
+	var pins []string
 	for _, fingerprint := range w.known.Pins(w.want, w.keys) {
 		pin, err := hpkp.Pin(fingerprint)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		policy.Pins = append(policy.Pins, pin)
+		pins = append(pins, pin)
 	}
-	return policy.Header()
+	return pins, nil
 }
 
 // pinFiles are the files with that header, one for each server.

@@ -28,28 +28,48 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 	if err != nil {
 		return w.brokenVersion(ctx, s.Version, err)
 	}
-	cert := w.parts.cfg.Certificate(w.want.Name)
-	var endpoints []verify.Endpoint
-	for _, e := range cert.Verify {
-		for _, one := range verify.Expand(ctx, e, cert.Names, keyTypes) {
-			one.TLSA = w.tlsaAt(e.Port, one.ServerName)
-			endpoints = append(endpoints, one)
-		}
-	}
-	for i := range endpoints {
-		endpoints[i].Network = w.engine.Network
+	fact, shown := w.known.Targets[s.Target], w.known.PinsInPlace(w.want, w.keys)
+	endpoints, err := w.endpoints(ctx, keyTypes, shown != "")
+	if err != nil {
+		return w.fault(plan.CodeUnexpected, "look what is to be verified: "+err.Error(), nil)
 	}
 	w.stage("verifying what is served")
-	fact := w.known.Targets[s.Target]
 	results := verify.All(ctx, endpoints, want)
 	told, until := len(fact.Reloaded) > 0, freshUntil(time.Now(), fact.At)
+	if shown != fact.Verify.Pins {
+		until = freshUntil(time.Now(), w.known.Targets[plan.CompanionHPKP].At)
+	}
 	for pause := firstPause; told && worst(results) != plan.VerdictRight && time.Now().Before(until) && wait(ctx, pause); pause = min(2*pause, lastPause) {
 		results = verify.All(ctx, endpoints, want)
 	}
 	if ctx.Err() != nil {
 		return nil // interrupted: nothing was learned
 	}
-	return w.verified(context.WithoutCancel(ctx), s, fact, results)
+	return w.verified(context.WithoutCancel(ctx), s, fact, shown, results)
+}
+
+// endpoints are the questions to a certificate's services. Pinned says that
+// those whose answers are to name the keys can be asked for that too.
+func (w *worker) endpoints(ctx context.Context, keyTypes []string, pinned bool) ([]verify.Endpoint, error) {
+	cert := w.parts.cfg.Certificate(w.want.Name)
+	var pins []string
+	if pinned {
+		var err error
+		if pins, err = w.pins(); err != nil {
+			return nil, err
+		}
+	}
+	var all []verify.Endpoint
+	for _, e := range cert.Verify {
+		for _, one := range verify.Expand(ctx, e, cert.Names, keyTypes) {
+			one.TLSA, one.Network = w.tlsaAt(e.Port, one.ServerName), w.engine.Network
+			if e.Pins {
+				one.Pins = pins
+			}
+			all = append(all, one)
+		}
+	}
+	return all, nil
 }
 
 // freshUntil is until when services that were told at an instant may still be
@@ -96,17 +116,17 @@ func (w *worker) verifiable(ctx context.Context, id string) (verify.Want, []stri
 // verified stores the verdicts. Where something else is presented the target
 // counts as written only, so that its services are told again, at the pace of
 // the backoff.
-func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, results []plan.Result) *plan.Fault {
+func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, pins string, results []plan.Result) *plan.Fault {
 	now := time.Now()
 	jitter := w.roll(now, "verify "+s.Target)
 	verdict := worst(results)
 	fault := verdictFault(verdict, results, now)
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
-		if t.Verify.Version != s.Version {
+		if t.Verify.Version != s.Version || t.Verify.Pins != pins {
 			t.Verify.Tries = plan.Tries{}
 		}
-		t.Verify.Version, t.Verify.At, t.Verify.Results = s.Version, now, results
+		t.Verify.Version, t.Verify.Pins, t.Verify.At, t.Verify.Results = s.Version, pins, now, results
 		if fault == nil {
 			t.Verify.Tries = plan.Tries{}
 			if t.Version == s.Version {

@@ -5,7 +5,8 @@
 //
 // Pin names a key as the header does, Policy.Header writes the header, and
 // Policy.Check says beforehand whether it can be written. Parse reads the
-// format of a server's file, and Format.File fills it in.
+// format of a server's file, and Format.File fills it in. PinsIn reads what a
+// site answers with.
 package hpkp
 
 import (
@@ -107,7 +108,6 @@ func checkReportURI(uri string) error {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("the address for reports, %q, does not begin with http:// or https://", uri)
 	}
-	// A dollar begins a variable in nginx, a per cent sign a format of Apache.
 	// A dollar begins a variable in nginx, a per cent sign a format in Apache.
 	if strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"\$%`, r) }) {
 		return fmt.Errorf("the address for reports, %q, has a character that must not stand in a header", uri)

@@ -342,6 +342,7 @@ type Placeholder struct {
 // VerifyFact is what the handshakes showed.
 type VerifyFact struct {
 	Version string    `json:"version,omitempty"` // compared with this version
+	Pins    string    `json:"pins,omitempty"`    // and with these public key pins; see PinsInPlace
 	At      time.Time `json:"at,omitzero"`
 	Results []Result  `json:"results,omitempty"`
 	Tries   Tries     `json:"tries,omitzero"`

@@ -161,6 +161,8 @@ func (d *decision) verifyAt(target WantedTarget, fact Target, version Version) {
 		step.Reason = Reason{ReasonAsked, "verification was asked for"}
 	case fact.Verify.Version != version.ID:
 		step.Reason = Reason{ReasonUnverified, "no handshake has shown this version yet"}
+	case d.pinsUnshown(target, fact):
+		step.Reason = Reason{ReasonUnverified, "no answer has shown these public key pins yet"}
 	case fact.State != TargetVerified:
 		step.At = fact.Verify.Tries.WaitsUntil(d.now)
 		step.Reason = Reason{ReasonUnverified, "the last handshakes did not show this version"}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ func (w Want) choose(keyType string) (allowed []chain.Chain, suites []uint16) {
 	}
 	return allowed, suites
 }
+
+// chains are all that may be shown to a client that leaves the choice.
+func (w Want) chains() []chain.Chain { return slices.Collect(maps.Values(w)) }
 
 // kind is "rsa" or "ecdsa".
 func kind(keyType string) string {
@@ -72,15 +76,10 @@ func allSuites() []uint16 { return slices.Concat(suitesOf("ecdsa"), suitesOf("rs
 // look makes one handshake. Suites limit it to TLS 1.2.
 func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
 	return e.connect(ctx, func(conn net.Conn, seen *sight) error {
-		config := &tls.Config{
-			ServerName:         e.ServerName,
-			InsecureSkipVerify: true,             // compared with what we hold, which is stricter
-			MinVersion:         tls.VersionTLS10, // old services too have to show the right one
-			VerifyConnection: func(state tls.ConnectionState) error {
-				seen.certs = state.PeerCertificates
-				return nil
-			},
-		}
+		config := e.client(func(certs []*x509.Certificate) error {
+			seen.certs = certs
+			return nil
+		})
 		if suites != nil {
 			config.MinVersion, config.MaxVersion, config.CipherSuites = tls.VersionTLS12, tls.VersionTLS12, suites
 		}
@@ -94,6 +93,17 @@ func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
 		goodbye(client, e.StartTLS)
 		return nil
 	})
+}
+
+// client is one that gives what is presented to a function, whose error ends
+// the handshake.
+func (e Endpoint) client(presented func(certs []*x509.Certificate) error) *tls.Config {
+	return &tls.Config{
+		ServerName:         e.ServerName,
+		InsecureSkipVerify: true,             // compared with what we hold, which is stricter
+		MinVersion:         tls.VersionTLS10, // old services too have to show the right one
+		VerifyConnection:   func(state tls.ConnectionState) error { return presented(state.PeerCertificates) },
+	}
 }
 
 // look13 makes one handshake of TLS 1.3 in which only one kind of key will do.

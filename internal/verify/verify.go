@@ -47,6 +47,9 @@ type Endpoint struct {
 	// TLSA are the records in DNS by which clients judge what is shown (RFC
 	// 7671); none: there are no such clients.
 	TLSA dane.Set
+	// Pins are the keys that the site has to name in the header of its answer
+	// over HTTP (RFC 7469); none: it is not asked for them.
+	Pins []string
 
 	Network network.Network // the machine's where nil
 }
@@ -155,6 +158,9 @@ func check(ctx context.Context, e Endpoint, want Want) (plan.Result, error) {
 	}
 	if result.Verdict == plan.VerdictRight && len(e.TLSA) > 0 {
 		result.Verdict, result.Words = e.byDANE(seen, allowed)
+	}
+	if result.Verdict == plan.VerdictRight && len(e.Pins) > 0 {
+		result.Verdict, result.Words = e.byPins(ctx, seen, want.chains())
 	}
 	return result, nil
 }

@@ -139,12 +139,9 @@ func (t *translator) shard(name string, o option) *Value {
 
 // hpkpTo says where headers are written that pin a site to its keys.
 func (t *translator) hpkpTo(to object, k *privateKey) {
-	days := k.option("hpkp_days")
-	folder := t.dirs.option("hpkp")
-	fields := t.fields(k.name, "")
-	fields["server"] = "{server}"
-	file, ok := t.fileIn(folder, "", "hpkp", "{name}.{server}", fields)
-	if !ok || days.number(60) == 0 {
+	days, folder := k.option("hpkp_days"), t.dirs.option("hpkp")
+	file, ok := t.pinFile(k)
+	if !ok {
 		return
 	}
 	headers := t.object(folder.source())
@@ -165,6 +162,20 @@ func (t *translator) hpkpTo(to object, k *privateKey) {
 	if o := k.option("hpkp_report_uri"); o.text("") != "" {
 		entry.set("report_uri", o.source().text(o.text("")))
 	}
+}
+
+// pinFile is where such headers of a key are written, if they are.
+func (t *translator) pinFile(k *privateKey) (string, bool) {
+	fields := t.fields(k.name, "")
+	fields["server"] = "{server}"
+	file, ok := t.fileIn(t.dirs.option("hpkp"), "", "hpkp", "{name}.{server}", fields)
+	return file, ok && k.option("hpkp_days").number(60) != 0
+}
+
+// pins reports whether such headers are written for a key.
+func (t *translator) pins(k *privateKey) bool {
+	_, ok := t.pinFile(k)
+	return ok && len(t.headers.servers) > 0
 }
 
 // headers are the texts of hpkp_headers, in Certkeep's words.

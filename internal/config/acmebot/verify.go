@@ -76,8 +76,10 @@ func (t *translator) endpoint(c *certificate, item option, own bool) *Value {
 	if o := fields.option("protocol"); o.text("") != "" {
 		if o.text("") != "http" {
 			t.fail(o.Origin, "unknown protocol "+quoted(o.text("")), "http is the only one")
-		} else {
+		} else if t.pins(c.key) {
 			to.set("pins", o.source().truth(true))
+		} else {
+			t.warn(o.Origin, "no public key pins are written that could be compared", "set directories.hpkp, or leave protocol out")
 		}
 	}
 	return to.v
