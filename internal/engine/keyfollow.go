@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"syscall"
@@ -33,28 +34,18 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 	own := *w.known()
 	own.Inspected = time.Now()
 	w.world.Known.Keys[w.want.Name] = &own
-	var altered []string
-	for _, f := range w.parts.cfg.KeyFiles(w.want.Name, w.want.KeyTypes) {
-		if len(f.Content) != 1 || f.Content[0] == config.PartDERKey || w.untouched(f.Path) {
-			continue
-		}
-		found, err := w.readKey(ctx, f)
-		switch {
-		case err == nil && w.isNew(found):
-			if fault := w.follow(ctx, s, found); fault != nil {
-				return fault
-			}
-		case err != nil && w.want.Provided && f.Content[0] == config.PartKey:
-			return w.failed(ctx, s, own.Inspected, &FaultError{Fault: newFault(plan.CodeKeyMissing, plan.BlameAdmin, err.Error()), Err: err})
-		case w.wasWritten(f.Path):
-			altered = append(altered, f.Path)
-			w.engine.Log.Warn("a file of keys was changed by somebody else, and is written again", "keys", w.want.Name, "file", f.Path, "error", err)
-		}
+	altered, why, fault := w.look(ctx, s)
+	if written, ok := errors.AsType[*beingWrittenError](w.unsettled); ok && fault == nil {
+		again := *w.known()
+		again.Inspected = time.Time{}
+		w.world.Known.Keys[w.want.Name] = &again
+		w.engine.Log.Info("a file of keys is being written by somebody else, and looked at again soon", "keys", w.want.Name, "file", written.path)
 	}
-	if len(altered) == 0 {
-		return nil
+	if len(altered) == 0 || fault != nil {
+		return fault
 	}
 	w.found = true
+	w.engine.Log.Warn("files of keys were changed by somebody else, and are written again", "keys", w.want.Name, "files", altered, "error", why)
 	err := w.engine.Store.UpdateShared(ctx, w.want.Name, func(t *plan.Target) error {
 		t.Altered = altered
 		return nil
@@ -63,6 +54,57 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.fault(plan.CodeDisk, "store which files of keys were altered: "+err.Error())
 	}
 	return nil
+}
+
+// look follows the keys that somebody else put at the files of the keys, and
+// lists those files that have to be written again, and why the first that cannot
+// be read could not.
+func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, why error, fault *plan.Fault) {
+	w.unsettled = nil
+	for _, f := range w.parts.cfg.KeyFiles(w.want.Name, w.want.KeyTypes) {
+		if len(f.Content) != 1 || f.Content[0] == config.PartDERKey || w.untouched(f.Path) {
+			continue
+		}
+		found, err := w.readKey(ctx, f)
+		_, written := errors.AsType[*beingWrittenError](err)
+		switch {
+		case err == nil && (w.isNew(found) || w.movedUp(found)):
+			if fault := w.follow(ctx, s, found); fault != nil {
+				return altered, why, fault
+			}
+		case written:
+			w.unsettled = err
+		case err != nil && w.want.Provided && f.Content[0] == config.PartKey:
+			return altered, why, w.failed(ctx, s, time.Now(), &FaultError{Fault: newFault(plan.CodeKeyMissing, plan.BlameAdmin, err.Error()), Err: err})
+		case w.wasWritten(f.Path):
+			altered = append(altered, f.Path)
+			if why == nil {
+				why = err
+			}
+		}
+	}
+	return altered, why, nil
+}
+
+// lookBefore looks at the files of the keys once more before they are written:
+// what somebody put there since the last look is followed, not written over.
+// Stands is false where the installation is not what follows any more.
+func (w *keyWorker) lookBefore(ctx context.Context, s plan.Step) (stands bool, fault *plan.Fault) {
+	before := w.known().References()
+	if _, _, fault := w.look(ctx, s); fault != nil && fault.Code != plan.CodeKeyMissing {
+		return false, fault // a provided key that is missing is told, and holds up nothing
+	}
+	if w.unsettled != nil {
+		f := newFault(plan.CodeForeignFile, plan.BlameAdmin, fmt.Sprintf("keys %s: %v", w.want.Name, w.unsettled))
+		return false, &f
+	}
+	if slices.Equal(before, w.known().References()) {
+		return true, nil
+	}
+	now := time.Now()
+	return slices.ContainsFunc(w.steps(now), func(next plan.Step) bool {
+		return next.Kind == plan.KindInstall && next.Version == s.Version && slices.Equal(next.Certs, s.Certs)
+	}), nil
 }
 
 // untouched reports whether a file is as it was written.
@@ -80,15 +122,7 @@ func (w *keyWorker) wasWritten(path string) bool {
 // readKey reads the key in a file, which nobody but its owner and root may be
 // able to change.
 func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error) {
-	info, err := os.Stat(f.Path)
-	if err != nil {
-		return foundKey{}, err
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return foundKey{}, fmt.Errorf("%s may be changed by others, so the key in it is not used", f.Path)
-	}
-	text, err := os.ReadFile(f.Path)
+	text, info, err := readGuarded(f.Path)
 	if err != nil {
 		return foundKey{}, err
 	}
@@ -100,6 +134,9 @@ func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error
 		}
 		key, err = keys.ParseWith(text, []byte(target.Passphrase))
 	}
+	if since := time.Since(info.ModTime()); err != nil && since.Abs() < writingFor {
+		return foundKey{}, &beingWrittenError{path: f.Path, err: err}
+	}
 	if err != nil {
 		return foundKey{}, fmt.Errorf("%s: %w", f.Path, err)
 	}
@@ -110,6 +147,46 @@ func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error
 	return foundKey{path: f.Path, part: f.Content[0], keyType: string(f.KeyType), key: key, fingerprint: fingerprint, made: info.ModTime()}, err
 }
 
+// readGuarded reads a file that nobody but its owner and root can change. What
+// is looked at and what is read is one file, whatever becomes of its name.
+func readGuarded(path string) ([]byte, os.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close() // opened for reading: nothing can be lost
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return nil, nil, fmt.Errorf("%s may be changed by others, so the key in it is not used", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, mostKeyFile))
+	return text, info, err
+}
+
+const (
+	// writingFor is how long after its last change a file that holds no whole
+	// key may be one that somebody is writing.
+	writingFor = 10 * time.Second
+	// mostKeyFile bounds what is read as a key, in bytes.
+	mostKeyFile = 1 << 20
+)
+
+// beingWrittenError is a file that changed just now and holds no whole key.
+type beingWrittenError struct {
+	path string
+	err  error
+}
+
+func (e *beingWrittenError) Error() string {
+	return fmt.Sprintf("%s was changed just now, and holds no key that can be read yet: %v", e.path, e.err)
+}
+
+func (e *beingWrittenError) Unwrap() error { return e.err }
+
 // isNew reports whether a key is none that is known in any role: such a file is
 // only behind, or ahead, as a process that was killed left it.
 func (w *keyWorker) isNew(found foundKey) bool {
@@ -117,10 +194,26 @@ func (w *keyWorker) isNew(found foundKey) bool {
 	return !banned && !slices.Contains(w.known().References(), found.fingerprint)
 }
 
+// movedUp reports whether a key that is known was put at the place of the
+// primary one: the next one by hand, or any that is provided. The one before is
+// no sign of that: a process that was killed leaves it there.
+func (w *keyWorker) movedUp(found foundKey) bool {
+	known := w.known()
+	set := known.Keys[found.keyType]
+	_, banned := w.world.Known.Banned[found.fingerprint]
+	if found.part != config.PartKey || banned || found.fingerprint == set.Primary.SHA256 {
+		return false
+	}
+	return w.want.Provided || known.Rolling == nil && found.fingerprint == set.Next.SHA256
+}
+
 // follow takes over a key. The age of one that was there before us is that of
 // its file; a backup key is made when the primary one becomes that.
 func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *plan.Fault {
 	now := time.Now()
+	if found.made.After(now) {
+		found.made = now // written under a clock that was ahead
+	}
 	if _, err := w.engine.Store.PutKey(ctx, found.key); err != nil {
 		return w.failed(ctx, s, now, fmt.Errorf("save the key in %s: %w", found.path, err))
 	}
@@ -140,6 +233,9 @@ func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *pl
 				set.Previous = set.Primary
 			}
 			is.Since = found.made
+			if set.Next.SHA256 == is.SHA256 {
+				is.Made, is.Since, set.Next = set.Next.Made, now, plan.Key{}
+			}
 			set.Primary, k.Rolling = is, nil
 		}
 		k.Keys[found.keyType], k.Tries = set, plan.Tries{}

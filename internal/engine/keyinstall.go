@@ -19,8 +19,15 @@ import (
 // certificate as of any installation; a crash before that compares, finds
 // nothing to write, and tells the services once more.
 func (w *keyWorker) install(ctx context.Context, s plan.Step) *plan.Fault {
+	stands, fault := w.lookBefore(ctx, s)
+	if !stands && fault == nil || ctx.Err() != nil {
+		return nil // the plan looks again
+	}
 	members := w.members(s)
 	with := map[string]had{}
+	if fault != nil {
+		return w.installed(context.WithoutCancel(ctx), s, members, deploy.Target{}, deploy.Result{Fault: fault}, with)
+	}
 	job, err := w.job(ctx, s, members, with)
 	if ctx.Err() != nil {
 		return nil // interrupted, perhaps while a person was asked

@@ -16,15 +16,17 @@ import (
 // keyWorker sees one set of keys through all of its steps that are due. Its
 // fields belong to its goroutine.
 type keyWorker struct {
-	engine   *Engine
-	parts    *parts
-	want     plan.WantedKeys
-	world    plan.World // the keys and the certificates on them
-	only     Only
-	leave    func(lane string)
-	tried    map[string]bool
-	found    bool // the inspection found something to do
-	outcomes []Outcome
+	engine *Engine
+	parts  *parts
+	want   plan.WantedKeys
+	world  plan.World // the keys and the certificates on them
+	only   Only
+	leave  func(lane string)
+	tried  map[string]bool
+	found  bool // the inspection found something to do
+	// unsettled is why a file of the keys was left to somebody who is writing it.
+	unsettled error
+	outcomes  []Outcome
 }
 
 func (p *pass) keyWorker(want plan.WantedKeys) *keyWorker {
