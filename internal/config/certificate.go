@@ -11,25 +11,27 @@ import (
 // Settings are what `defaults` says for every certificate, and what a
 // certificate may say for itself.
 type Settings struct {
-	Issuers    []string    // in order of preference
-	KeyTypes   []keys.Type // a pair each; the first is the plain one
-	Profile    string
-	MustStaple bool
-	KeyReuse   bool             // the key stays the same until it is rolled over
-	BackupKey  bool             // the next key is kept ready
-	Renew      plan.RenewPolicy // a zero Before is plan's default
-	Warn       plan.Span
-	Services   []string
-	Verify     []Endpoint // nil leaves it to the services, empty verifies nothing
-	Path       string     // where layouts put their folders
-	Layout     string
-	Owner      string // of installed files; "" is the running user
-	Group      string // of installed files; with a group, keys are 0640
-	Files      []File // instead of a layout; nil where the layout counts
-	Root       Root
-	DHParams   DHParams
-	ECParams   []string // names of curves, for the part ec-params
-	Passphrase Passphrase
+	Issuers     []string    // in order of preference
+	KeyTypes    []keys.Type // a pair each; the first is the plain one
+	Profile     string
+	MustStaple  bool
+	KeyReuse    bool             // the key stays the same until it is rolled over
+	BackupKey   bool             // the next key is kept ready
+	Renew       plan.RenewPolicy // a zero Before is plan's default
+	Warn        plan.Span
+	Mode        string   // one of the modes
+	Maintenance []Window // in which services may be disturbed; none: at any time
+	Services    []string
+	Verify      []Endpoint // nil leaves it to the services, empty verifies nothing
+	Path        string     // where layouts put their folders
+	Layout      string
+	Owner       string // of installed files; "" is the running user
+	Group       string // of installed files; with a group, keys are 0640
+	Files       []File // instead of a layout; nil where the layout counts
+	Root        Root
+	DHParams    DHParams
+	ECParams    []string // names of curves, for the part ec-params
+	Passphrase  Passphrase
 
 	ReloadZones []string // made anew after an installation, by an entry of `dns` that is a zonefile
 	OCSP        *OCSP    // nil, or turned off, where no responses are kept; likewise:
@@ -63,6 +65,12 @@ type CSR struct {
 	SHA256  string // of DER, hex
 	Problem string // why it cannot be used; "" when it can
 }
+
+// The modes: who decides that a certificate is renewed.
+const (
+	ModeAuto   = "auto"
+	ModeManual = "manual"
+)
 
 // The layouts.
 const (

@@ -87,7 +87,6 @@ func TestLaterKeysAreUnknown(t *testing.T) {
 		"store: {postgres: {url_file: /x}}", "store_key_file: /x",
 		"listen: {dns: false}", "listen: {status: false}", "listen: {outside: {80: 8080}}", "listen: {http: {address: ':80', hsts: true}}",
 		"notify: {command: x}",
-		"certificates: {a.example.com: {mode: manual}}",
 		"certificates: {a.example.com: {account: x}}",
 		"certificates: {a.example.com: {static: {}}}",
 	} {

@@ -24,6 +24,7 @@ func standardSettings() Settings {
 		Renew:    plan.RenewPolicy{ARI: true},
 		Warn:     plan.Span{Percent: 10},
 		Layout:   LayoutStandard,
+		Mode:     ModeAuto,
 	}
 }
 
@@ -50,10 +51,16 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		inherited(field("backup_key", truth(), func(t *T) *bool { return &at(t).BackupKey }, about{
 			doc: "Whether the next key is kept ready, and can be published before it is used. A certificate with `tlsa` records of its key does so unless it says false itself.",
 		}), truth().show(false)),
+		inherited(field("mode", oneOf("mode", ModeAuto, ModeManual), func(t *T) *string { return &at(t).Mode }, about{
+			doc: "`auto` obtains and renews by itself. `manual` orders only what a person asks for (`certkeep renew NAME`, `apply NAME`), and tells what is due; what is there is installed and verified all the same.",
+		}), showText(std.Mode)),
 		field("renew", renew(), func(t *T) *plan.RenewPolicy { return &at(t).Renew }, about{doc: "When to renew."}),
 		inherited(field("warn", span(), func(t *T) *plan.Span { return &at(t).Warn }, about{
 			doc: "How much life left is worth a warning: a share of the lifetime, or a duration.",
 		}), span().show(std.Warn)),
+		field("maintenance", maintenance(), func(t *T) *[]Window { return &at(t).Maintenance }, about{
+			doc: "Times in which services may be disturbed: automatic renewals and installations wait for them. They do not where waiting would leave less than `warn`, where nothing valid is served, where it was revoked, and where a person asks by `certkeep renew NAME` or `apply NAME`. A change of the config waits, too. `false` does all at any time.", standard: "at any time", example: `{days: [sat, sun], from: "02:00", to: "05:00", timezone: Europe/Berlin}`, off: true,
+		}),
 		field("services", distinct(listOf(reference("service", "nginx", serviceNames, knownService), "a list of services", "[nginx]")), func(t *T) *[]string { return &at(t).Services }, about{
 			doc: "Services that read the files: checked before, reloaded after they are written.", standard: "none", example: "[nginx]",
 		}),

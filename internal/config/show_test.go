@@ -58,6 +58,7 @@ defaults:
   reload_zones: [example.com]
   renew: {before: 12.5%, ari: false}
   warn: 3d
+  maintenance: [{days: [sat, sun], from: "02:00", to: "24:00", timezone: Europe/Berlin}, {from: "22:00", to: "04:30"}]
   services: [web, nginx]
   verify: [443, {port: 25, hosts: [mail.example.com], address: dns}, {port: 993, address: "2001:db8::2", key_types: [rsa-3072]}, {port: 8443, pins: true}]
   path: /etc/tls/
@@ -94,6 +95,8 @@ certificates:
     challenges: [{names: [b.example.net], http-01: {webroot: /w}}]
     layout: haproxy
     ocsp: false
+    maintenance: false
+    mode: manual
     sct: false
     hpkp: false
   spread:

@@ -56,6 +56,8 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 		Proof:           c.proof(cert, global),
 		Renew:           cert.Renew,
 		Warn:            cert.Warn,
+		Mode:            plannedMode(cert.Mode),
+		Maintenance:     maintenanceOf(cert.Maintenance),
 		Keep:            c.Keep.Versions,
 		NoIssue:         !c.Issue,
 		NoSolve:         !c.Solve,
@@ -86,6 +88,14 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 	}
 	c.wantStatements(cert, hooks, &w)
 	return w
+}
+
+// plannedMode is a mode as package plan knows it.
+func plannedMode(mode string) plan.Mode {
+	if mode == ModeAuto {
+		return plan.ModeAuto
+	}
+	return plan.Mode(mode)
 }
 
 // wantedProfile is the profile whose change is worth a new certificate: the

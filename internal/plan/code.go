@@ -51,6 +51,7 @@ const (
 	CodeExpiring       Code = "expiring"
 	CodeExpired        Code = "expired"
 	CodeMissing        Code = "missing"
+	CodeDue            Code = "due"
 	CodeOverlap        Code = "names-overlap"
 	CodeNoStaging      Code = "no-staging"
 	CodeAltered        Code = "files-altered"

@@ -47,6 +47,7 @@ func (d *decision) companions() {
 				if step.Reason.Code == ReasonBehind {
 					step.Reason.Words = "its content changed"
 				}
+				step.At = later(step.At, d.putOff())
 				d.add(step)
 			}
 		}

@@ -39,6 +39,12 @@ func (d *decision) order(n need) {
 			step.Reason.Words += "; waits: too many issues of these names within 7 days"
 		}
 	}
+	if d.waitsForAsk(n, step) {
+		return
+	}
+	if step.Kind == KindIssue {
+		d.maintain(&step, d.current)
+	}
 	// A CA's Retry-After binds people too.
 	if wait := d.barred(step.Issuer, tries); wait.After(step.At) {
 		step.At = wait

@@ -59,8 +59,14 @@ func hurry(now time.Time, steps []Step, waiting []int) int {
 }
 
 // WarnSlack is how long a step may be put off without coming near the end of
-// what is served: half of what is left.
-func WarnSlack(now time.Time, s Step) time.Duration { return s.Until.Sub(now) / 2 }
+// what is served: half of what is left; and not beyond its maintenance window.
+func WarnSlack(now time.Time, s Step) time.Duration {
+	slack := s.Until.Sub(now) / 2
+	if !s.Closes.IsZero() {
+		slack = min(slack, s.Closes.Sub(now))
+	}
+	return slack
+}
 
 // underWay reports whether the attempt for s has begun already.
 func underWay(w World, s Step) bool {

@@ -80,6 +80,7 @@ type Step struct {
 	Asked      bool             `json:"asked,omitempty"`  // a person asked for it
 	Gather     bool             `json:"gather,omitempty"` // what an issue brings waits for other key types
 	Urgent     bool             `json:"urgent,omitempty"`
+	Closes     time.Time        `json:"-"`              // when the maintenance window that it is done in closes; zero without one
 	Until      time.Time        `json:"until,omitzero"` // when what is served now ends; zero where nothing valid is served
 }
 

@@ -169,6 +169,14 @@ func (d *diagnosis) attempts() {
 			continue
 		}
 		dec.order(need{keyType: keyType, at: at, reason: reason, key: dec.keys.Primary(keyType)})
+		if len(dec.steps) == 0 {
+			if tries.Count == 0 || tries.Fault == nil {
+				d.dueByHand(reason, at)
+			} else {
+				d.add(tries.Fault.Code, "", tries.Fault.Words+"; it is renewed only when asked (mode: manual)", tries.Fault.Detail, tries.Fault.At)
+			}
+			continue
+		}
 		next := ""
 		if at := dec.steps[0].At; at.After(d.now) {
 			next = "; next attempt " + day(at)

@@ -75,6 +75,7 @@ func meaningsOfOrders() map[Code]meaning {
 		CodeExpiring:       {"", "Look at the other problems of this certificate; mend their cause soon."},
 		CodeExpired:        {Critical, "Look at the other problems of this certificate; mend their cause now."},
 		CodeMissing:        {Critical, "Look at the other problems of this certificate. `certkeep apply NAME`, with its name, tries at once."},
+		CodeDue:            {"", "`certkeep renew NAME` renews it. With `mode: auto` Certkeep does so by itself."},
 		CodeOverlap:        {Warning, "Two certificates name the same host. Take it out of one of them unless that is meant."},
 		CodeNoStaging:      {"", "Set `issuers.NAME.staging` to the CA's test directory, or leave out --dry-run."},
 		CodeHeld:           {Warning, "`certkeep restore NAME --release` ends the hold."},

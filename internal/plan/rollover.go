@@ -210,6 +210,10 @@ func (k *keyDecision) begin() {
 		}
 		at, why := k.certs[0].renewal()
 		step.At, step.Asked, step.Reason = at, why.Code == ReasonAsked, why
+		if k.certs[0].want.Mode == ModeManual && !step.Asked {
+			return
+		}
+		k.certs[0].maintain(&step, k.certs[0].current)
 	case k.want.AutoRollover && k.want.Expires > 0:
 		age := k.agesAt()
 		if age.IsZero() {

@@ -37,6 +37,8 @@ func (k *keyDecision) share() {
 		step.Certs = append(step.Certs, d.want.Name)
 		step.Asked = step.Asked || d.skipsBackoff(fact.Tries)
 	}
+	step.At = later(step.At, k.now)
+	maintainShared(&step, served)
 	k.add(step)
 }
 

@@ -57,6 +57,7 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 		return // what is shared is installed with the keys
 	}
 	if step, behind := d.installStep(target, version.ID); behind {
+		d.maintainAt(&step, d.known.Targets[target.Name])
 		d.add(step)
 	}
 }

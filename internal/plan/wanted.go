@@ -27,7 +27,9 @@ type WantedCert struct {
 	Proof           string // digest of how its names are proven; "": not known
 	Renew           RenewPolicy
 	Warn            Span // how much life left is worth a warning
-	Keep            int  // versions kept, the published one included
+	Mode            Mode
+	Maintenance     Maintenance // times in which services may be disturbed; none: at any time
+	Keep            int         // versions kept, the published one included
 	Targets         []WantedTarget
 	TLSA            []WantedTLSA // by name, each once
 	DH              WantedDH     // where some target's files hold it

@@ -183,6 +183,8 @@ func failure(k *plan.KnownCert) *Failure {
 func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.KnownCert) *Renewal {
 	looked := *known
 	looked.Looked = true // adoption costs nothing and is not what people wait for
+	byHand := want.Mode == plan.ModeManual
+	want.Mode = plan.ModeAuto // what would be done, whoever begins it
 	alone := w.Around(want, &looked)
 	var next *plan.Step
 	for _, s := range append(plan.Cert(now, alone, want), switches(now, w, alone, want)...) {
@@ -192,6 +194,9 @@ func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.Know
 	}
 	if next == nil {
 		return nil
+	}
+	if byHand && next.Kind == plan.KindIssue && !next.Asked {
+		next.Reason.Words += "; only when asked (mode: manual)"
 	}
 	return &Renewal{At: next.At.UTC(), KeyType: next.KeyType, Issuer: next.Issuer, Reason: next.Reason}
 }

@@ -199,7 +199,10 @@ func renewals(s plan.Step, want plan.WantedCert, known *plan.KnownCert, until ti
 	var all []plan.Step
 	made := s.At
 	for range most {
-		next, why := plan.RenewAt(plan.Pair{KeyType: s.KeyType, NotBefore: made, NotAfter: made.Add(was.Lifetime())}, nil, want.Renew)
+		pair := plan.Pair{KeyType: s.KeyType, NotBefore: made, NotAfter: made.Add(was.Lifetime())}
+		next, why := plan.RenewAt(pair, nil, want.Renew)
+		next, _, words := want.Maintenance.Put(next, pair.NotAfter.Add(-plan.WarnBefore(pair, want.Warn)))
+		why.Words += words
 		if !next.After(made) || next.After(until) {
 			break
 		}
