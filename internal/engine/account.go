@@ -231,10 +231,11 @@ func (e *Engine) accountLost(ctx context.Context, p *parts, id string, lost issu
 	}
 	fault := newFault(plan.CodeAccountLost, plan.BlameCA, fmt.Sprintf("%s does not know the account %s any more; a new one is registered", id, lost.URL))
 	e.Log.Warn(fault.Words, "issuer", id, "remedy", fault.Code.Remedy())
-	return e.Store.UpdateIssuer(ctx, id, func(k *plan.KnownIssuer) error {
+	_, err = e.settleWith(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer {
 		k.Fault = &fault
-		return nil
+		return k
 	})
+	return err
 }
 
 func accountOf(record store.Account) (issuer.Account, error) {

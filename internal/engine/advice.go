@@ -32,8 +32,12 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // asked again by the next run
 	}
 	defer leave()
+	if admitted, fault := w.admitLook(ctx, s.Issuer); !admitted {
+		return fault
+	}
 	w.stage("asking " + s.Issuer + " for its renewal window")
 	info, err := w.renewalInfo(ctx, auth, pair.CertID)
+	w.judgeLook(context.WithoutCancel(ctx), s.Issuer, err)
 	if ctx.Err() != nil {
 		return nil // asked again by the next run
 	}

@@ -70,7 +70,7 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 	if storeErr != nil {
 		w.engine.Log.Error("cannot store how the attempt ended; it counts as one that was killed", "certificate", w.want.Name, "error", storeErr)
 	}
-	w.pauseIssuer(ctx, order.Issuer, err)
+	w.engine.pause(ctx, order.Issuer, err)
 	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
 	events := []store.EventKind{store.EventErrored}
 	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v.Serving(w.want.KeyTypes), w.want.Warn).Before(time.Now()) {
@@ -103,11 +103,4 @@ func (w *worker) interrupted(ctx context.Context, s plan.Step, fault plan.Fault)
 		w.engine.Log.Error("cannot store that the attempt was interrupted", "certificate", w.want.Name, "error", err)
 	}
 	return &fault
-}
-
-// pauseIssuer remembers a CA's wish to be left alone as a whole.
-func (w *worker) pauseIssuer(ctx context.Context, id string, err error) {
-	if after, paused := w.engine.pause(ctx, id, err); paused {
-		w.issuers[id] = after
-	}
 }

@@ -15,7 +15,7 @@ func (f *fixture) workerFor(name string) *worker {
 	wanted := f.current().wanted
 	for _, want := range wanted.Certs {
 		if want.Name == name {
-			return &worker{engine: f.Engine, parts: f.current(), want: want, node: "node1", known: f.known(name), issuers: map[string]plan.KnownIssuer{}}
+			return &worker{engine: f.Engine, parts: f.current(), want: want, node: "node1", known: f.known(name)}
 		}
 	}
 	f.Fatalf("the config has no %s", name)

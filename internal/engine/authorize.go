@@ -24,15 +24,21 @@ func (w *worker) authorize(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // nothing was begun
 	}
 	defer leave()
+	if admitted, fault := w.admit(ctx, s.Issuer, s.Asked); !admitted {
+		return fault // nothing was begun
+	}
 	if err := w.beginProof(ctx, s); err != nil {
+		w.judge(ctx, s.Issuer, err)
 		return w.fault(plan.CodeDisk, "count the attempt: "+err.Error(), nil)
 	}
 	unlock, err := w.engine.names.lock(ctx, s.Issuer, plan.Sorted(s.Names))
 	if err != nil {
+		w.judge(context.WithoutCancel(ctx), s.Issuer, err)
 		return w.proven(ctx, s, nil, err)
 	}
 	defer unlock()
 	proofs, err := w.prove(ctx, s)
+	w.judge(context.WithoutCancel(ctx), s.Issuer, err)
 	return w.proven(ctx, s, proofs, err)
 }
 
@@ -119,7 +125,7 @@ func (w *worker) proven(ctx context.Context, s plan.Step, proofs []issuer.Proof,
 	if cause == nil || cancelled {
 		return nil
 	}
-	w.pauseIssuer(ctx, s.Issuer, cause)
+	w.engine.pause(ctx, s.Issuer, cause)
 	w.emit(ctx, store.Event{Kind: store.EventErrored, Issuer: s.Issuer, Words: strings.Join(s.Names, ", ") + ": " + fault.Words, Detail: fault.Detail, Fault: &fault})
 	return &fault
 }

@@ -67,6 +67,7 @@ type Engine struct {
 	installs  *installQueue
 	names     *nameLocks
 	inspector *deploy.Inspector
+	standing  standing
 
 	passphrases passphrases
 }
@@ -166,6 +167,7 @@ func (e *Engine) World(ctx context.Context) (plan.World, error) {
 	if err != nil {
 		return plan.World{}, err
 	}
+	known.Issuers = e.standing.merge(known.Issuers)
 	wanted := e.current().wanted
 	wanted.Node = e.Store.Node()
 	return plan.World{Wanted: wanted, Known: known}, nil

@@ -30,12 +30,17 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // nothing was begun
 	}
 	defer leave()
+	if admitted, fault := w.admit(ctx, s.Issuer, s.Asked); !admitted {
+		return fault // nothing was begun
+	}
 	order, err := w.begin(ctx, s)
 	if err != nil {
+		w.judge(ctx, s.Issuer, err)
 		return w.fault(plan.CodeDisk, "count the attempt: "+err.Error(), nil)
 	}
 	unlock, err := w.engine.names.lock(ctx, order.Issuer, order.Request.Names)
 	if err != nil {
+		w.judge(context.WithoutCancel(ctx), s.Issuer, err)
 		return w.failed(ctx, s, order, err)
 	}
 	defer unlock()
@@ -44,6 +49,7 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 	} else {
 		err = w.order(ctx, s, order)
 	}
+	w.judge(context.WithoutCancel(ctx), order.Issuer, err)
 	if err != nil {
 		return w.failed(ctx, s, order, err)
 	}

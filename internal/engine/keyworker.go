@@ -312,7 +312,7 @@ func (w *keyWorker) emit(ctx context.Context, ev store.Event) {
 func (w *keyWorker) member(cert plan.WantedCert) *worker {
 	return &worker{
 		engine: w.engine, parts: w.parts, want: cert, node: w.world.Wanted.Node,
-		known: w.world.Known.Cert(cert.Name), keys: w.known(), issuers: w.world.Known.Issuers, banned: w.world.Known.Banned,
+		known: w.world.Known.Cert(cert.Name), keys: w.known(), banned: w.world.Known.Banned,
 	}
 }
 

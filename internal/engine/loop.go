@@ -97,8 +97,8 @@ type pass struct {
 	freed    chan string // lanes left by workers that go on without their CA
 	outcomes []Outcome
 	planned  time.Time
-	queue    [][]plan.Step // due work by unit, most urgent first
-	next     time.Time     // when something becomes due
+	queue    workQueue
+	next     time.Time // when something becomes due
 	resting  map[string]rest
 	daily    <-chan time.Time // housekeeping; nil where once
 	waiting  []settled
@@ -118,7 +118,6 @@ type finished struct {
 	unit     string // a certificate's name, or that of keys; see unitOf
 	known    *plan.KnownCert
 	keys     *plan.KnownKeys
-	issuers  map[string]plan.KnownIssuer
 	banned   map[string]plan.Ban
 	members  map[string]*plan.KnownCert // that keys have to do with; nobody else worked on them
 	outcomes []Outcome
@@ -163,7 +162,7 @@ func (p *pass) run(ctx context.Context) error {
 			continue
 		}
 		p.settle(ctx)
-		if len(p.running) == 0 && p.searching.under == "" && (ctx.Err() != nil || p.once && len(p.queue)+len(p.owed) == 0) {
+		if len(p.running) == 0 && p.searching.under == "" && (ctx.Err() != nil || p.once && p.queue.empty() && len(p.owed) == 0) {
 			return context.Cause(ctx)
 		}
 		p.wait(ctx)
@@ -173,11 +172,13 @@ func (p *pass) run(ctx context.Context) error {
 // replan makes the whole plan and sorts its due steps by certificate.
 func (p *pass) replan(ctx context.Context) {
 	now := time.Now()
+	p.world.Known.Issuers = p.engine.standing.all()
 	steps := plan.Make(now, p.world)
-	p.planned, p.next, p.queue = now, plan.Next(now, steps), nil
+	p.planned, p.next, p.queue = now, plan.Next(now, steps), workQueue{}
 	clear(p.owed)
 	steps = p.inspectAll(ctx, now, p.searches(now, steps))
 	place := map[string]int{}
+	var due [][]plan.Step
 	for _, s := range steps {
 		if !s.Due(now) || !p.only.allows(s.Kind) {
 			continue
@@ -192,39 +193,15 @@ func (p *pass) replan(ctx context.Context) {
 		}
 		i, ok := place[unit]
 		if !ok {
-			i = len(p.queue)
+			i = len(due)
 			place[unit] = i
-			p.queue = append(p.queue, nil)
+			due = append(due, nil)
 		}
-		p.queue[i] = append(p.queue[i], s)
+		due[i] = append(due[i], s)
 	}
-}
-
-// start begins work on queued certificates as far as their lanes have room. A
-// lane belongs to one CA, so that a slow one takes no slot of another.
-func (p *pass) start(ctx context.Context) {
-	var left [][]plan.Step
-	for _, steps := range p.queue {
-		unit, lane := unitOf(steps[0]), p.laneOf(steps)
-		keys, isKeys := p.keys[unit]
-		switch {
-		case p.once && p.started[unit]:
-		case p.running[unit]: // looked at again when its worker is done
-		case p.lanes[lane] >= p.engine.room(lane), p.excluded(unit):
-			left = append(left, steps)
-		case isKeys:
-			p.running[unit] = true
-			p.lanes[lane]++
-			w := p.keyWorker(keys)
-			go func() { p.done <- w.run(ctx) }()
-		default:
-			p.running[unit], p.started[unit] = true, true
-			p.lanes[lane]++
-			w := p.worker(unit, lane, steps)
-			go func() { p.done <- w.run(ctx) }()
-		}
+	for _, steps := range due {
+		p.queue.add(p.laneOf(steps), steps)
 	}
-	p.queue = left
 }
 
 // laneOf is the CA that the work on a certificate begins with, or is likely
@@ -318,9 +295,6 @@ func (p *pass) take(f finished) {
 		p.engine.Wake()
 	case f.known != nil:
 		p.world.Known.Certs[f.unit] = f.known
-	}
-	for id, k := range f.issuers {
-		p.world.Known.Issuers[id] = k
 	}
 	p.learned(f.unit)
 	p.outcomes = append(p.outcomes, f.outcomes...)

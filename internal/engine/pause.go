@@ -31,29 +31,21 @@ func (e *Engine) leftAlone(ctx context.Context, id string) error {
 // heard gives what a CA answered to a person's wish the form of a fact. Where
 // the CA wants to be left alone that is stored, for all that is to come.
 func (e *Engine) heard(ctx context.Context, id string, err error) error {
-	if _, paused := e.pause(context.WithoutCancel(ctx), id, err); paused {
+	if e.pause(context.WithoutCancel(ctx), id, err) {
 		e.Wake()
 	}
 	return asFault(err)
 }
 
 // pause remembers a CA's wish to be left alone as a whole. It reports whether
-// there was one and it could be stored, and what is known of the CA then.
-func (e *Engine) pause(ctx context.Context, id string, err error) (after plan.KnownIssuer, paused bool) {
+// there was one.
+func (e *Engine) pause(ctx context.Context, id string, err error) bool {
 	until, wants := issuerPause(err)
 	if !wants {
-		return after, false
+		return false
 	}
 	now := time.Now()
 	fault, _ := faultOf(err)
-	storeErr := e.Store.UpdateIssuer(ctx, id, func(k *plan.KnownIssuer) error {
-		*k = k.Paused(now, until, fault)
-		after = *k
-		return nil
-	})
-	if storeErr != nil {
-		e.Log.Error("cannot store the CA's wish to wait", "issuer", id, "error", storeErr)
-		return after, false
-	}
-	return after, true
+	e.learn(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Paused(now, until, fault) })
+	return true
 }

@@ -136,7 +136,7 @@ func (w *worker) notRevoked(ctx context.Context, s plan.Step, pair plan.Pair, ca
 		w.engine.Log.Error("cannot store how the attempt to revoke ended; it counts as one that was killed", "certificate", w.want.Name, "error", err)
 	}
 	if !cancelled {
-		w.pauseIssuer(ctx, s.Issuer, cause)
+		w.engine.pause(ctx, s.Issuer, cause)
 		w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Version: s.Version, Issuer: s.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
 	}
 	return &fault

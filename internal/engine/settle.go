@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"slices"
-
-	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // settled is somebody who waits until nothing is due for some certificates.
@@ -56,7 +54,7 @@ func (p *pass) settle(ctx context.Context) {
 				return false
 			}
 		}
-		if ctx.Err() == nil && slices.ContainsFunc(p.queue, func(steps []plan.Step) bool { return concerns(unitOf(steps[0])) }) {
+		if ctx.Err() == nil && p.queue.contains(concerns) {
 			return false
 		}
 		close(s.done)

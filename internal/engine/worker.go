@@ -20,7 +20,6 @@ type worker struct {
 	node     string
 	known    *plan.KnownCert
 	keys     *plan.KnownKeys // those that it is issued on; nil without
-	issuers  map[string]plan.KnownIssuer
 	banned   map[string]plan.Ban
 	lane     string
 	leave    func(lane string) // gives the CA's slot back before the worker ends
@@ -32,6 +31,8 @@ type worker struct {
 	adopted  bool      // the last adoption found something
 	altered  bool      // the last inspection did
 	held     bool      // an order is due and left to the plan of all certificates
+	refused  bool      // an order was, since the CA is being tried by another one, or its limits are spent
+	probe    bool      // the order under way tries a CA that did not work
 	outcomes []Outcome
 	gone     taken
 	beside   plan.Known // of the certificates whose TLSA records stand at the same names
@@ -40,11 +41,8 @@ type worker struct {
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 	w := &worker{
 		engine: p.engine, parts: p.engine.current(), want: p.wanted[name], node: p.world.Wanted.Node,
-		known: ownCopy(name, p.world.Known.Certs[name]), issuers: map[string]plan.KnownIssuer{}, banned: p.world.Known.Banned, lane: lane, only: p.only,
+		known: ownCopy(name, p.world.Known.Certs[name]), banned: p.world.Known.Banned, lane: lane, only: p.only,
 		allowed: map[plan.Kind]bool{}, tried: map[string]bool{},
-	}
-	for id, k := range p.world.Known.Issuers {
-		w.issuers[id] = k
 	}
 	if w.want.Keys != "" {
 		w.keys = p.world.Known.KeysOf(w.want.Keys)
@@ -76,7 +74,7 @@ func (w *worker) run(ctx context.Context) finished {
 		w.work(ctx)
 	}
 	w.leaveLane()
-	return finished{unit: w.want.Name, known: w.known, issuers: w.issuers, banned: w.banned, outcomes: w.outcomes, stuck: w.stuck(), held: w.held}
+	return finished{unit: w.want.Name, known: w.known, banned: w.banned, outcomes: w.outcomes, stuck: w.stuck(), held: w.held || w.refused}
 }
 
 // work does the steps.
@@ -135,7 +133,7 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 func (w *worker) world() plan.World {
 	all := plan.World{
 		Wanted: plan.Wanted{Node: w.node},
-		Known:  plan.Known{Certs: w.beside.Certs, Issuers: w.issuers, Banned: w.banned, Keys: map[string]*plan.KnownKeys{}},
+		Known:  plan.Known{Certs: w.beside.Certs, Issuers: w.engine.standing.all(), Banned: w.banned, Keys: map[string]*plan.KnownKeys{}},
 	}
 	maps.Copy(all.Known.Keys, w.beside.Keys)
 	all.Known.Keys[w.want.Keys] = w.keys

@@ -70,6 +70,7 @@ type CA struct {
 
 	fetching chan struct{}             // holds one token: who has it fetches the directory
 	dir      atomic.Pointer[directory] // nil until the first fetch
+	failed   atomic.Pointer[failedFetch]
 }
 
 // New returns a CA. It contacts nobody; an error speaks of the Config.

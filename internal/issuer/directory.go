@@ -71,6 +71,7 @@ func (ca *CA) directory(ctx context.Context) (*directory, error) {
 	if dir := ca.dir.Load(); dir != nil && time.Now().Before(dir.until) {
 		return dir, nil
 	}
+	before := ca.failed.Load()
 	unlock, err := ca.fetchLock(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,13 @@ func (ca *CA) directory(ctx context.Context) (*directory, error) {
 	if old != nil && time.Now().Before(old.until) {
 		return old, nil // somebody else fetched it meanwhile
 	}
+	if failed := ca.failed.Load(); failed != before {
+		return nil, failed.err // somebody else tried: a CA that is down is not asked by each who waited
+	}
 	dir, err := ca.fetchDirectory(ctx)
+	if err != nil && old == nil && ctx.Err() == nil {
+		ca.failed.Store(&failedFetch{err})
+	}
 	if err != nil && old != nil && ctx.Err() == nil {
 		// The URLs of yesterday are most likely those of today. If not, the
 		// request that needs one says so.
@@ -91,6 +98,10 @@ func (ca *CA) directory(ctx context.Context) (*directory, error) {
 	}
 	return dir, err
 }
+
+// failedFetch is how an attempt to fetch the directory ended; each is one of
+// its own.
+type failedFetch struct{ err error }
 
 // fetchLock lets one caller at a time fetch.
 func (ca *CA) fetchLock(ctx context.Context) (unlock func(), err error) {

@@ -100,7 +100,7 @@ func (d *decision) authorizeAt(name string) (time.Time, Reason, bool) {
 	}
 	if wait := d.barred(d.want.Issuers[0], tries); wait.After(at) {
 		at = wait
-		reason.Words += fmt.Sprintf("; %s asked to wait", d.want.Issuers[0])
+		reason.Words += d.waitWords(d.want.Issuers[0], tries)
 	}
 	return at, reason, asked
 }

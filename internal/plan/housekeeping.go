@@ -31,7 +31,7 @@ func (d *decision) advice() {
 		if a, ok := d.known.Advice[pair.KeyType]; ok {
 			step.At = a.askAgain(d.now)
 		}
-		step.At = later(step.At, d.world.Known.Issuers[pair.Issuer].WaitsUntil(d.now))
+		step.At = later(step.At, d.world.Known.Issuers[pair.Issuer].mute(d.now))
 		d.add(step)
 	}
 }

@@ -29,6 +29,8 @@ type KnownIssuer struct {
 	NotBefore time.Time `json:"not_before,omitzero"` // its Retry-After: nothing is asked of it earlier
 	At        time.Time `json:"at,omitzero"`         // when it asked to be left alone
 	Fault     *Fault    `json:"fault,omitempty"`
+	Breaker   Breaker   `json:"breaker,omitzero"`
+	Serial    int64     `json:"serial,omitempty"` // counts the changes, so that the latest of two is known
 }
 
 // KnownCert is all that is known of one certificate. It is the certificate's

@@ -46,9 +46,9 @@ func (d *decision) order(n need) {
 		d.maintain(&step, d.current)
 	}
 	// A CA's Retry-After binds people too.
-	if wait := d.barred(step.Issuer, tries); wait.After(step.At) {
+	if wait := d.barredFor(step, tries); wait.After(step.At) {
 		step.At = wait
-		step.Reason.Words += fmt.Sprintf("; %s asked to wait", step.Issuer)
+		step.Reason.Words += d.waitWords(step.Issuer, tries)
 	}
 	d.add(step)
 }
@@ -57,6 +57,9 @@ func (d *decision) order(n need) {
 // certificate of six days must not end while we wait for tomorrow.
 func (d *decision) shortened(t Tries) time.Time {
 	wait := t.ownWait(d.now)
+	if d.mended(t) {
+		return time.Time{}
+	}
 	if !d.has || wait.IsZero() {
 		return wait
 	}
@@ -139,7 +142,15 @@ func (d *decision) issuer(t Tries) string {
 // barred is until when an issuer does not want to be asked for this
 // certificate; not after now when it may be asked.
 func (d *decision) barred(issuer string, t Tries) time.Time {
-	return later(d.world.Known.Issuers[issuer].WaitsUntil(d.now), t.imposed(issuer, d.now))
+	known := d.world.Known.Issuers[issuer]
+	return later(later(known.WaitsUntil(d.now), known.Breaker.waits(d.now, false)), t.imposed(issuer, d.now))
+}
+
+// barredFor is barred for an order: one that a person asked for may try a CA
+// that does not work.
+func (d *decision) barredFor(s Step, t Tries) time.Time {
+	known := d.world.Known.Issuers[s.Issuer]
+	return later(later(known.WaitsUntil(d.now), known.Breaker.waits(d.now, s.Asked)), t.imposed(s.Issuer, d.now))
 }
 
 // on reports whether an order is made with the key that is needed.

@@ -121,7 +121,8 @@ func (k KnownIssuer) WaitsUntil(now time.Time) time.Time {
 // wanted before stays in force, unless it was written under a clock that was
 // ahead: then it says nothing.
 func (k KnownIssuer) Paused(now, until time.Time, fault Fault) KnownIssuer {
-	return KnownIssuer{NotBefore: later(k.WaitsUntil(now), until), At: now, Fault: &fault}
+	k.NotBefore, k.At, k.Fault = later(k.WaitsUntil(now), until), now, &fault
+	return k
 }
 
 // guardSpan and guardLimit bound automatic issues of one set of names, so

@@ -244,9 +244,9 @@ func (d *decision) revokeNow(r Revocation, p Pair, version string) {
 		step.At = wait
 		step.Reason.Words += fmt.Sprintf("; waits after %s", failures(r.Tries.Count))
 	}
-	if wait := d.barred(step.Issuer, r.Tries); wait.After(step.At) {
+	if wait := later(d.world.Known.Issuers[step.Issuer].mute(d.now), r.Tries.imposed(step.Issuer, d.now)); wait.After(step.At) {
 		step.At = wait
-		step.Reason.Words += fmt.Sprintf("; %s asked to wait", step.Issuer)
+		step.Reason.Words += d.waitWords(step.Issuer, r.Tries)
 	}
 	d.add(step)
 }
