@@ -35,7 +35,8 @@ type judge struct {
 	read     map[string][32]byte    // digest of the files that were last looked at
 	// generation counts the changes of a certificate's config.
 	generation map[string]int
-	keyShown   map[string]string // fingerprint of the key that a reader of its files last saw
+	keyShown   map[string]string   // fingerprint of the key that a reader of its files last saw
+	keysShown  map[string][]string // and of all that readers ever saw
 }
 
 // shown is a pair of files as a reader finds it.
@@ -57,7 +58,7 @@ func newJudge(w *world) *judge {
 	return &judge{
 		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, before: map[string]shown{}, needs: map[string]int{},
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
-		signed: map[string][]time.Time{}, read: map[string][32]byte{}, keyShown: map[string]string{},
+		signed: map[string][]time.Time{}, read: map[string][32]byte{}, keyShown: map[string]string{}, keysShown: map[string][]string{},
 	}
 }
 
@@ -118,11 +119,13 @@ func (j *judge) look(p *cert) {
 	}
 	was, before := j.seen(p)
 	now := j.show(p, pair.Leaf)
-	j.showKey(p, pair.Leaf)
+	// One that was made for the next keys waits until all are there that share
+	// them, and may be older then than what was renewed meanwhile.
+	rolled := j.showKey(p, pair.Leaf) && p.keySet() != ""
 	if now.placeholder && before && !was.placeholder {
 		j.breach("%s: a certificate was replaced by a placeholder", p.name)
 	}
-	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.generation == was.generation && p.held.Load() == 0 {
+	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.generation == was.generation && p.held.Load() == 0 && !rolled {
 		j.breach("%s: a certificate of %v was replaced by one of %v", p.name, was.notBefore, now.notBefore)
 	}
 }

@@ -90,13 +90,18 @@ func (w *world) rollover(dice *rand.Rand, at time.Time) []event {
 
 // showKey takes note of the key that a reader sees, and holds that certificates
 // on common keys leave them together: none is installed on other keys before
-// the CA has signed for all of them. The caller does not hold mu.
-func (j *judge) showKey(p *cert, leaf *x509.Certificate) {
+// the CA has signed for all of them. It reports whether the key is one that
+// readers have not seen yet. The caller does not hold mu.
+func (j *judge) showKey(p *cert, leaf *x509.Certificate) (fresh bool) {
 	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
 	key := hex.EncodeToString(sum[:])
 	j.mu.Lock()
 	before := j.keyShown[p.name]
 	j.keyShown[p.name] = key
+	fresh = !slices.Contains(j.keysShown[p.name], key)
+	if fresh {
+		j.keysShown[p.name] = append(j.keysShown[p.name], key)
+	}
 	var beside []*cert // that are still on the key that this one was on
 	for _, s := range j.world.alongside(p) {
 		if s != p && before != "" && before != key && j.keyShown[s.name] == before {
@@ -106,7 +111,7 @@ func (j *judge) showKey(p *cert, leaf *x509.Certificate) {
 	j.mu.Unlock()
 	signed := j.signedOn(p, key)
 	if signed.IsZero() {
-		return // it is a placeholder
+		return fresh // it is a placeholder
 	}
 	for _, s := range beside {
 		// Who was restored keeps what he has, and who was out of the config, or
@@ -115,6 +120,7 @@ func (j *judge) showKey(p *cert, leaf *x509.Certificate) {
 			j.breach("%s: it is installed on other keys, on which %s has no certificate", p.name, s.name)
 		}
 	}
+	return fresh
 }
 
 // signedOn is when a CA first signed for a certificate and a key; zero: never.
