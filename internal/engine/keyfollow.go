@@ -34,7 +34,7 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 	own := *w.known()
 	own.Inspected = time.Now()
 	w.world.Known.Keys[w.want.Name] = &own
-	altered, why, fault := w.look(ctx, s)
+	altered, fault, why := w.look(ctx, s)
 	if written, ok := errors.AsType[*beingWrittenError](w.unsettled); ok && fault == nil {
 		again := *w.known()
 		again.Inspected = time.Time{}
@@ -59,7 +59,7 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 // look follows the keys that somebody else put at the files of the keys, and
 // lists those files that have to be written again, and why the first that cannot
 // be read could not.
-func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, why error, fault *plan.Fault) {
+func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fault *plan.Fault, why error) {
 	w.unsettled = nil
 	for _, f := range w.parts.cfg.KeyFiles(w.want.Name, w.want.KeyTypes) {
 		if len(f.Content) != 1 || f.Content[0] == config.PartDERKey || w.untouched(f.Path) {
@@ -70,12 +70,12 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, wh
 		switch {
 		case err == nil && (w.isNew(found) || w.movedUp(found)):
 			if fault := w.follow(ctx, s, found); fault != nil {
-				return altered, why, fault
+				return altered, fault, why
 			}
 		case written:
 			w.unsettled = err
 		case err != nil && w.want.Provided && f.Content[0] == config.PartKey:
-			return altered, why, w.failed(ctx, s, time.Now(), &FaultError{Fault: newFault(plan.CodeKeyMissing, plan.BlameAdmin, err.Error()), Err: err})
+			return altered, w.failed(ctx, s, time.Now(), &FaultError{Fault: newFault(plan.CodeKeyMissing, plan.BlameAdmin, err.Error()), Err: err}), err
 		case w.wasWritten(f.Path):
 			altered = append(altered, f.Path)
 			if why == nil {
@@ -83,7 +83,7 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, wh
 			}
 		}
 	}
-	return altered, why, nil
+	return altered, nil, why
 }
 
 // lookBefore looks at the files of the keys once more before they are written:
@@ -91,7 +91,7 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, wh
 // Stands is false where the installation is not what follows any more.
 func (w *keyWorker) lookBefore(ctx context.Context, s plan.Step) (stands bool, fault *plan.Fault) {
 	before := w.known().References()
-	if _, _, fault := w.look(ctx, s); fault != nil && fault.Code != plan.CodeKeyMissing {
+	if _, fault, _ := w.look(ctx, s); fault != nil && fault.Code != plan.CodeKeyMissing {
 		return false, fault // a provided key that is missing is told, and holds up nothing
 	}
 	if w.unsettled != nil {

@@ -40,6 +40,9 @@ func (w *keyWorker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	if result.Fault != nil && ctx.Err() != nil {
 		return nil // interrupted: the next run compares, and goes on
 	}
+	if result.Fault != nil && result.Fault.Code == plan.CodeKeyLost && len(members) == 1 {
+		return members[0].brokenVersion(ctx, members[0].known.Published, errors.New(result.Fault.Words)) // its key does not fit
+	}
 	return w.installed(context.WithoutCancel(ctx), s, members, job.Target, result, with)
 }
 
@@ -61,7 +64,7 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 	if err := w.protect(ctx, &job.Target); err != nil {
 		return job, err
 	}
-	told := w.known().Shared.Version == s.Version && w.known().Shared.State == plan.TargetReloaded
+	told := w.known().Shared.Version == plan.KeysVersion(w.want.KeyTypes, w.known()) && w.known().Shared.State == plan.TargetReloaded
 	for _, m := range members {
 		content, err := m.content(ctx, m.known.Published)
 		if _, told := errors.AsType[*FaultError](err); err != nil && !told && ctx.Err() == nil {
@@ -86,7 +89,8 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 			job.Target.Files = append(job.Target.Files, f)
 		}
 		job.Target.Services = addServices(job.Target.Services, target.Services)
-		told = told && m.known.Targets[config.DefaultTarget].State == plan.TargetReloaded
+		fact := m.known.Targets[config.DefaultTarget]
+		told = told && fact.State == plan.TargetReloaded && fact.Version == m.known.Published
 	}
 	job.Told = told
 	return job, nil
@@ -108,7 +112,7 @@ func (p *parts) keyTarget(want plan.WantedKeys) deploy.Target {
 // sharedTarget is that target of a certificate which is switched with the
 // files of its keys; without files where it has none.
 func (w *worker) sharedTarget(ctx context.Context) (deploy.Target, error) {
-	if !slices.ContainsFunc(w.want.Targets, func(t plan.WantedTarget) bool { return t.Shared }) {
+	if !w.isShared() {
 		return deploy.Target{}, nil
 	}
 	return w.target(ctx, config.DefaultTarget)
@@ -162,12 +166,22 @@ func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worke
 	own := r
 	own.Files = filesAt(r.Files, target.PathsOf(""))
 	before := w.known().Shared
+	if r.Fault == nil {
+		changed := changedIn(before, own.Files)
+		keys := slices.ContainsFunc(own.Files, func(f plan.File) bool { return changed(f.Path) })
+		w.reloadZones(ctx, members, func(m *worker) bool {
+			return keys || m.isShared() && m.arrived(m.ownStep(s), resultAt(r, target.PathsOf(m.want.Name)))
+		})
+	}
 	err := w.engine.Store.UpdateShared(ctx, w.want.Name, func(t *plan.Target) error {
+		if r.Fault != nil && s.Cert != "" {
+			return nil // the files of the keys stand; what failed is the certificate's
+		}
 		if r.Fault != nil {
 			*t = refusedTarget(*t, s, r, *w.want.Shared, now, jitter)
 			return nil
 		}
-		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, w.want.Shared.Config, own.Files, now
+		t.Version, t.State, t.Config, t.Files, t.At = plan.KeysVersion(w.want.KeyTypes, w.known()), plan.TargetReloaded, w.want.Shared.Config, own.Files, now
 		t.Keys, t.Altered, t.Refused, t.Tries = words, nil, nil, plan.Tries{}
 		return nil
 	})
@@ -175,20 +189,32 @@ func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worke
 		w.queueFiles(ctx, before, target, own.Files)
 	}
 	for _, m := range members {
-		if err != nil {
-			break
+		if err == nil && m.isShared() {
+			err = m.installed(ctx, m.ownStep(s), resultAt(r, target.PathsOf(m.want.Name)), with[m.want.Name])
 		}
-		if !slices.ContainsFunc(m.want.Targets, func(t plan.WantedTarget) bool { return t.Shared }) {
-			continue
-		}
-		mine := r
-		mine.Files = filesAt(r.Files, target.PathsOf(m.want.Name))
-		err = m.installed(ctx, plan.Step{Kind: plan.KindInstall, Cert: m.want.Name, Target: config.DefaultTarget, Version: m.known.Published, Reason: s.Reason}, mine, with[m.want.Name])
 	}
 	if err != nil {
 		return w.fault(plan.CodeDisk, "store what was installed: "+err.Error())
 	}
 	return r.Fault
+}
+
+// ownStep is the installation of a certificate's own files, where a step brings
+// those that are shared.
+func (w *worker) ownStep(s plan.Step) plan.Step {
+	return plan.Step{Kind: plan.KindInstall, Cert: w.want.Name, Target: config.DefaultTarget, Version: w.known.Published, Reason: s.Reason}
+}
+
+// isShared reports whether files of the certificate are switched with those of
+// its keys.
+func (w *worker) isShared() bool {
+	return slices.ContainsFunc(w.want.Targets, func(t plan.WantedTarget) bool { return t.Shared })
+}
+
+// resultAt is what became of the files at some paths.
+func resultAt(r deploy.Result, paths []string) deploy.Result {
+	r.Files = filesAt(r.Files, paths)
+	return r
 }
 
 // filesAt are those of some files that lie at paths.

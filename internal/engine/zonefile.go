@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -27,13 +28,19 @@ func newZoneFile(c config.DNS, n network.Network, disk durable.Disk) (*dns.ZoneF
 // comes before the installation is stored: after a crash it is done once more.
 // A failure is a warning only, since the certificate is in place.
 func (w *worker) reloadZones(ctx context.Context) {
-	cert := w.parts.cfg.Certificate(w.want.Name)
-	if cert == nil || len(cert.ReloadZones) == 0 {
+	if cert := w.parts.cfg.Certificate(w.want.Name); cert != nil {
+		w.reloadThese(ctx, cert.ReloadZones)
+	}
+}
+
+// reloadThese is reloadZones of zones that are known.
+func (w *worker) reloadThese(ctx context.Context, zones []string) {
+	if len(zones) == 0 {
 		return
 	}
 	w.stage("having zones made anew")
 	var reloads sync.WaitGroup
-	for _, zone := range cert.ReloadZones {
+	for _, zone := range zones {
 		writer := w.parts.writers[w.parts.cfg.ZoneFileOf(zone)]
 		if writer == nil || writer.zones == nil {
 			continue // refused when the config was read, or it cannot be used, which its challenges tell
@@ -45,4 +52,19 @@ func (w *worker) reloadZones(ctx context.Context) {
 		})
 	}
 	reloads.Wait()
+}
+
+// reloadZones is that of the certificates whose files came to their places, or
+// of all of them where a file of the keys did; each zone is made once.
+func (w *keyWorker) reloadZones(ctx context.Context, members []*worker, came func(*worker) bool) {
+	var zones []string
+	for _, m := range members {
+		if cert := w.parts.cfg.Certificate(m.want.Name); cert != nil && came(m) {
+			zones = append(zones, cert.ReloadZones...)
+		}
+	}
+	if len(zones) > 0 {
+		slices.Sort(zones)
+		members[0].reloadThese(ctx, slices.Compact(zones))
+	}
 }

@@ -111,19 +111,18 @@ func TestSharedTargetsThatLackSomething(t *testing.T) {
 	k.want.Shared = &plan.WantedTarget{Name: "keys", Config: "c9"}
 	k.certs[1].want.Targets[0].Shared = true
 	steps := plan.Keys(k.now, k.world(), k.want)
-	i := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind == plan.KindInstall })
-	if i < 0 {
+	if !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.KindInstall }) {
 		t.Fatalf("nothing is installed: %+v", steps)
 	}
-	k.known.Shared = plan.Target{Version: steps[i].Version, State: plan.TargetReloaded, Config: "c9"}
+	k.known.Shared = plan.Target{Version: plan.KeysVersion(k.want.KeyTypes, &k.known), State: plan.TargetReloaded, Config: "c9"}
 	k.wants(t)
 	k.certs[1].want.DH, k.certs[1].want.Targets[0].DH = plan.WantedDH{Bits: 2048}, true
 	k.certs[1].known.DH = &plan.DHParams{Bits: 2048, ID: "dh1"}
-	k.wants(t, "install both")
+	k.wants(t, "install bboth")
 	target := k.certs[1].known.Targets["default"]
 	target.DH, target.Lacks = "dh1", &plan.Fault{Code: plan.CodeRoot, At: day(9.5)}
 	k.certs[1].known.Targets["default"] = target
 	k.wants(t)
 	k.now = day(10.6)
-	k.wants(t, "install both")
+	k.wants(t, "install bboth")
 }

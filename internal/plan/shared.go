@@ -20,6 +20,12 @@ func (k *keyDecision) share() {
 	if !together || len(served) == 0 {
 		return // some are published on the new keys, some not yet
 	}
+	if k.keysStand(served) {
+		for _, d := range served {
+			k.shareOne(d)
+		}
+		return
+	}
 	why, behind := k.sharedLags(served)
 	if !behind {
 		return
@@ -40,6 +46,30 @@ func (k *keyDecision) share() {
 	step.At = later(step.At, k.now)
 	maintainShared(&step, served)
 	k.add(step)
+}
+
+// keysStand reports whether the files of the keys are as they are to be, and
+// those of each certificate are on them. Then a certificate is installed by
+// itself: what hinders another one is none of its concern.
+func (k *keyDecision) keysStand(served []*decision) bool {
+	if _, behind := k.keyFilesLag(); behind || len(k.missing()) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(served, func(d *decision) bool { return !d.installedOn((*KnownKeys).Primary) })
+}
+
+// shareOne installs the files of one certificate that are shared.
+func (k *keyDecision) shareOne(d *decision) {
+	for _, target := range d.want.Targets {
+		if !target.Shared {
+			continue
+		}
+		if step, behind := d.installStep(target, d.current.ID); behind {
+			step.Cert, step.Certs, step.Target = d.want.Name, []string{d.want.Name}, k.want.Shared.Name
+			step.Version = k.sharedVersion([]*decision{d})
+			k.add(step)
+		}
+	}
 }
 
 // skipsBackoff reports whether a person asked for one of the certificates
@@ -101,12 +131,24 @@ func (d *decision) installedOn(pick func(*KnownKeys, string) string) bool {
 // previous is the key of a type before the last rollover.
 func (k *KnownKeys) previous(keyType string) string { return k.Keys[keyType].Previous.SHA256 }
 
+// KeysVersion is what Target.Version says of files that hold the primary keys.
+func KeysVersion(keyTypes []string, known *KnownKeys) string {
+	var words []string
+	for _, keyType := range keyTypes {
+		words = append(words, keyType+"="+short(known.Keys[keyType].Primary))
+	}
+	return strings.Join(words, " ")
+}
+
+// keyFilesLag says why the files of the keys are not in place, if they are not.
+func (k *keyDecision) keyFilesLag() (Reason, bool) {
+	keys := decision{now: k.now, want: WantedCert{KeyTypes: k.want.KeyTypes}, keys: k.known}
+	return keys.lags(k.known.Shared, *k.want.Shared, Version{ID: KeysVersion(k.want.KeyTypes, k.known)})
+}
+
 // sharedVersion names what the shared files are made of.
 func (k *keyDecision) sharedVersion(served []*decision) string {
-	var words []string
-	for _, keyType := range k.want.KeyTypes {
-		words = append(words, keyType+"="+short(k.known.Keys[keyType].Primary))
-	}
+	words := []string{KeysVersion(k.want.KeyTypes, k.known)}
 	for _, d := range served {
 		words = append(words, d.want.Name+"="+d.current.ID)
 	}
@@ -115,12 +157,10 @@ func (k *keyDecision) sharedVersion(served []*decision) string {
 
 // sharedLags says why the shared files are not in place, if they are not.
 func (k *keyDecision) sharedLags(served []*decision) (Reason, bool) {
-	keys := decision{now: k.now, want: WantedCert{KeyTypes: k.want.KeyTypes}, keys: k.known}
 	if len(k.missing()) > 0 {
 		return Reason{}, false
 	}
-	why, behind := keys.lags(k.known.Shared, *k.want.Shared, Version{ID: k.sharedVersion(served)})
-	if behind {
+	if why, behind := k.keyFilesLag(); behind {
 		return why, true
 	}
 	for _, d := range served {
