@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -66,7 +67,7 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 		w.KeyTypes = append(w.KeyTypes, string(t))
 	}
 	if cert.CSR != nil {
-		w.CSR = cert.CSR.SHA256
+		w.CSR = cmp.Or(cert.CSR.SHA256, csrUnread)
 	}
 	hooks := c.pendingHooks()
 	for _, t := range cert.Targets() {
@@ -89,6 +90,11 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 	c.wantStatements(cert, hooks, &w)
 	return w
 }
+
+// csrUnread stands for the digest of a signing request that cannot be read. No
+// version has it, so what is served is neither taken for right nor exchanged
+// for one that was made without a request.
+const csrUnread = "unreadable"
 
 // plannedMode is a mode as package plan knows it.
 func plannedMode(mode string) plan.Mode {
