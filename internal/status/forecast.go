@@ -66,7 +66,7 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 			continue
 		}
 		f.Steps = append(f.Steps, step(now, s, false))
-		for _, next := range follow(s, wanted[s.Cert], w.Known.Certs[s.Cert], until) {
+		for _, next := range slices.Concat(follow(s, wanted[s.Cert], w.Known.Certs[s.Cert], until), rolled(s, w, planned)) {
 			if next.Kind != plan.KindRevoke || !revoked(planned, next) {
 				f.Steps = append(f.Steps, step(now, next, true))
 			}
