@@ -62,6 +62,13 @@ type Backend interface {
 	// values.
 	Keys(ctx context.Context, folder string) ([]string, error)
 
+	// Watch yields the keys of values directly in a folder that are put or
+	// deleted, by whomever, until ctx ends. What happened before the first
+	// key is yielded is not among them, so the first one is "", as is every
+	// one after which keys may have been missed: whoever watches then reads all.
+	// One that cannot go on yields an error and ends.
+	Watch(ctx context.Context, folder string) iter.Seq2[string, error]
+
 	// Append adds a line, which holds no line break, to a history. It is not
 	// synced: a crash may lose the last lines, or leave a part of one.
 	Append(ctx context.Context, key string, line []byte) error

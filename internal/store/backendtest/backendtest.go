@@ -37,6 +37,7 @@ func Run(t *testing.T, begin func(t *testing.T) (open func() backend.Backend)) {
 		{"HistoryTrim", testHistoryTrim},
 		{"HistoryConcurrent", testHistoryConcurrent},
 		{"Cancelled", testCancelled},
+		{"Watch", testWatch},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, begin(t)) })
