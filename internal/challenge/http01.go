@@ -115,21 +115,31 @@ func (s *HTTP01) Asked(c Challenge) <-chan struct{} {
 // ServeHTTP shows the presented answers, and nothing else. The Host is not
 // looked at: a CA follows redirects, and a token cannot be guessed.
 func (s *HTTP01) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	token, found := strings.CutPrefix(r.URL.Path, acmePath)
-	s.mu.Lock()
-	a := s.answers[token]
-	s.mu.Unlock()
-	if !found || a == nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+	if !s.Answer(w, r) {
 		http.NotFound(w, r)
-		return
 	}
+}
+
+// asked is the answer that a request asks for; nil where that is none of ours.
+func (s *HTTP01) asked(r *http.Request) *answer {
+	token, found := strings.CutPrefix(r.URL.Path, acmePath)
+	if !found || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answers[token]
+}
+
+// show writes an answer, and calls seen once it has gone out.
+func show(w http.ResponseWriter, r *http.Request, keyAuthorization string, seen func()) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	if _, err := io.WriteString(w, a.keyAuthorization); err != nil {
+	if _, err := io.WriteString(w, keyAuthorization); err != nil {
 		return // whoever asked is gone, and did not see it
 	}
 	if r.Method == http.MethodGet {
-		a.once.Do(func() { close(a.asked) })
+		seen()
 	}
 }

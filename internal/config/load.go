@@ -42,6 +42,11 @@ func Path(flag, env string) string {
 // write are refused. The error is of type Errors, and holds all that is wrong;
 // the warnings are given with and without an error.
 func Load(path string) (*Config, []Warning, error) {
+	return load(path, func(trees []*node) []*node { return trees })
+}
+
+// load is Load with what is added to the files.
+func load(path string, add func([]*node) []*node) (*Config, []Warning, error) {
 	out := &findings{}
 	var trees []*node
 	for _, file := range append([]string{path}, confD(out, path)...) {
@@ -54,7 +59,7 @@ func Load(path string) (*Config, []Warning, error) {
 		}
 		trees = append(trees, parseYAML(out, index, data))
 	}
-	cfg, warnings, err := decode(out, trees, factsOf(path))
+	cfg, warnings, err := decode(out, add(trees), factsOf(path))
 	if cfg != nil {
 		cfg.Path = path
 	}

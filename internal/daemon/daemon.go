@@ -48,6 +48,10 @@ type Options struct {
 	// nobody.
 	Passphrase func(*config.Config) func(ctx context.Context, cert, how string) ([]byte, error)
 	ReadyFD    int // s6: a newline is written there once, and it is closed; 0 for none
+	// Embedded is called with the engine where the process is another
+	// program's: the supervisor is not told anything then, and that program has
+	// the ports of challenges; see engine.Options.Hosted.
+	Embedded func(*engine.Engine)
 }
 
 // ErrNotSaved says that the end was not waited for.
@@ -76,7 +80,7 @@ type daemon struct {
 // ends it. While another daemon holds the state its error is a
 // *store.HeldError, at once; another command is waited for.
 func Run(ctx context.Context, o Options) error {
-	d := &daemon{Options: o, log: o.Log, notify: newNotifier(o.Log, o.ReadyFD), reloads: make(chan chan error)}
+	d := &daemon{Options: o, log: o.Log, notify: newNotifier(o.Log, o.ReadyFD, o.Embedded == nil), reloads: make(chan chan error)}
 	cfg, err := d.load()
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func (d *daemon) hold(ctx context.Context, cfg *config.Config) (*store.Store, er
 // serve runs the engine, the control socket and the loop.
 func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 	desk := newDesk()
-	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Watch: desk.watch}
+	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Watch: desk.watch, Hosted: d.Embedded != nil}
 	if d.Passphrase != nil {
 		options.Passphrase = d.Passphrase(cfg)
 	}
@@ -121,6 +125,9 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 		return fmt.Errorf("take over the config: %w", err)
 	}
 	d.setConfig(cfg)
+	if d.Embedded != nil {
+		d.Embedded(d.engine)
+	}
 	if err := d.engine.Recover(ctx); err != nil {
 		// What is left undone is a fact on the disk: each installation
 		// meets it again, and says so.

@@ -16,8 +16,9 @@ import (
 // socket (sd_notify(3)), s6 by a file descriptor. Where there is neither, it
 // does nothing.
 type notifier struct {
-	log *slog.Logger
-	fd  *os.File // nil once told
+	log    *slog.Logger
+	fd     *os.File // nil once told
+	silent bool     // the process is another program's
 }
 
 // CheckReadyFD reports whether a descriptor can be used for readiness: it is
@@ -32,8 +33,8 @@ func CheckReadyFD(fd int) error {
 	return nil
 }
 
-func newNotifier(log *slog.Logger, fd int) notifier {
-	n := notifier{log: log}
+func newNotifier(log *slog.Logger, fd int, alone bool) notifier {
+	n := notifier{log: log, silent: !alone}
 	if fd > 2 {
 		unix.CloseOnExec(fd) // hooks and checks must not keep it open
 		n.fd = os.NewFile(uintptr(fd), "ready-fd")
@@ -82,6 +83,9 @@ func (n *notifier) alive() { n.systemd(systemd.SdNotifyWatchdog) }
 // heartbeat ticks as often as the watchdog wants to hear of us, twice within
 // its time.
 func (n *notifier) heartbeat() (<-chan time.Time, func()) {
+	if n.silent {
+		return nil, func() {}
+	}
 	every, err := systemd.SdWatchdogEnabled(false)
 	if err != nil {
 		n.log.Warn("the watchdog's environment makes no sense; it will not hear of us", "error", err)
@@ -94,6 +98,9 @@ func (n *notifier) heartbeat() (<-chan time.Time, func()) {
 }
 
 func (n *notifier) systemd(state string) {
+	if n.silent {
+		return
+	}
 	if _, err := systemd.SdNotify(false, state); err != nil {
 		n.log.Warn("could not tell systemd how far the process is", "error", err)
 	}

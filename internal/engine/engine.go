@@ -29,6 +29,9 @@ type Options struct {
 	Network   network.Network // the machine's where nil
 	Log       *slog.Logger
 	UserAgent string
+	// Hosted is set where a program has the ports of challenges itself and
+	// passes on what it is asked there; see AnswerHTTP and AnswerTLS.
+	Hosted bool
 	// AgreeTerms is asked where the config accepts no terms of service; nil
 	// refuses. It may block on a terminal.
 	AgreeTerms func(issuer, url string) error

@@ -140,7 +140,7 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	if p.ocsp, p.ct = old.ocsp, old.ct; p.ocsp == nil {
 		p.ocsp, p.ct = ocsp.NewClient(o.Network, o.UserAgent), ct.NewClient(o.Network, o.UserAgent)
 	}
-	p.listeners(old)
+	p.listeners(old, o.Hosted)
 	p.dnsWriters(old)
 	p.deployer = old.deployer
 	if p.deployer == nil || old.cfg.State != cfg.State {
@@ -150,15 +150,21 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 }
 
 // listeners keeps the own listeners whose address stayed the same.
-func (p *parts) listeners(old *parts) {
+func (p *parts) listeners(old *parts, hosted bool) {
+	listen := func(address string) challenge.Listen {
+		if hosted {
+			return challenge.Hosted
+		}
+		return challenge.ListenOn(p.network, address)
+	}
 	if addr := p.cfg.Listen.HTTP; addr != "" {
 		if p.http[addr] = old.http[addr]; p.http[addr] == nil {
-			p.http[addr] = challenge.NewHTTP01(challenge.ListenOn(p.network, addr))
+			p.http[addr] = challenge.NewHTTP01(listen(addr))
 		}
 	}
 	if addr := p.cfg.Listen.TLS; addr != "" {
 		if p.tls[addr] = old.tls[addr]; p.tls[addr] == nil {
-			p.tls[addr] = challenge.NewTLSALPN01(challenge.ListenOn(p.network, addr))
+			p.tls[addr] = challenge.NewTLSALPN01(listen(addr))
 		}
 	}
 }
