@@ -67,9 +67,25 @@ func (t Terms) Agreed(issuer string) bool { return t.All || slices.Contains(t.Is
 // Listen names the addresses of the own listeners, as net.Listen takes them.
 // "" means that there is none.
 type Listen struct {
-	HTTP string // http-01, bound only while a challenge is pending
-	TLS  string // tls-alpn-01, likewise
+	HTTP HTTPListener // http-01, bound only while a challenge is pending, or kept to redirect
+	TLS  string       // tls-alpn-01, bound only while a challenge is pending
 }
+
+// HTTPListener is an address with what is done there beside http-01.
+type HTTPListener struct {
+	Address  string   // "" where nothing listens
+	Redirect Redirect // of visitors, to HTTPS; "" sends nobody on
+	HSTS     time.Duration
+}
+
+// Redirect is a way to send visitors on.
+type Redirect string
+
+// The ways.
+const (
+	Temporary Redirect = "temporary"
+	Permanent Redirect = "permanent"
+)
 
 // The levels and formats of the log.
 const (

@@ -87,7 +87,7 @@ func (c *Config) proof(cert *Certificate, global rules) string {
 			d.put(m.Type)
 			switch m.Type {
 			case MethodHTTP01:
-				d.put(m.Webroot, c.Listen.HTTP)
+				d.put(m.Webroot, c.Listen.HTTP.Address)
 				if m.Folder != "" {
 					d.put(m.Folder)
 				}

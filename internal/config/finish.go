@@ -140,7 +140,7 @@ func checkMethods(r *reader, c *Certificate) {
 		case len(methods) == 0:
 			r.out.add(at, fmt.Sprintf("the IP address %s cannot be proven by dns-01, and no other rule matches it", name),
 				fmt.Sprintf(`add to challenges: {names: ["%s"], http-01: {}}`, name))
-		case given == nil && r.cfg.Listen.HTTP == "":
+		case given == nil && r.cfg.Listen.HTTP.Address == "":
 			r.out.add(at, fmt.Sprintf("no rule matches %q, and the own listener is off", name), `add a rule to challenges, or set listen: {http: ":80"}`)
 		default:
 			checkZones(r, at, name, methods)

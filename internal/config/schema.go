@@ -103,9 +103,9 @@ func acceptTerms() shape[Terms] {
 
 func listen() shape[Listen] {
 	return object("listen", "Own listeners for challenges.", []key[Listen]{
-		fieldOr("http", either("an address, a table or false", `":80"`, address(), addressTable(), off("", isEmpty)),
-			func(l *Listen) *string { return &l.HTTP }, ":80", about{
-				doc: "Address for http-01 as \":80\", \"192.0.2.1:80\" or {address: …}; `false` never listens. The port is taken only while a challenge is pending.",
+		fieldOr("http", httpListener(),
+			func(l *Listen) *HTTPListener { return &l.HTTP }, HTTPListener{Address: ":80"}, about{
+				doc: "Address for http-01 as \":80\", \"192.0.2.1:80\" or {address: …}; `false` never listens. The port is taken only while a challenge is pending, or always where it redirects.",
 			}),
 		fieldOr("tls", either("an address or false", `":443"`, address(), off("", isEmpty)),
 			func(l *Listen) *string { return &l.TLS }, "", about{
@@ -135,17 +135,6 @@ func address() shape[string] {
 		return n.text, "", ""
 	}, showText)
 	s.json = func() *jsonSchema { return &jsonSchema{Type: "string"} }
-	return s
-}
-
-// addressTable is an address in a table of its own, where more keys may come
-// to stand beside it.
-func addressTable() shape[string] {
-	s := object("listener", "A listener.", []key[string]{
-		fieldOr("address", address(), func(s *string) *string { return s }, ":80", about{doc: "Address to listen on."}),
-	}, nil)
-	s.kinds = table
-	s.show = func(string) *node { return nil }
 	return s
 }
 

@@ -143,7 +143,7 @@ func http01() shape[Method] {
 		if n.has("webroot") && n.has("folder") {
 			r.out.add(n.at, "http-01 takes either a webroot or a folder", "a folder holds the answers, a webroot has them in /.well-known/acme-challenge")
 		}
-		if m.Webroot == "" && !n.has("webroot") && m.Folder == "" && !n.has("folder") && r.cfg.Listen.HTTP == "" {
+		if m.Webroot == "" && !n.has("webroot") && m.Folder == "" && !n.has("folder") && r.cfg.Listen.HTTP.Address == "" {
 			r.out.add(n.at, "http-01 without a webroot needs the own listener, which is off", `set listen: {http: ":80"}, or a webroot`)
 		}
 	})

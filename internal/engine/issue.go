@@ -241,8 +241,8 @@ func (p *parts) solver(m config.Method) challenge.Solver {
 		return p.writers[m.Via].solver
 	case m.Type == config.MethodHTTP01 && (m.Webroot != "" || m.Folder != ""):
 		return p.webroots.at(m, p.disk)
-	case m.Type == config.MethodHTTP01 && p.cfg.Listen.HTTP != "":
-		return p.http[p.cfg.Listen.HTTP]
+	case m.Type == config.MethodHTTP01 && p.cfg.Listen.HTTP.Address != "":
+		return p.http[p.cfg.Listen.HTTP.Address]
 	case m.Type == config.MethodTLSALPN01 && p.cfg.Listen.TLS != "":
 		return p.tls[p.cfg.Listen.TLS]
 	}

@@ -157,7 +157,7 @@ func (p *parts) listeners(old *parts, hosted bool) {
 		}
 		return challenge.ListenOn(p.network, address)
 	}
-	if addr := p.cfg.Listen.HTTP; addr != "" {
+	if addr := p.cfg.Listen.HTTP.Address; addr != "" {
 		if p.http[addr] = old.http[addr]; p.http[addr] == nil {
 			p.http[addr] = challenge.NewHTTP01(listen(addr))
 		}

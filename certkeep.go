@@ -1,0 +1,192 @@
+// Package certkeep keeps the TLS certificates of a Go program alive: it gets
+// them from a certificate authority by ACME, renews them for ever, and hands
+// them to handshakes.
+//
+// Open is the function to call first. It takes the configuration that the
+// program certkeep reads, and works on the same state folder: beside a daemon,
+// beside an older or newer process of the same program, or alone. Whoever has
+// the lock on the state orders and renews; the others serve what is stored,
+// follow every change, and take over when the lock is free.
+//
+// A server needs TLSConfig and, where names are proven on port 80,
+// HTTPHandler. Both answer the CA's challenges by themselves: the program has
+// the ports, and Certkeep opens none.
+package certkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/serve"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// The defaults of Options.
+const (
+	DefaultInMemory = 20_000
+	DefaultWait     = 10 * time.Second
+)
+
+// Options say which certificates are kept, and how they are served.
+type Options struct {
+	// ConfigFile is a configuration with the conf.d beside it, as
+	// `certkeep --config` reads it. It is read again by Reload.
+	ConfigFile string
+	// Config is the text of one instead, in the same form. Most programs that
+	// use it set `defaults: {files: []}`, which keeps certificates in the state
+	// folder and writes them nowhere else.
+	Config string
+	// OnDemand lets visitors ask for certificates that the configuration does
+	// not declare: it is called with a name in small letters that some client
+	// wants to see, and returns nil where a certificate is to be had for it.
+	// Without it such clients are turned away.
+	OnDemand func(ctx context.Context, name string) error
+	// Wait is how long at most a handshake waits for what is not in memory: to
+	// be read, or to be ordered on demand. 0 is DefaultWait.
+	Wait time.Duration
+	// InMemory is how many certificates are held in memory at most; the others
+	// are read when they are asked for. 0 is DefaultInMemory.
+	InMemory int
+	// Log gets what the program certkeep logs. nil is slog.Default.
+	Log *slog.Logger
+}
+
+// Keeper keeps certificates until it is closed. Its methods may be called at
+// the same time.
+type Keeper struct {
+	options Options
+	log     *slog.Logger
+	shelf   *serve.Shelf
+	demand  *demand
+	reload  chan struct{}
+	end     context.CancelCauseFunc
+	work    sync.WaitGroup
+
+	config atomic.Pointer[config.Config]
+	engine atomic.Pointer[engine.Engine] // nil while another process has the state
+
+	mu     sync.Mutex // guards failed
+	failed error      // why this process does not order and renew, besides the lock
+}
+
+// Open reads the configuration, serves what is stored from now on, and begins
+// to keep it. It asks no CA, and does not wait for the lock on the state. Its
+// error says what is wrong with the configuration or the state folder.
+func Open(o Options) (*Keeper, error) {
+	if o.ConfigFile != "" && o.Config != "" {
+		return nil, errors.New("open certkeep: ConfigFile and Config are both set; name one")
+	}
+	k := &Keeper{options: o, log: o.Log, reload: make(chan struct{}, 1)}
+	if k.log == nil {
+		k.log = slog.Default()
+	}
+	cfg, err := k.load(nil)
+	if err != nil {
+		return nil, fmt.Errorf("open certkeep: %w", err)
+	}
+	k.config.Store(cfg)
+	ctx, end := context.WithCancelCause(context.Background())
+	k.end = end
+	reader, err := store.Open(ctx, cfg.State, durable.OS{}, cfg.Node, store.Reader)
+	if err != nil {
+		end(nil)
+		return nil, fmt.Errorf("open certkeep: %w", err)
+	}
+	k.shelf = serve.New(reader, orDefault(o.InMemory, DefaultInMemory), k.log)
+	if err := k.shelf.Refresh(ctx, wanted(cfg)); err != nil {
+		end(nil)
+		return nil, fmt.Errorf("open certkeep: %w", err)
+	}
+	k.demand = newDemand(k)
+	k.work.Go(func() { k.follow(ctx, reader) })
+	k.work.Go(func() { k.hold(ctx) })
+	return k, nil
+}
+
+// ErrClosed is why handshakes fail after Close.
+var ErrClosed = errors.New("certkeep: closed")
+
+// Close ends the keeping: steps under way are saved, and the lock on the state
+// becomes free. What TLSConfig gave fails from now on for names that are not
+// in memory.
+func (k *Keeper) Close() error {
+	k.end(ErrClosed)
+	k.work.Wait()
+	return nil
+}
+
+// Reload reads the configuration again. One that is refused leaves the old
+// one in force.
+func (k *Keeper) Reload() error {
+	cfg, err := k.load(k.demand.names())
+	if err != nil {
+		return fmt.Errorf("reload certkeep: %w", err)
+	}
+	k.config.Store(cfg)
+	k.again()
+	return nil
+}
+
+// again has the process that holds the state, if it is this one, take over
+// the configuration.
+func (k *Keeper) again() {
+	select {
+	case k.reload <- struct{}{}:
+	default: // about to happen
+	}
+}
+
+// load reads the configuration with what is wanted on demand.
+func (k *Keeper) load(demanded []string) (*config.Config, error) {
+	source := config.Source{Path: k.options.ConfigFile, Text: []byte(k.options.Config), Demanded: demanded}
+	if source.Path == "" && len(source.Text) == 0 {
+		source.Path = config.Path("", "")
+	}
+	cfg, warnings, err := source.Load()
+	for _, w := range warnings {
+		k.log.Warn(w.String())
+	}
+	if err != nil {
+		return nil, err
+	}
+	host(cfg)
+	return cfg, nil
+}
+
+// host says what follows from the program having its ports itself: names that
+// no rule is for are proven by a handshake or over HTTP.
+func host(cfg *config.Config) {
+	if cfg.Listen.TLS == "" {
+		cfg.Listen.TLS = ":443"
+	}
+	if cfg.Listen.HTTP.Address == "" {
+		cfg.Listen.HTTP.Address = ":80"
+	}
+	cfg.Challenges = append(cfg.Challenges[:len(cfg.Challenges):len(cfg.Challenges)], config.Rule{
+		Methods: []config.Method{{Type: config.MethodTLSALPN01}, {Type: config.MethodHTTP01}},
+	})
+}
+
+// wanted are the names of the certificates that a configuration declares.
+func wanted(cfg *config.Config) map[string][]string {
+	names := make(map[string][]string, len(cfg.Certificates))
+	for _, c := range cfg.Certificates {
+		names[c.Name] = c.Names
+	}
+	return names
+}
+
+func orDefault[N int | time.Duration](n, standard N) N {
+	if n <= 0 {
+		return standard
+	}
+	return n
+}

@@ -1,0 +1,60 @@
+package certkeep
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/certkeep/certkeep/internal/challenge"
+	"github.com/certkeep/certkeep/internal/serve"
+)
+
+// TLSConfig is for servers: it shows each client the certificate of the name
+// that it asks for, of the first of its key types that the client can use, with
+// the OCSP response that is kept for it. A renewal is shown to the next client;
+// none is turned away meanwhile. It answers tls-alpn-01 (RFC 8737).
+//
+// The caller may change what it returns; GetCertificate, and in NextProtos
+// "acme-tls/1", are to stay.
+func (k *Keeper) TLSConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1", challenge.Protocol},
+		GetCertificate: k.certificate,
+	}
+}
+
+// certificate is asked at each handshake. What is in memory is given at once.
+func (k *Keeper) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if challenge.Asks(hello) {
+		return k.proof(hello)
+	}
+	ctx := hello.Context()
+	certificate, err := k.shelf.Get(ctx, hello)
+	if err == nil {
+		return certificate, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, orDefault(k.options.Wait, DefaultWait))
+	defer cancel()
+	switch {
+	case errors.Is(err, serve.ErrUnknown) && k.options.OnDemand != nil && hello.ServerName != "":
+		if err := k.demand.get(ctx, hello.ServerName); err != nil {
+			return nil, fmt.Errorf("certkeep: %s: %w", hello.ServerName, err)
+		}
+		return k.shelf.Get(ctx, hello)
+	case errors.Is(err, serve.ErrNotYet):
+		return k.placeholder(hello)
+	}
+	return nil, fmt.Errorf("certkeep: %w", err)
+}
+
+// proof answers a CA that looks for a challenge of tls-alpn-01.
+func (k *Keeper) proof(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if e := k.engine.Load(); e != nil {
+		if certificate := e.AnswerTLS(hello); certificate != nil {
+			return certificate, nil
+		}
+	}
+	return nil, fmt.Errorf("certkeep: no challenge is pending for %q", hello.ServerName)
+}
