@@ -70,11 +70,9 @@ type Keeper struct {
 	end     context.CancelCauseFunc
 	work    sync.WaitGroup
 
-	config atomic.Pointer[config.Config]
-	engine atomic.Pointer[engine.Engine] // nil while another process has the state
-
-	mu     sync.Mutex // guards failed
-	failed error      // why this process does not order and renew, besides the lock
+	config       atomic.Pointer[config.Config]
+	engine       atomic.Pointer[engine.Engine] // nil while another process has the state
+	placeholders placeholders
 }
 
 // Open reads the configuration, serves what is stored from now on, and begins
@@ -85,10 +83,11 @@ func Open(o Options) (*Keeper, error) {
 		return nil, errors.New("open certkeep: ConfigFile and Config are both set; name one")
 	}
 	k := &Keeper{options: o, log: o.Log, reload: make(chan struct{}, 1)}
+	k.demand = newDemand(k)
 	if k.log == nil {
 		k.log = slog.Default()
 	}
-	cfg, err := k.load(nil)
+	cfg, err := k.load()
 	if err != nil {
 		return nil, fmt.Errorf("open certkeep: %w", err)
 	}
@@ -105,7 +104,15 @@ func Open(o Options) (*Keeper, error) {
 		end(nil)
 		return nil, fmt.Errorf("open certkeep: %w", err)
 	}
-	k.demand = newDemand(k)
+	if o.OnDemand != nil {
+		names, err := reader.Demands(ctx)
+		if err != nil {
+			end(nil)
+			return nil, fmt.Errorf("open certkeep: %w", err)
+		}
+		k.demand.stored(names)
+		k.work.Go(func() { k.demand.review(ctx) })
+	}
 	k.work.Go(func() { k.follow(ctx, reader) })
 	k.work.Go(func() { k.hold(ctx) })
 	return k, nil
@@ -126,7 +133,7 @@ func (k *Keeper) Close() error {
 // Reload reads the configuration again. One that is refused leaves the old
 // one in force.
 func (k *Keeper) Reload() error {
-	cfg, err := k.load(k.demand.names())
+	cfg, err := k.load()
 	if err != nil {
 		return fmt.Errorf("reload certkeep: %w", err)
 	}
@@ -145,12 +152,19 @@ func (k *Keeper) again() {
 }
 
 // load reads the configuration with what is wanted on demand.
-func (k *Keeper) load(demanded []string) (*config.Config, error) {
-	source := config.Source{Path: k.options.ConfigFile, Text: []byte(k.options.Config), Demanded: demanded}
+func (k *Keeper) load() (*config.Config, error) {
+	source := config.Source{Path: k.options.ConfigFile, Text: []byte(k.options.Config), Demanded: k.demand.names()}
 	if source.Path == "" && len(source.Text) == 0 {
 		source.Path = config.Path("", "")
 	}
 	cfg, warnings, err := source.Load()
+	if err != nil && len(source.Demanded) > 0 {
+		// A name that was asked for once must not stand in the way of a
+		// configuration that has changed since.
+		k.log.Error("names that visitors asked for do not fit the configuration any more, and are not renewed", "error", err)
+		source.Demanded = nil
+		cfg, warnings, err = source.Load()
+	}
 	for _, w := range warnings {
 		k.log.Warn(w.String())
 	}

@@ -93,7 +93,7 @@ func (k *Keeper) run(ctx context.Context) error {
 	}()
 	return daemon.Run(ctx, daemon.Options{
 		Load: func() (*config.Config, []config.Warning, error) {
-			cfg, err := k.load(k.demand.names())
+			cfg, err := k.load()
 			if err != nil {
 				return nil, nil, err
 			}

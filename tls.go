@@ -30,23 +30,33 @@ func (k *Keeper) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	if challenge.Asks(hello) {
 		return k.proof(hello)
 	}
-	ctx := hello.Context()
-	certificate, err := k.shelf.Get(ctx, hello)
-	if err == nil {
+	if certificate := k.shelf.Held(hello); certificate != nil {
 		return certificate, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, orDefault(k.options.Wait, DefaultWait))
+	ctx, cancel := context.WithTimeout(hello.Context(), orDefault(k.options.Wait, DefaultWait))
 	defer cancel()
-	switch {
-	case errors.Is(err, serve.ErrUnknown) && k.options.OnDemand != nil && hello.ServerName != "":
-		if err := k.demand.get(ctx, hello.ServerName); err != nil {
-			return nil, fmt.Errorf("certkeep: %s: %w", hello.ServerName, err)
+	certificate, err := k.shelf.Get(ctx, hello)
+	if k.onDemand(hello.ServerName, err) {
+		if err = k.demand.get(ctx, hello.ServerName); err == nil {
+			certificate, err = k.shelf.Get(ctx, hello)
 		}
-		return k.shelf.Get(ctx, hello)
-	case errors.Is(err, serve.ErrNotYet):
-		return k.placeholder(hello)
 	}
-	return nil, fmt.Errorf("certkeep: %w", err)
+	if errors.Is(err, serve.ErrNotYet) {
+		return k.placeholders.show(hello.ServerName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("certkeep: %q: %w", hello.ServerName, err)
+	}
+	return certificate, nil
+}
+
+// onDemand reports whether a certificate that is not there may be had because
+// somebody asks for it.
+func (k *Keeper) onDemand(name string, err error) bool {
+	if k.options.OnDemand == nil || name == "" {
+		return false
+	}
+	return errors.Is(err, serve.ErrUnknown) || errors.Is(err, serve.ErrNotYet) && k.demand.has(name)
 }
 
 // proof answers a CA that looks for a challenge of tls-alpn-01.

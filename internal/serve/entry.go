@@ -29,7 +29,7 @@ func (e *entry) touch() {
 
 // summary is what is known of a certificate without reading it.
 type summary struct {
-	cert     string
+	cert    string
 	version string // "" where none is published
 	created time.Time
 	names   []string

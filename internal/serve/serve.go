@@ -60,8 +60,23 @@ func New(s *store.Store, room int, log *slog.Logger) *Shelf {
 	}
 }
 
+// Held returns the certificate for a client that says hello where it is in
+// memory, else nil. It allocates nothing.
+func (s *Shelf) Held(hello *tls.ClientHelloInfo) *tls.Certificate {
+	e := s.find(hello)
+	if e == nil {
+		return nil
+	}
+	on := e.shown.Load()
+	if on == nil {
+		return nil
+	}
+	e.touch()
+	return on.choose(hello, time.Now())
+}
+
 // Get returns the certificate for a client that says hello. Reading it from
-// the disk, where it is not in memory, ends with ctx.
+// the disk, where it is not in memory, is not waited for beyond ctx.
 func (s *Shelf) Get(ctx context.Context, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	e := s.find(hello)
 	if e == nil {
@@ -78,13 +93,23 @@ func (s *Shelf) Get(ctx context.Context, hello *tls.ClientHelloInfo) (*tls.Certi
 	return on.choose(hello, time.Now()), nil
 }
 
-// Served reports whether a certificate is there for a name, be it in memory
-// or not.
-func (s *Shelf) Served(name string) bool {
+// Of reports whether a certificate is wanted or there for a name, and whether
+// it is there, be it in memory or not.
+func (s *Shelf) Of(name string) (wanted, served bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e := s.index.find(lower(name))
-	return e != nil && e.summary.version != ""
+	return e != nil, e != nil && e.summary.version != ""
+}
+
+// Named is the certificate, by its name in the config, that is for a name.
+func (s *Shelf) Named(name string) (cert string, known bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e := s.index.find(lower(name)); e != nil {
+		return e.cert, true
+	}
+	return "", false
 }
 
 // find is the entry of the name that a client asks for: of the address that

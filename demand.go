@@ -1,0 +1,220 @@
+package certkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/config"
+)
+
+// What strangers may cost who ask for names.
+const (
+	deciders     = 32          // OnDemand is called so often at once
+	refusedFor   = time.Minute // it is not called again for a name that it refused
+	refusedNames = 10_000      // so many of these are remembered
+	askedAgain   = 24 * time.Hour
+)
+
+// The reasons why a name gets no certificate on demand.
+var (
+	// ErrRefused says that OnDemand refused the name a moment ago.
+	ErrRefused = errors.New("the name was refused")
+	// ErrElsewhere says that another process has the state: it orders what its
+	// configuration declares, and nothing on demand.
+	ErrElsewhere = errors.New("another process has the state, and orders nothing on demand")
+)
+
+// demand is what visitors ask for beyond the configuration.
+type demand struct {
+	keeper *Keeper
+	slots  chan struct{} // who may call OnDemand
+
+	mu      sync.Mutex           // guards what follows
+	allowed map[string]bool      // names that are wanted
+	asking  map[string]chan bool // names about which OnDemand is asked; closed at its end
+	refused map[string]time.Time // until when
+	news    chan struct{}        // closed when something was published, and replaced
+}
+
+func newDemand(k *Keeper) *demand {
+	return &demand{
+		keeper: k, slots: make(chan struct{}, deciders), allowed: map[string]bool{},
+		asking: map[string]chan bool{}, refused: map[string]time.Time{}, news: make(chan struct{}),
+	}
+}
+
+// stored takes over the names that were wanted before.
+func (d *demand) stored(names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range names {
+		if config.CheckDemanded(name) == nil {
+			d.allowed[name] = true
+		}
+	}
+}
+
+// names are those that are wanted, sorted.
+func (d *demand) names() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	names := make([]string, 0, len(d.allowed))
+	for name := range d.allowed {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// has reports whether a name is wanted because a visitor asked for it.
+func (d *demand) has(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.allowed[strings.ToLower(name)]
+}
+
+// told wakes all who wait for a certificate.
+func (d *demand) told() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.news)
+	d.news = make(chan struct{})
+}
+
+// get has a certificate ordered for a name, where that is allowed, and waits
+// until it is there or ctx ends.
+func (d *demand) get(ctx context.Context, name string) error {
+	name = strings.ToLower(name)
+	if err := config.CheckDemanded(name); err != nil {
+		return err
+	}
+	if err := d.allow(ctx, name); err != nil {
+		return err
+	}
+	for {
+		d.mu.Lock()
+		news := d.news
+		d.mu.Unlock()
+		if _, served := d.keeper.shelf.Of(name); served {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("its certificate is on its way: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// allow asks OnDemand about a name that is not wanted yet, once for all who
+// wait for it, and stores its consent.
+func (d *demand) allow(ctx context.Context, name string) error {
+	for {
+		d.mu.Lock()
+		asking := d.asking[name]
+		switch {
+		case d.allowed[name]:
+			d.mu.Unlock()
+			return nil
+		case time.Now().Before(d.refused[name]):
+			d.mu.Unlock()
+			return ErrRefused
+		case asking == nil:
+			mine := make(chan bool)
+			d.asking[name] = mine
+			d.mu.Unlock()
+			err := d.decide(ctx, name)
+			d.mu.Lock()
+			delete(d.asking, name)
+			close(mine)
+			d.mu.Unlock()
+			return err
+		}
+		d.mu.Unlock()
+		select {
+		case <-asking:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// decide asks OnDemand, and notes what it said.
+func (d *demand) decide(ctx context.Context, name string) error {
+	e := d.keeper.engine.Load()
+	if e == nil {
+		return ErrElsewhere
+	}
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if err := d.keeper.options.OnDemand(ctx, name); err != nil {
+		if ctx.Err() == nil {
+			d.refuse(name)
+		}
+		return err
+	}
+	if err := e.Store.Demand(ctx, name); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.allowed[name] = true
+	d.mu.Unlock()
+	d.keeper.again()
+	return nil
+}
+
+// refuse remembers a name that was refused, as long as there is room.
+func (d *demand) refuse(name string) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.refused) >= refusedNames {
+		for old, until := range d.refused {
+			if now.After(until) {
+				delete(d.refused, old)
+			}
+		}
+	}
+	if len(d.refused) < refusedNames {
+		d.refused[name] = now.Add(refusedFor)
+	}
+}
+
+// review asks OnDemand again about all names, now and every day: what it
+// refuses is not renewed any more. Its certificate is shown to its end.
+func (d *demand) review(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, askedAgain)
+		for _, name := range d.names() {
+			e := d.keeper.engine.Load()
+			if e == nil || ctx.Err() != nil {
+				break
+			}
+			bounded, cancel := context.WithTimeout(ctx, orDefault(d.keeper.options.Wait, DefaultWait))
+			err := d.keeper.options.OnDemand(bounded, name)
+			ended := bounded.Err()
+			cancel()
+			if err == nil || ended != nil {
+				continue
+			}
+			if err := e.Store.Undemand(ctx, name); err != nil {
+				d.keeper.log.Error("a name that is no longer allowed stays", "name", name, "error", err)
+				continue
+			}
+			d.mu.Lock()
+			delete(d.allowed, name)
+			d.mu.Unlock()
+			d.keeper.log.Info("a name that visitors asked for is not kept any more", "name", name, "because", err.Error())
+			d.keeper.again()
+		}
+	}
+}
