@@ -12,6 +12,8 @@ func layerOf(dir string) (layer int, known bool) {
 	layer, known = map[string]int{
 		"cmd/certkeep": 7,
 
+		".": 6,
+
 		"internal/daemon": 5,
 
 		"internal/engine": 4,
@@ -24,6 +26,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/verify":    3,
 		"internal/ocsp":      3,
 		"internal/ct":        3,
+		"internal/serve":     3,
 
 		"internal/config":         2,
 		"internal/config/acmebot": 2,
@@ -42,6 +45,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/keystore": 1,
 		"internal/params":   1,
 		"internal/hpkp":     1,
+		"internal/front":    1,
 
 		"internal/store/plainjson": 1, // knows JSON, and nothing of the store
 	}[dir]

@@ -32,7 +32,7 @@ const maxLogList = 4 << 20
 // finishStatements checks the files beside a certificate's own, and notes what
 // is written where.
 func finishStatements(r *reader, n *node, c *Certificate) {
-	if c.staples() {
+	if c.staples() && c.OCSP.File != "" {
 		checkPlaces(r, n, c, "ocsp", c.OCSP.File)
 	}
 	if c.logged() {
@@ -89,7 +89,7 @@ func checkLogs(r *reader, n *node, c *Certificate) {
 func (c *Config) statementFiles(cert *Certificate) []string {
 	var paths []string
 	for _, t := range cert.KeyTypes {
-		if cert.staples() {
+		if cert.staples() && cert.OCSP.File != "" {
 			paths = append(paths, c.OCSPFile(cert, t))
 		}
 		if cert.logged() {
@@ -125,7 +125,9 @@ func (c *Config) wantStatements(cert *Certificate, hooks []string, w *plan.Wante
 		asked.put(o.Responders...)
 		asked.put(strconv.FormatBool(o.Force))
 		w.OCSP = &plan.WantedOCSP{Config: asked.sum()}
-		companion(plan.CompanionOCSP, func(d *digester) { d.put(o.File); d.attributes(o.Attributes) })
+		if o.File != "" {
+			companion(plan.CompanionOCSP, func(d *digester) { d.put(o.File); d.attributes(o.Attributes) })
+		}
 	}
 	if !c.CTLogs.IsZero() {
 		w.SCT = &plan.WantedSCT{Config: c.CTLogs.digest()}

@@ -17,7 +17,7 @@ import (
 func statementKeys[T any](at func(*T) *Settings) []key[T] {
 	return []key[T]{
 		field("ocsp", either("a table of keys or false", "{file: /etc/ssl/ocsp/{name}.{key_type}.ocsp}",
-			off(&OCSP{}, func(o *OCSP) bool { return o != nil && o.File == "" }), pointer(ocspSettings())), func(t *T) **OCSP { return &at(t).OCSP }, about{
+			off(&OCSP{}, func(o *OCSP) bool { return o != nil && !o.On }), pointer(ocspSettings())), func(t *T) **OCSP { return &at(t).OCSP }, about{
 			doc: "Keeps OCSP responses in files for servers to staple. `false` where `defaults` has it.", standard: "none are kept", example: `{file: "/etc/ssl/ocsp/{name}.{key_type}.ocsp"}`, off: true,
 		}),
 		field("sct", either("a table of keys or false", "{directory: /etc/ssl/scts/{name}/{key_type}, logs: [google_argon]}",
@@ -43,7 +43,7 @@ func attributeKeys[T any](at func(*T) *Attributes) []key[T] {
 func ocspSettings() shape[OCSP] {
 	return object("ocsp", "OCSP responses in files. Each is asked for again half-way through its life; only one that says good is kept. A certificate that turns out to be revoked is replaced at once.", append([]key[OCSP]{
 		field("file", checked("an absolute path", "/etc/ssl/ocsp/{name}.{key_type}.ocsp", pathWith(nameMark, keyTypeMark, kindMark, suffixMark)), func(o *OCSP) *string { return &o.File }, about{
-			doc: "Where (DER). `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key. Required.", example: `"/etc/ssl/ocsp/{name}.{key_type}.ocsp"`, off: true,
+			doc: "Where (DER). `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key.", standard: "none: they are kept in the state, for programs that serve through the Go library", example: `"/etc/ssl/ocsp/{name}.{key_type}.ocsp"`, off: true,
 		}),
 		field("responders", filled(distinct(listOf(webAddress(), "a list of URLs", "[http://ocsp.ca.example]"))), func(o *OCSP) *[]string { return &o.Responders }, about{
 			doc: "Responders of the CA for certificates that name none, asked in this order.", standard: "none", example: "[http://ocsp.ca.example]", off: true,
@@ -52,9 +52,7 @@ func ocspSettings() shape[OCSP] {
 			doc: "Whether `responders` are asked instead of those that the certificate names.", standard: "`false`", example: "true", off: true,
 		}),
 	}, attributeKeys(func(o *OCSP) *Attributes { return &o.Attributes })...), func(r *reader, n *node, o *OCSP) {
-		if o.File == "" && !n.has("file") {
-			r.out.add(n.at, `"ocsp" has no file`, `for example {file: "/etc/ssl/ocsp/{name}.{key_type}.ocsp"}`)
-		}
+		o.On = true
 		if o.Force && len(o.Responders) == 0 {
 			r.out.add(n.placeOf("force"), `"force" needs responders`, "list them, or leave force out")
 		}

@@ -18,9 +18,10 @@ type Attributes struct {
 }
 
 // OCSP says that responses of the CA that a certificate is not revoked are
-// kept in a file, for a server to staple.
+// kept, for a server to staple.
 type OCSP struct {
-	File       string   // may hold {name}, {key_type} and {suffix}; "" turns it off
+	On         bool
+	File       string   // may hold {name}, {key_type} and {suffix}; "" keeps them in the state alone
 	Responders []string // URLs, asked where the certificate names none
 	Force      bool     // Responders are asked instead of those that it names
 	Attributes
@@ -85,7 +86,7 @@ func (c *Config) HPKPFile(cert *Certificate, server string) string {
 func (h *HPKP) Servers() []string { return slices.Sorted(maps.Keys(h.Headers)) }
 
 // staples reports whether OCSP responses are kept for the certificate.
-func (c *Certificate) staples() bool { return c.OCSP != nil && c.OCSP.File != "" }
+func (c *Certificate) staples() bool { return c.OCSP != nil && c.OCSP.On }
 
 // logged reports whether the certificate is handed to logs.
 func (c *Certificate) logged() bool { return c.SCT != nil && c.SCT.Directory != "" }
