@@ -247,13 +247,7 @@ func TestBesideAnother(t *testing.T) {
 	if again := s.awaits("a.example", ""); again != two {
 		t.Error("the end of the first process took the certificate away")
 	}
-	for range s.looks() {
-		if client, err := daemon.Dial(t.Context(), filepath.Join(s.dir, "state")); err == nil {
-			_ = client.Close()
-			return
-		}
-	}
-	t.Error("nobody took over")
+	s.held()
 }
 
 // Names that are not declared are had where the program allows it, and kept
@@ -293,12 +287,7 @@ func TestOnDemand(t *testing.T) {
 	s.tls, s.plain = listen(t), listen(t)
 	s.open(options)
 	before := s.awaits("one.shop.example", "")
-	for range s.looks() { // until the new process has the state
-		if client, err := daemon.Dial(t.Context(), filepath.Join(s.dir, "state")); err == nil {
-			_ = client.Close()
-			break
-		}
-	}
+	s.held()
 	if n := asked.Load(); n != 2 || before == "" {
 		t.Errorf("asked %d times, want not again", n)
 	}
@@ -309,20 +298,31 @@ func TestHandshakeDoesNotHang(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	hung := listen(t) // accepts, and says nothing
+	var asked atomic.Int32
 	s.open(certkeep.Options{
 		Config: strings.Replace(s.config(""), s.ca.DirectoryURL(), "https://"+hung.Addr().String()+"/", 1), Wait: 50 * time.Millisecond,
-		OnDemand: func(context.Context, string) error { return nil },
+		OnDemand: func(context.Context, string) error { asked.Add(1); return nil },
 	})
-	for range s.looks() {
-		_, err := s.shows("a.example")
-		if err == nil {
-			t.Fatal("a certificate came from nowhere")
-		}
-		if !strings.Contains(err.Error(), "internal error") { // the alert of a server without a certificate
-			t.Fatalf("the handshake ended by %v", err)
-		}
-		return
+	s.held()
+	_, err := s.shows("a.example")
+	if err == nil || !strings.Contains(err.Error(), "internal error") { // the alert of a server without a certificate
+		t.Errorf("the handshake ended by %v", err)
 	}
+	if asked.Load() != 1 {
+		t.Errorf("asked %d times for one name", asked.Load())
+	}
+}
+
+// held returns once somebody has the state.
+func (s *site) held() {
+	s.t.Helper()
+	for range s.looks() {
+		if client, err := daemon.Dial(s.t.Context(), filepath.Join(s.dir, "state")); err == nil {
+			_ = client.Close()
+			return
+		}
+	}
+	s.t.Fatal("nobody has the state")
 }
 
 func TestOpenRefuses(t *testing.T) {
