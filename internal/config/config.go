@@ -69,6 +69,8 @@ func (t Terms) Agreed(issuer string) bool { return t.All || slices.Contains(t.Is
 type Listen struct {
 	HTTP HTTPListener // http-01, bound only while a challenge is pending, or kept to redirect
 	TLS  string       // tls-alpn-01, bound only while a challenge is pending
+
+	Outside Outside
 }
 
 // HTTPListener is an address with what is done there beside http-01.

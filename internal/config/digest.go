@@ -81,7 +81,7 @@ func (c *Config) proof(cert *Certificate, global rules) string {
 	}
 	own := indexRules(cert.Challenges)
 	for _, name := range plan.Sorted(cert.Names) {
-		methods := methodsFor(own, global, name)
+		methods := c.Listen.methodsFor(own, global, name)
 		d.count(len(methods))
 		for _, m := range methods {
 			d.put(m.Type)

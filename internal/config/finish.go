@@ -133,31 +133,26 @@ func checkMethods(r *reader, c *Certificate) {
 			given = r.certs.general.list[j].Methods
 		}
 		at := r.certs.placeOfName(i)
-		switch methods := usable(orOwnListener(given), name); {
+		methods := usable(given, name)
+		if given == nil {
+			methods = usable(r.cfg.Listen.standardMethods(), name)
+		}
+		switch {
 		case len(methods) == 0 && strings.HasPrefix(name, "*."):
 			r.out.add(at, fmt.Sprintf("the wildcard %q can be proven by dns-01 only, and no such rule matches it", name),
 				fmt.Sprintf(`add to challenges: {names: ["%s"], dns-01: {via: %s}}`, name, someDNS(r.cfg)))
 		case len(methods) == 0:
 			r.out.add(at, fmt.Sprintf("the IP address %s cannot be proven by dns-01, and no other rule matches it", name),
 				fmt.Sprintf(`add to challenges: {names: ["%s"], http-01: {}}`, name))
-		case given == nil && r.cfg.Listen.HTTP.Address == "":
+		case len(r.cfg.Listen.Outside.leave(methods)) == 0:
+			r.out.add(at, fmt.Sprintf("%q cannot be proven: what its rule would answer cannot be reached from outside (listen.outside)", name), "prove it by dns-01, or correct listen.outside")
+		case given == nil && methods[0].Type == MethodHTTP01 && r.cfg.Listen.HTTP.Address == "":
 			r.out.add(at, fmt.Sprintf("no rule matches %q, and the own listener is off", name), `add a rule to challenges, or set listen: {http: ":80"}`)
 		default:
 			checkZones(r, at, name, methods)
 		}
 	}
 }
-
-// orOwnListener is what counts where no rule matches.
-func orOwnListener(methods []Method) []Method {
-	if methods == nil {
-		return ownListener
-	}
-	return methods
-}
-
-// ownListener is http-01 by the own listener. Nobody changes it.
-var ownListener = []Method{{Type: MethodHTTP01}}
 
 func someDNS(cfg *Config) string {
 	if names := dnsNames(cfg); len(names) > 0 {

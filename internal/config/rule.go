@@ -80,7 +80,7 @@ func (r rules) first(name string) int {
 
 // MethodsFor says how the names of a certificate are proven: by the first of
 // the certificate's own rules that matches, else by the first global one,
-// else by http-01 on the own listener. Name comes without "*."; for a
+// else on the own listener. What CAs cannot reach is left out. Name comes without "*."; for a
 // wildcard only dns-01 counts (RFC 8555 has CAs offer nothing else), for an IP
 // address anything but dns-01 (RFC 8738 section 7).
 func (c *Config) MethodsFor(cert, name string, wildcard bool) []Method {
@@ -91,18 +91,18 @@ func (c *Config) MethodsFor(cert, name string, wildcard bool) []Method {
 	if found := c.Certificate(cert); found != nil {
 		own = found.Challenges
 	}
-	return methodsFor(indexRules(own), indexRules(c.Challenges), name)
+	return c.Listen.methodsFor(indexRules(own), indexRules(c.Challenges), name)
 }
 
 // methodsFor is MethodsFor over indexes made once.
-func methodsFor(own, global rules, name string) []Method {
-	methods := []Method{{Type: MethodHTTP01}}
+func (l Listen) methodsFor(own, global rules, name string) []Method {
+	methods := l.standardMethods()
 	if i := own.first(name); i >= 0 {
 		methods = own.list[i].Methods
 	} else if i := global.first(name); i >= 0 {
 		methods = global.list[i].Methods
 	}
-	return usable(methods, name)
+	return l.Outside.leave(usable(methods, name))
 }
 
 // usable leaves the methods by which name can be proven at all.

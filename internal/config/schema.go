@@ -111,7 +111,10 @@ func listen() shape[Listen] {
 			func(l *Listen) *string { return &l.TLS }, "", about{
 				doc: "Address for tls-alpn-01, such as \":443\"; `false` never listens. The port is taken only while a challenge is pending.",
 			}),
-	}, nil)
+		field("outside", outside(), func(l *Listen) *Outside { return &l.Outside }, about{
+			doc: "How ports 80 and 443 at the address that the names lead to arrive here: decides which challenges are tried, and which ports the own listeners take.", standard: "as they are", example: "{80: 8080, 443: false}", off: true,
+		}),
+	}, finishListen)
 }
 
 func isEmpty(s string) bool { return s == "" }

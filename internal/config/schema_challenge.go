@@ -143,6 +143,9 @@ func http01() shape[Method] {
 		if n.has("webroot") && n.has("folder") {
 			r.out.add(n.at, "http-01 takes either a webroot or a folder", "a folder holds the answers, a webroot has them in /.well-known/acme-challenge")
 		}
+		if !checkReach(r, n, MethodHTTP01, "80") {
+			return
+		}
 		if m.Webroot == "" && !n.has("webroot") && m.Folder == "" && !n.has("folder") && r.cfg.Listen.HTTP.Address == "" {
 			r.out.add(n.at, "http-01 without a webroot needs the own listener, which is off", `set listen: {http: ":80"}, or a webroot`)
 		}
@@ -153,7 +156,7 @@ func http01() shape[Method] {
 func tlsalpn01() shape[Method] {
 	return object(MethodTLSALPN01, "Proof by a TLS handshake.", []key[Method]{}, func(r *reader, n *node, m *Method) {
 		m.Type = MethodTLSALPN01
-		if r.cfg.Listen.TLS == "" {
+		if checkReach(r, n, MethodTLSALPN01, "443") && r.cfg.Listen.TLS == "" {
 			r.out.add(n.at, "tls-alpn-01 needs the own listener, which is off", `set listen: {tls: ":443"}`)
 		}
 	})
