@@ -76,6 +76,7 @@ func world(ctx context.Context, cfg *config.Config) (plan.World, error) {
 		return plan.World{}, fmt.Errorf("read the state in %s: %w", cfg.State, err)
 	}
 	w := plan.World{Wanted: cfg.Wanted(), Known: known}
+	w.Unclaimed = plan.Unclaimed(w.Wanted, known)
 	w.Wanted.Node = s.Node()
 	return w, nil
 }

@@ -173,5 +173,5 @@ func (e *Engine) World(ctx context.Context) (plan.World, error) {
 	known.Issuers = e.standing.merge(known.Issuers)
 	wanted := e.current().wanted
 	wanted.Node = e.Store.Node()
-	return plan.World{Wanted: wanted, Known: known}, nil
+	return plan.World{Wanted: wanted, Known: known, Unclaimed: plan.Unclaimed(wanted, known)}, nil
 }

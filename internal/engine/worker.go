@@ -35,7 +35,8 @@ type worker struct {
 	probe    bool      // the order under way tries a CA that did not work
 	outcomes []Outcome
 	gone     taken
-	beside   plan.Known // of the certificates whose TLSA records stand at the same names
+	orphans  []*plan.KnownCert // see plan.Unclaimed
+	beside   plan.Known        // of the certificates whose TLSA records stand at the same names
 }
 
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
@@ -50,7 +51,7 @@ func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 	for _, s := range steps {
 		w.allowed[s.Kind] = true
 	}
-	w.beside = p.beside(w.want)
+	w.beside, w.orphans = p.beside(w.want), p.world.Unclaimed
 	w.leave = func(lane string) { p.freed <- lane }
 	return w
 }
@@ -132,8 +133,9 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 // world is what the certificate's own plan looks at.
 func (w *worker) world() plan.World {
 	all := plan.World{
-		Wanted: plan.Wanted{Node: w.node},
-		Known:  plan.Known{Certs: w.beside.Certs, Issuers: w.engine.standing.all(), Banned: w.banned, Keys: map[string]*plan.KnownKeys{}},
+		Wanted:    plan.Wanted{Node: w.node},
+		Known:     plan.Known{Certs: w.beside.Certs, Issuers: w.engine.standing.all(), Banned: w.banned, Keys: map[string]*plan.KnownKeys{}},
+		Unclaimed: w.orphans,
 	}
 	maps.Copy(all.Known.Keys, w.beside.Keys)
 	all.Known.Keys[w.want.Keys] = w.keys
@@ -177,7 +179,7 @@ func (w *worker) key(s plan.Step) string {
 			}
 		}
 	}
-	what := []string{string(s.Kind), s.KeyType, s.Target, s.Version, s.Hook, s.Log, s.Issuer, s.Key, strings.Join(s.Names, " "), s.Name, strings.Join(s.Records, " ")}
+	what := []string{string(s.Kind), s.KeyType, s.Target, s.Version, s.Hook, s.Log, s.Issuer, s.Key, s.From, strings.Join(s.Names, " "), s.Name, strings.Join(s.Records, " ")}
 	return fmt.Sprintf("%s|%d", strings.Join(what, "|"), asked.UnixNano())
 }
 
@@ -219,6 +221,8 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 	switch s.Kind {
 	case plan.KindAdopt:
 		return w.adopt(ctx, s)
+	case plan.KindTakeOver:
+		return w.inherit(ctx, s)
 	case plan.KindIssue, plan.KindResume:
 		return w.issue(ctx, s)
 	case plan.KindPublish:

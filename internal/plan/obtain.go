@@ -24,6 +24,10 @@ func (d *decision) obtain() {
 	}
 	if !d.has && len(d.want.Targets) > 0 && !d.known.Looked {
 		d.add(Step{Kind: KindAdopt, Urgent: true, Reason: Reason{ReasonMissing, "nothing is stored; a valid pair at the target would be taken over"}})
+		d.takeOver()
+		return
+	}
+	if !d.has && d.takeOver() {
 		return
 	}
 	if d.has && d.letsGo() && d.publishNewer() {

@@ -12,8 +12,9 @@ import (
 
 // World is all that a decision may look at.
 type World struct {
-	Wanted Wanted
-	Known  Known
+	Wanted    Wanted
+	Known     Known
+	Unclaimed []*KnownCert // of the store, that the config does not name; see Unclaimed
 }
 
 // Kind names what a step does.
@@ -22,6 +23,7 @@ type Kind string
 // The kinds of step. One file of the engine carries out each of them.
 const (
 	KindAdopt     Kind = "adopt"       // take over a valid pair found at a target
+	KindTakeOver  Kind = "take-over"   // take over a stored certificate that the config does not name any more
 	KindIssue     Kind = "issue"       // open an order and see it through
 	KindResume    Kind = "resume"      // go on with an order that was saved
 	KindPublish   Kind = "publish"     // point the group at a version that is held already
@@ -69,6 +71,7 @@ type Step struct {
 	Issuer  string            `json:"issuer,omitempty"`  // whom an issue or resume asks
 	Hook    string            `json:"hook,omitempty"`
 	Log     string            `json:"log,omitempty"`   // which log the certificate is handed to
+	From    string            `json:"from,omitempty"`  // whose version is taken over
 	Names   []string          `json:"names,omitempty"` // to be proven
 	Drop    []string          `json:"drop,omitempty"`  // versions to prune, or asks that are answered
 	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.

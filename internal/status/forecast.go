@@ -27,6 +27,7 @@ type Step struct {
 	Version     string      `json:"version,omitempty"`
 	Issuer      string      `json:"issuer,omitempty"`
 	Hook        string      `json:"hook,omitempty"`
+	From        string      `json:"from,omitempty"`  // the stored certificate that is taken over
 	Names       []string    `json:"names,omitempty"` // to be proven without a certificate
 	Name        string      `json:"name,omitempty"`  // in DNS
 	Log         string      `json:"log,omitempty"`
@@ -67,9 +68,10 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 		}
 		f.Steps = append(f.Steps, step(now, s, false))
 		for _, next := range slices.Concat(follow(s, wanted[s.Cert], w.Known.Certs[s.Cert], until), rolled(s, w, planned)) {
-			if next.Kind != plan.KindRevoke || !revoked(planned, next) {
-				f.Steps = append(f.Steps, step(now, next, true))
+			if next.Kind == plan.KindRevoke && revoked(planned, next) || next.Kind == plan.KindIssue && s.Kind == plan.KindAdopt && inherited(planned, s.Cert) {
+				continue
 			}
+			f.Steps = append(f.Steps, step(now, next, true))
 		}
 	}
 	// What follows stays behind its step: both are at the same instant.
@@ -100,6 +102,12 @@ func revoked(planned []plan.Step, next plan.Step) bool {
 	})
 }
 
+// inherited reports whether a stored certificate is there to be taken over, so
+// that no order follows where nothing is found at the target.
+func inherited(planned []plan.Step, cert string) bool {
+	return slices.ContainsFunc(planned, func(s plan.Step) bool { return s.Kind == plan.KindTakeOver && s.Cert == cert })
+}
+
 // onlyLast drops what follows from several steps at one instant but once: two
 // key types are installed together.
 func onlyLast(steps []Step) []Step {
@@ -126,7 +134,7 @@ func onlyLast(steps []Step) []Step {
 
 func step(now time.Time, s plan.Step, follows bool) Step {
 	return Step{
-		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, Names: s.Names, Name: s.Name, Log: s.Log,
+		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, From: s.From, Names: s.Names, Name: s.Name, Log: s.Log,
 		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent,
 	}
 }
