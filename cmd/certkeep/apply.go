@@ -32,13 +32,14 @@ func onlyParts() map[string][]plan.Kind {
 
 func (a *app) applyCommand() *cobra.Command {
 	var only, span string
-	var dryRun bool
+	var dryRun, strict bool
 	cmd := &cobra.Command{
 		Use:   "apply [NAME…]",
 		Short: "Do everything that is due now, then exit",
 		Long: "Does one pass and exits. Naming certificates asks for them: our own backoff is skipped,\n" +
 			"never what a CA asked for. With --dry-run, whole orders are made at the issuers' staging,\n" +
-			"and nothing is kept or installed.",
+			"and nothing is kept or installed. Where nobody looks on, as in cron, it prints nothing when\n" +
+			"nothing was done and nothing is wrong.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			kinds, err := parseOnly(only)
@@ -48,7 +49,12 @@ func (a *app) applyCommand() *cobra.Command {
 			if dryRun && only != "" {
 				return usage("--dry-run and --only exclude each other", "a dry run makes orders and nothing else")
 			}
-			cfg, err := a.load()
+			cfg, warnings, err := a.loadQuietly()
+			sparing := err == nil && len(names) == 0 && !dryRun && !a.ui.watched()
+			if !sparing {
+				a.warn(warnings)
+				warnings = nil
+			}
 			if err != nil {
 				return err
 			}
@@ -65,7 +71,10 @@ func (a *app) applyCommand() *cobra.Command {
 			if dryRun {
 				return a.rehearse(cmd.Context(), cfg, names)
 			}
-			w := wish{names: names, only: engine.Only{Kinds: kinds}}
+			w := wish{names: names, only: engine.Only{Kinds: kinds}, sparing: sparing, warnings: warnings}
+			if cmd.Flags().Changed("warning-exit-code") {
+				w.strict = &strict
+			}
 			if len(names) > 0 {
 				w.ask = plan.AskApply
 			}
@@ -74,6 +83,7 @@ func (a *app) applyCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, tlsa, ocsp, sct, verify (several with commas)")
 	cmd.Flags().StringVar(&span, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h; \"config\" takes the config's wait_random")
+	cmd.Flags().BoolVar(&strict, "warning-exit-code", false, "exit with 4 also where nothing failed and a warning is shown (default: the config's warning_exit_code)")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
 	return cmd
 }

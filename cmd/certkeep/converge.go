@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,32 +27,11 @@ type wish struct {
 	only    engine.Only
 	revoke  engine.RevokeWish // of a revocation
 	also    []string          // certificates that a revocation reaches beyond its names
-}
-
-// outcome is what a command did and how things are afterwards. Its JSON is
-// in docs/json.md.
-type outcome struct {
-	Time         time.Time            `json:"time"`
-	Node         string               `json:"node"`
-	State        status.State         `json:"state"`
-	ExitCode     int                  `json:"exit_code"`
-	Steps        []doneStep           `json:"steps"`
-	Certificates []status.Certificate `json:"certificates"`
-}
-
-// doneStep is a step that was carried out.
-type doneStep struct {
-	Kind        plan.Kind   `json:"kind"`
-	Certificate string      `json:"certificate"`
-	Keys        string      `json:"keys,omitempty"`
-	KeyType     string      `json:"key_type,omitempty"`
-	Target      string      `json:"target,omitempty"`
-	Version     string      `json:"version,omitempty"`
-	Issuer      string      `json:"issuer,omitempty"`
-	Hook        string      `json:"hook,omitempty"`
-	Name        string      `json:"name,omitempty"` // in DNS
-	Reason      plan.Reason `json:"reason"`
-	Fault       *plan.Fault `json:"fault,omitempty"`
+	strict  *bool             // whether warnings make the exit code; nil leaves it to the config
+	// sparing leaves out what nobody needs to hear where nobody looks on:
+	// that there was nothing to do, and the warnings of the config beside it.
+	sparing  bool
+	warnings []config.Warning // to be shown beside a result
 }
 
 // holding is the state as a writing command gets it: one of both is set.
@@ -100,10 +79,20 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 		return err
 	}
 	o := outcomeOf(after, w, r.done(), failed)
+	if strict := cmp.Or(w.strict, &cfg.WarningExitCode); *strict && o.ExitCode == exitOK && o.State != status.OK {
+		o.ExitCode = exitFailed
+	}
+	text := a.describeOutcome(o, w)
+	if !w.sparing || o.eventful() {
+		a.warn(w.warnings)
+		a.tellHeldUp(after, w)
+	} else if !a.json {
+		return nil
+	}
 	if a.json {
 		err = a.ui.printJSON(o)
 	} else {
-		a.ui.print(a.describeOutcome(o, len(w.names) > 0))
+		a.ui.print(text)
 	}
 	return errors.Join(err, exitWith(o.ExitCode))
 }
@@ -192,120 +181,6 @@ func allNames(cfg *config.Config) []string {
 		names = append(names, c.Name)
 	}
 	return names
-}
-
-// outcomeOf sums up how things are after what was done.
-func outcomeOf(after plan.World, w wish, steps []doneStep, failed bool) outcome {
-	o := status.Of(time.Now(), after)
-	if len(w.names) > 0 {
-		o = o.Only(append(slices.Clip(w.names), w.also...))
-	}
-	return outcome{Time: o.Time, Node: o.Node, State: o.State, ExitCode: o.ExitCode(failed), Steps: steps, Certificates: o.Certificates}
-}
-
-// describeOutcome renders what was done for people: a line for each
-// certificate that was worked on, and all that is wrong. Who named a
-// certificate is not told again to do so.
-func (a *app) describeOutcome(o outcome, named bool) string {
-	r := renderer{now: o.Time, width: a.ui.width(a.ui.stdout), paint: a.ui.painter(a.ui.stdout)}
-	var b strings.Builder
-	var rows [][]string
-	var waiting []string // after a failure, until nobody asks for them
-	well := 0
-	for _, c := range o.Certificates {
-		words := doneTo(c.Name, o.Steps)
-		if c.State == status.OK && words == "" {
-			well++
-			continue
-		}
-		if words == "" {
-			words = "nothing was due"
-			if c.Failure != nil {
-				words = "waits after a failure"
-				waiting = append(waiting, c.Name)
-			}
-		}
-		rows = append(rows, []string{c.Name, string(c.State), words, r.validity(c)})
-	}
-	if a.quiet && o.ExitCode == exitOK {
-		return ""
-	}
-	b.WriteString(table(rows))
-	for _, c := range o.Certificates {
-		if c.Renewal != nil && (c.Renewal.Reason.Code == plan.ReasonFits || c.Renewal.Reason.Code == plan.ReasonRolled) {
-			b.WriteString(c.Name + ": " + c.Renewal.Reason.Words + "\n")
-		}
-		problems := append(notStored(c, o.Steps), c.Problems...)
-		if len(problems) > 0 {
-			b.WriteString("\n" + r.paint(bold, c.Name) + "\n")
-		}
-		for _, p := range problems {
-			b.WriteString(r.problem(p))
-		}
-	}
-	switch {
-	case well > 0 && len(rows) == 0:
-		fmt.Fprintf(&b, "nothing to do: %s well\n", areOf(well, "certificate"))
-	case well > 0:
-		fmt.Fprintf(&b, "%s well, and nothing was due for them\n", areOf(well, "other certificate"))
-	}
-	if len(waiting) > 0 && !named {
-		fmt.Fprintf(&b, "\nMended? Who is named does not wait: certkeep apply %s\n", strings.Join(waiting[:min(len(waiting), 5)], " "))
-	}
-	return b.String()
-}
-
-func areOf(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + " is"
-	}
-	return fmt.Sprintf("%d %ss are", n, what)
-}
-
-// notStored are the failures that no fact tells of: those of steps that could
-// not store them, as on a full disk, and were not made good for since.
-func notStored(c status.Certificate, steps []doneStep) []plan.Problem {
-	var problems []plan.Problem
-	for i, s := range steps {
-		if s.Certificate != c.Name || s.Fault == nil {
-			continue
-		}
-		told := func(p plan.Problem) bool { return strings.HasPrefix(p.Words, s.Fault.Words) }
-		mended := func(later doneStep) bool {
-			return later.Fault == nil && later.Certificate == s.Certificate && later.Kind == s.Kind && later.KeyType == s.KeyType && later.Target == s.Target
-		}
-		if slices.ContainsFunc(c.Problems, told) || slices.ContainsFunc(problems, told) || slices.ContainsFunc(steps[i+1:], mended) {
-			continue
-		}
-		problems = append(problems, plan.Problem{
-			Code: s.Fault.Code, Severity: plan.Warning, Cert: c.Name, Target: s.Target,
-			Words: s.Fault.Words, Detail: s.Fault.Detail, Remedy: s.Fault.Code.Remedy(), Since: s.Fault.At,
-		})
-	}
-	return problems
-}
-
-// doneTo sums up the steps that were carried out for a certificate. Looks
-// are not worth a word, and neither is a search for something to adopt.
-func doneTo(cert string, steps []doneStep) string {
-	done := map[plan.Kind]string{
-		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
-		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindAuthorize: "authorised",
-		plan.KindTLSA:   "TLSA records published",
-		plan.KindParams: "parameters found",
-	}
-	var words []string // each where it was done last
-	for _, s := range steps {
-		word := done[s.Kind]
-		if s.Certificate != cert || word == "" {
-			continue
-		}
-		if s.Fault != nil {
-			word = string(s.Kind) + " failed"
-		}
-		words = append(slices.DeleteFunc(words, func(w string) bool { return w == word }), word)
-	}
-	return strings.Join(words, ", ")
 }
 
 // recorder notes the steps that end, and shows all progress.

@@ -32,11 +32,16 @@ func (a *app) configFile() (string, bool) {
 // load reads the config and shows its warnings.
 func (a *app) load() (*config.Config, error) {
 	cfg, warnings, err := a.loadQuietly()
+	a.warn(warnings)
+	return cfg, err
+}
+
+// warn shows the warnings of a config.
+func (a *app) warn(warnings []config.Warning) {
 	paint := a.ui.painter(a.ui.stderr)
 	for _, w := range warnings {
 		a.ui.say("%s %s", paint(yellow, "warning:"), w)
 	}
-	return cfg, err
 }
 
 // loadQuietly reads the config.
@@ -52,6 +57,7 @@ func (a *app) loadQuietly() (*config.Config, []config.Warning, error) {
 	if err != nil {
 		return nil, warnings, err
 	}
+	a.ui.hues.config = cfg.Log.Color
 	return cfg, warnings, nil
 }
 

@@ -15,6 +15,7 @@ type app struct {
 	json       bool
 	quiet      bool
 	verbose    bool
+	colour     string // --color
 }
 
 // root makes the command tree. Nothing is opened or read here, so that
@@ -39,7 +40,8 @@ func (a *app) root() *cobra.Command {
 				return usage("--quiet and --verbose exclude each other", "give one of them")
 			}
 			a.ui.configure(a.json, a.quiet, a.verbose)
-			return nil
+			a.ui.hues.option = a.colour
+			return checkColour(a.colour)
 		},
 	}
 	flags := root.PersistentFlags()
@@ -47,6 +49,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print the result as JSON (see docs/json.md)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print nothing but results that need attention, and errors")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log every detail to standard error")
+	flags.StringVar(&a.colour, "color", "", "`WHEN` to use colour: auto (on a terminal, unless NO_COLOR is set), always, never")
 	root.SetFlagErrorFunc(badFlag)
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetOut(a.ui.stdout)

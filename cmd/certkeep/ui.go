@@ -23,7 +23,7 @@ import (
 type ui struct {
 	stdin          *os.File
 	stdout, stderr *os.File
-	colourless     bool // NO_COLOR is set (no-color.org)
+	hues           hues
 	dumb           bool // the terminal cannot move its cursor
 	json           bool
 	quiet          bool
@@ -37,7 +37,7 @@ type ui struct {
 func newUI(stdin, stdout, stderr *os.File, getenv func(string) string) *ui {
 	return &ui{
 		stdin: stdin, stdout: stdout, stderr: stderr,
-		colourless: getenv("NO_COLOR") != "", dumb: getenv("TERM") == "dumb",
+		hues: hues{none: getenv("NO_COLOR") != ""}, dumb: getenv("TERM") == "dumb",
 	}
 }
 
@@ -139,7 +139,7 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // painter returns a function that colours text for f, or leaves it.
 func (u *ui) painter(f *os.File) func(colour, string) string {
-	if u.colourless || u.dumb || !isTerminal(f) {
+	if !u.paints(f) {
 		return func(_ colour, s string) string { return s }
 	}
 	return func(c colour, s string) string { return string(c) + s + string(plain) }

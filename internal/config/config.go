@@ -27,28 +27,30 @@ import (
 // Config is a checked configuration with all defaults filled in. It is not
 // changed after Load and may be read by many goroutines.
 type Config struct {
-	Path         string // the file it was read from; "" when it was read from bytes
-	State        string // folder of records, archive, journal and control socket
-	Node         string // "" means: made once and kept in State
-	Email        string // contact for new accounts; "" gives none
-	Terms        Terms
-	Concurrency  int  // orders under way at once
-	Issue        bool // may order
-	Solve        bool // may answer challenges
-	WaitRandom   Wait // of `apply --wait-random`
-	Listen       Listen
-	Log          Log
-	Issuers      map[string]Issuer // the built-in ones included
-	DNS          map[string]DNS
-	CTLogs       CTLogs
-	Challenges   []Rule                     // in order; the first that matches a name counts
-	Services     map[string]service.Service // the built-in ones included
-	Hooks        map[string]Hook            // by event
-	Keep         Keep
-	Keys         map[string]Keys // that certificates share
-	Suffixes     Suffixes        // of {suffix} in paths
-	Defaults     Settings
-	Certificates []Certificate // by name
+	Path        string // the file it was read from; "" when it was read from bytes
+	State       string // folder of records, archive, journal and control socket
+	Node        string // "" means: made once and kept in State
+	Email       string // contact for new accounts; "" gives none
+	Terms       Terms
+	Concurrency int  // orders under way at once
+	Issue       bool // may order
+	Solve       bool // may answer challenges
+	WaitRandom  Wait // of `apply --wait-random`
+	// WarningExitCode has commands fail where only warnings are left.
+	WarningExitCode bool
+	Listen          Listen
+	Log             Log
+	Issuers         map[string]Issuer // the built-in ones included
+	DNS             map[string]DNS
+	CTLogs          CTLogs
+	Challenges      []Rule                     // in order; the first that matches a name counts
+	Services        map[string]service.Service // the built-in ones included
+	Hooks           map[string]Hook            // by event
+	Keep            Keep
+	Keys            map[string]Keys // that certificates share
+	Suffixes        Suffixes        // of {suffix} in paths
+	Defaults        Settings
+	Certificates    []Certificate // by name
 
 	Authorizations []string // names that are kept proven without a certificate
 
@@ -105,7 +107,18 @@ type Log struct {
 	Owner  string // of a file that has to be made; "" is the running user
 	Group  string
 	Mode   fs.FileMode
+	Color  string // where commands print in colour
 }
+
+// When commands print in colour.
+const (
+	ColorAuto   = "auto"
+	ColorAlways = "always"
+	ColorNever  = "never"
+)
+
+// Colors lists what log.color and --color may be.
+func Colors() []string { return []string{ColorAuto, ColorAlways, ColorNever} }
 
 // Issuer is a certification authority that speaks ACME.
 type Issuer struct {

@@ -42,6 +42,7 @@ func schema() shape[Config] {
 			doc: "Whether this node may answer challenges. With `false` it orders only what the CA takes as proven already, and leaves every challenge alone. CAs reuse a proof for ever shorter times (Let's Encrypt: 7 hours from 2028), so another node has to keep the names proven at the same account all the time; a CNAME of `_acme-challenge` to a zone that this node may write is better.",
 		}),
 		waitKey(),
+		warningExitKey(),
 		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners for challenges."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
 		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{
@@ -161,6 +162,9 @@ func logging() shape[Log] {
 		}),
 		fieldOr("mode", mode(), func(l *Log) *fs.FileMode { return &l.Mode }, 0o600, about{
 			doc: "Mode of the file where it has to be made.",
+		}),
+		fieldOr("color", oneOf("a word", ColorAuto, ColorAlways, ColorNever), func(l *Log) *string { return &l.Color }, ColorAuto, about{
+			doc: "Where commands print in colour; `auto` is on terminals, unless `NO_COLOR` is set. The option `--color` comes first.",
 		}),
 	}, nil)
 }

@@ -41,3 +41,9 @@ func waitKey() key[Config] {
 		doc: "How long `apply --wait-random config` waits: a time between these two is drawn.",
 	})
 }
+
+func warningExitKey() key[Config] {
+	return fieldOr("warning_exit_code", truth(), func(c *Config) *bool { return &c.WarningExitCode }, false, about{
+		doc: "Whether `apply`, `renew` and their like exit with 4 also where nothing failed and a warning is shown, as of a key that is due for a rollover. The option `--warning-exit-code` of `apply` comes first.",
+	})
+}

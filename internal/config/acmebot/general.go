@@ -30,6 +30,9 @@ func (t *translator) general(out object, top table) {
 	out.set("accept_terms", email.source().truth(true))
 	t.log(out)
 	t.waitTo(out)
+	if o := t.settings.option("warning_exit_code"); o.truth(false) {
+		out.set("warning_exit_code", o.source().truth(true))
+	}
 	t.suffixesTo(out)
 	defaults := out.child("defaults", t.sourceOf(Origin{Key: "settings", At: t.settings.at, Default: true}))
 	days := t.settings.option("renewal_days")
@@ -54,11 +57,18 @@ func (t *translator) log(out object) {
 	}
 	folder := t.dirs.option("log")
 	file, ok := t.fileIn(folder, "/var/log/acmebot", "log", "acmebot.log", map[string]string{"name": "acmebot", "key_type": "", "suffix": "", "server": ""})
-	if said == "" || !ok {
+	s, colour, silent := level.source(), t.settings.option("color_output"), said == "" || !ok
+	plain := !colour.truth(true)
+	if silent && !plain {
 		return
 	}
-	s := level.source()
 	log := out.child("log", s)
+	if plain {
+		log.set("color", colour.source().text("never"))
+	}
+	if silent {
+		return
+	}
 	switch said {
 	case "debug", "detail":
 		log.set("level", s.text("debug"))
