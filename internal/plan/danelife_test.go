@@ -145,6 +145,10 @@ func (l *daneLife) do(s plan.Step) {
 		}
 		l.sets.Keys = map[string]plan.KeySet{ec: set}
 	case plan.KindRoll:
+		if s.Reason.Code == plan.ReasonCancelled {
+			l.sets.GiveUp(l.now)
+			break
+		}
 		l.sets.Rolling = &plan.Rollover{At: l.now, Keys: s.Roll, Reason: s.Reason, Asked: s.Asked}
 		if s.Roll[ec] == "" {
 			l.made++
