@@ -14,6 +14,7 @@ import (
 // watches. Hooks for it run as steps of their own.
 func (w *worker) emit(ctx context.Context, ev store.Event) {
 	ev.Cert = w.want.Name
+	w.emitted.Store(true)
 	if ev.Fault != nil { // only the worker's own goroutine tells of one
 		w.told = true
 	}

@@ -96,8 +96,8 @@ const (
 
 // trim keeps the history of the certificate to what the config says.
 func (w *worker) trim(ctx context.Context) {
-	if len(w.outcomes) == 0 {
-		return // nothing was added
+	if !w.emitted.Load() && w.want.Keys == "" {
+		return // nothing was added; what a change of keys adds is trimmed here too
 	}
 	if err := w.engine.Store.TrimHistory(ctx, w.want.Name, w.parts.cfg.Keep.Events); err != nil {
 		w.engine.Log.Warn("cannot trim the history", "certificate", w.want.Name, "error", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -26,13 +27,14 @@ type worker struct {
 	only     Only
 	allowed  map[plan.Kind]bool // orders that the paced plan let through
 	tried    map[string]bool
-	step     plan.Step // the one under way
-	told     bool      // its failure is in history and log
-	adopted  bool      // the last adoption found something
-	altered  bool      // the last inspection did
-	held     bool      // an order is due and left to the plan of all certificates
-	refused  bool      // an order was, since the CA is being tried by another one, or its limits are spent
-	probe    bool      // the order under way tries a CA that did not work
+	step     plan.Step   // the one under way
+	told     bool        // its failure is in history and log
+	adopted  bool        // the last adoption found something
+	altered  bool        // the last inspection did
+	held     bool        // an order is due and left to the plan of all certificates
+	refused  bool        // an order was, since the CA is being tried by another one, or its limits are spent
+	probe    bool        // the order under way tries a CA that did not work
+	emitted  atomic.Bool // something was added to the history
 	outcomes []Outcome
 	gone     taken
 	orphans  []*plan.KnownCert // see plan.Unclaimed

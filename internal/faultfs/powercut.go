@@ -12,6 +12,7 @@ import (
 // undo is what stood under a name before a change that is not durable yet.
 type undo struct {
 	path   string
+	folder string // that path lies in
 	before state
 }
 
@@ -31,7 +32,8 @@ func (d *Disk) record(touches []string, change func() error) error {
 		if err != nil {
 			return err
 		}
-		before = append(before, undo{filepath.Clean(path), s})
+		path = filepath.Clean(path)
+		before = append(before, undo{path, filepath.Dir(path), s})
 	}
 	err := change()
 	if err == nil {
@@ -42,7 +44,7 @@ func (d *Disk) record(touches []string, change func() error) error {
 
 // synced forgets how to undo changes of names in a folder.
 func (d *Disk) synced(dir string) {
-	d.undo = slices.DeleteFunc(d.undo, func(u undo) bool { return filepath.Dir(u.path) == dir })
+	d.undo = slices.DeleteFunc(d.undo, func(u undo) bool { return u.folder == dir })
 }
 
 // PowerCut takes back every change of a name that no SyncDir made durable,

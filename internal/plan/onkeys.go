@@ -36,8 +36,8 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 			return
 		}
 		n.at = later(n.at, WarnAt(d.current.Serving(d.want.KeyTypes), d.want.Warn))
-	case d.want.FreshKey && d.has && due:
-		return // the steps of the keys begin a rollover
+	case d.want.FreshKey && d.has && due && d.onPrimary(keyType):
+		return // the steps of the keys begin a rollover, once each type is on its primary key
 	}
 	if n.key != "" {
 		d.order(n)
@@ -55,6 +55,13 @@ func (d *decision) alone(keyType string) bool {
 	var next Step
 	d.awaitTLSA(&next)
 	return !next.At.After(d.now)
+}
+
+// onPrimary reports whether the pair of a type that is published is on the
+// primary key.
+func (d *decision) onPrimary(keyType string) bool {
+	pair, ok := d.current.Pair(keyType)
+	return ok && pair.Key == d.keys.Primary(keyType)
 }
 
 // prepare adds the order on the key that a rollover leads to, if it is due.

@@ -236,3 +236,28 @@ func TestFreshKeyNearTheEnd(t *testing.T) {
 	k.certs[0].known.Versions[1].Pairs[0].NotBefore, k.certs[0].known.Versions[1].Pairs[0].NotAfter = k.now, k.now.Add(days(90))
 	k.wants(t, "switch-keys both")
 }
+
+// TestSecondKindWithFreshKeys: where the first kind of a certificate whose keys
+// change at each renewal was obtained, and the second was not, the second is
+// ordered on its own first key. It was left to a rollover, which waited for it.
+func TestSecondKindWithFreshKeys(t *testing.T) {
+	t.Parallel()
+	const other = "ecdsa-p384"
+	k := quietShared()
+	k.certs, k.want.Certs, k.want.EachTime = k.certs[:1], k.want.Certs[:1], true
+	s := k.certs[0]
+	s.want.FreshKey, s.want.KeyTypes, k.want.KeyTypes = true, []string{ec, other}, []string{ec, other}
+	k.known.Keys[other] = plan.KeySet{Primary: plan.Key{SHA256: "o1", Made: day0(), Since: day0()}, Next: plan.Key{SHA256: "o2", Made: day0()}}
+	k.wants(t, "issue a on o1")
+	// A renewal of the first waits for it, and is not ordered on the old key.
+	k.now = day(65)
+	k.wants(t, "issue a on o1")
+	second := pair(s.want, other, day0(), days(90))
+	second.Key = "o1"
+	s.known.Versions[0].Pairs = append(s.known.Versions[0].Pairs, second)
+	k.wants(t, "rollover both")
+	// A version on another key than the primary one is brought there likewise.
+	k.now = day(10)
+	s.v1().Key = "k0"
+	k.wants(t, "issue a on k1")
+}

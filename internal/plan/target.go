@@ -12,9 +12,9 @@ const (
 	verifyEvery  = 24 * time.Hour
 	inspectEvery = 6 * time.Hour
 	// Inspections of many certificates are spread by their names over so
-	// many slots, so that they neither come all at once nor wake us one by one.
-	inspectSlots = 24
-	inspectSlot  = 5 * time.Minute
+	// many instants in inspectEvery, the same for all, so that they neither
+	// come all at once nor wake us one by one.
+	inspectSlots = 12
 )
 
 // rolledBackFor is how long a version is left alone that a service would not take.
@@ -123,9 +123,11 @@ func (d *decision) inspect() {
 	d.add(Step{Kind: KindInspect, At: at, Reason: Reason{ReasonRoutine, "files may have been altered"}})
 }
 
-// inspectAt is when files that were looked at are looked at again.
+// inspectAt is when files that were looked at are looked at again: at the next
+// of the instants that belong to the name.
 func inspectAt(last time.Time, name string) time.Time {
-	return last.Add(inspectEvery - inspectSlot*time.Duration(spread(name)%inspectSlots)).Truncate(inspectSlot)
+	offset := inspectEvery / inspectSlots * time.Duration(spread(name)%inspectSlots)
+	return last.Add(-offset).Truncate(inspectEvery).Add(inspectEvery + offset)
 }
 
 // spread makes a number of a name (FNV-1a), the same at every pass.

@@ -66,9 +66,13 @@ func (w World) Around(want WantedCert, known *KnownCert) World {
 
 // serves lists the ids of the versions that a certificate's targets serve, or
 // are to serve. Sure is false while some target may serve another one.
+//
+// Before the first version is installed anywhere, nobody knows what is served:
+// it may be a placeholder, which clients would refuse from the first record on.
 func (c Neighbour) serves(k *KnownCert) (ids []string, sure bool) {
 	sure = true
-	if k.Published != "" {
+	installed := len(c.Targets) == 0 || slices.ContainsFunc(c.Targets, func(t WantedTarget) bool { return k.Targets[t.Name].Version != "" })
+	if k.Published != "" && installed {
 		ids = append(ids, k.Published)
 	}
 	for _, target := range c.Targets {

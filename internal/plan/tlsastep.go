@@ -251,7 +251,7 @@ func (d *diagnosis) tlsa() {
 			continue
 		}
 		t, made := dec.tlsaOf(w, nil)
-		if records, _ := t.Set(); made && len(records) == 0 {
+		if records, _ := t.Set(); made && len(records) == 0 && len(t.Served) > 0 {
 			d.add(CodeTLSANone, "", fmt.Sprintf("no TLSA records of %s can be made that fit every certificate served there", w.Name), nil, time.Time{})
 		}
 	}

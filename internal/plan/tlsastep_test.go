@@ -28,6 +28,30 @@ func TestTLSAFirstIssue(t *testing.T) {
 	l.settled("v1", "3 1 1 k1")
 }
 
+// TestTLSARecordsFollowTheFirstInstall: where the first certificate cannot be
+// installed, a placeholder is served, and no client may be told to refuse it.
+func TestTLSARecordsFollowTheFirstInstall(t *testing.T) {
+	t.Parallel()
+	l := newDANELife(t, "3 1 1")
+	l.until(l.now)
+	refused := plan.Target{State: plan.TargetPending, Refused: &plan.Refused{Version: "v1", Config: "c1"}}
+	refused.Tries = refused.Tries.Begin(l.now, 0).Failed(l.now, plan.Fault{Code: plan.CodeDisk, At: l.now}, time.Time{})
+	l.known.Targets["default"] = refused
+	l.shows = []daneSet{{l.now, nil}}
+	l.known.TLSA = map[string]plan.KnownTLSA{}
+	l.look()
+	if steps := l.all(plan.KindTLSA); len(steps) > 0 {
+		t.Errorf("nothing is installed, and records are published: %+v", steps)
+	}
+	if problems := plan.Problems(l.now, l.world()); slices.ContainsFunc(problems, func(p plan.Problem) bool { return p.Code == plan.CodeTLSANone }) {
+		t.Errorf("%+v", problems)
+	}
+	l.known.Targets["default"] = verified("v1", l.now)
+	if step := l.the(t, plan.KindTLSA); !slices.Equal(step.Records, []string{"3 1 1 k1"}) {
+		t.Errorf("installed, and published are %q", step.Records)
+	}
+}
+
 // Records that the config asks for later are published at once.
 func TestTLSAWantedLater(t *testing.T) {
 	t.Parallel()

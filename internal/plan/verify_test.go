@@ -113,3 +113,32 @@ func TestInspectionsAreSpread(t *testing.T) {
 		}
 	}
 }
+
+// TestInspectionsStayTogether: a week of a daemon with twenty certificates wakes
+// as often for their inspections at its end as on its first day. Their periods
+// differed once, so that each certificate came to wake it alone.
+func TestInspectionsStayTogether(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.want.Targets[0].Verify = false
+	s.want.Renew.ARI = false
+	for i := range 20 {
+		known, now := s.known, s.now
+		want := s.want
+		want.Name = fmt.Sprintf("c%d.example", i)
+		known.Inspected = now.Add(time.Duration(i) * time.Minute)
+		instants := map[time.Duration]bool{}
+		for range 28 {
+			w := plan.World{Wanted: plan.Wanted{Certs: []plan.WantedCert{want}}, Known: plan.Known{Certs: map[string]*plan.KnownCert{want.Name: &known}}}
+			for _, step := range plan.Cert(known.Inspected, w, want) {
+				if step.Kind == plan.KindInspect {
+					instants[step.At.Sub(step.At.Truncate(6*time.Hour))] = true
+					known.Inspected = step.At.Add(time.Second)
+				}
+			}
+		}
+		if len(instants) != 1 {
+			t.Errorf("%s is inspected at %d instants of a quarter of a day", want.Name, len(instants))
+		}
+	}
+}

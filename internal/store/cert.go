@@ -169,6 +169,10 @@ func (s *Store) UpdateCert(ctx context.Context, name string, apply func(*plan.Kn
 	key := groupKey(name)
 	return update(ctx, s, change[*groupRecord]{
 		key: key,
+		decode: func(value []byte) (*groupRecord, error) {
+			r, err := s.groups.Decode(value)
+			return &r, err
+		},
 		fresh: func() *groupRecord {
 			return &groupRecord{Group: name, Certs: map[string]*plan.KnownCert{name: {Name: name}}}
 		},
@@ -184,6 +188,9 @@ func (s *Store) UpdateCert(ctx context.Context, name string, apply func(*plan.Kn
 				cert = &plan.KnownCert{}
 			}
 			cert.Name = name
+			if r.Certs == nil {
+				r.Certs = map[string]*plan.KnownCert{}
+			}
 			r.Certs[name] = cert
 			return apply(cert)
 		},
@@ -197,6 +204,10 @@ func (s *Store) UpdateTargets(ctx context.Context, name string, apply func(map[s
 	return update(ctx, s, change[*targetsRecord]{
 		key:     key,
 		rebuild: true,
+		decode: func(value []byte) (*targetsRecord, error) {
+			r, err := s.targets.Decode(value)
+			return &r, err
+		},
 		fresh: func() *targetsRecord {
 			return &targetsRecord{Certificate: name, Targets: map[string]plan.Target{}}
 		},
