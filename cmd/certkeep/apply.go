@@ -19,7 +19,7 @@ func onlyParts() map[string][]plan.Kind {
 	return map[string][]plan.Kind{
 		"auth": {plan.KindAuthorize, plan.KindCleanUp},
 		"certs": {
-			plan.KindAdopt, plan.KindTakeOver, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune,
+			plan.KindAdopt, plan.KindTakeOver, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCRL, plan.KindCleanUp, plan.KindPrune,
 			plan.KindKeys, plan.KindRoll, plan.KindSwitch,
 		},
 		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams, plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP},

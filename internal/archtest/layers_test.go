@@ -25,6 +25,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/deploy":    3,
 		"internal/verify":    3,
 		"internal/ocsp":      3,
+		"internal/crl":       3,
 		"internal/ct":        3,
 		"internal/serve":     3,
 

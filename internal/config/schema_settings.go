@@ -123,6 +123,9 @@ func renew() shape[plan.RenewPolicy] {
 		inherited(field("ari", truth(), func(p *plan.RenewPolicy) *bool { return &p.ARI }, about{
 			doc: "Whether the CA is asked when to renew (RFC 9773), and followed.",
 		}), truth().show(true)),
+		inherited(field("crl", truth(), func(p *plan.RenewPolicy) *bool { return &p.CRL }, about{
+			doc: "Whether the revocation lists that certificates name are looked at daily; one that is revoked is replaced at once. CAs that say when to renew say so of a revocation, too.",
+		}), truth().show(false)),
 	}, nil)
 	s.fresh = nil // a certificate's starts from that of `defaults`
 	return s

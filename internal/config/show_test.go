@@ -57,7 +57,7 @@ defaults:
   profile: p
   must_staple: true
   reload_zones: [example.com]
-  renew: {before: 12.5%, ari: false}
+  renew: {before: 12.5%, ari: false, crl: true}
   warn: 3d
   maintenance: [{days: [sat, sun], from: "02:00", to: "24:00", timezone: Europe/Berlin}, {from: "22:00", to: "04:30"}]
   services: [web, nginx]

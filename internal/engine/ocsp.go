@@ -46,7 +46,7 @@ func (w *worker) ocsp(ctx context.Context, s plan.Step) *plan.Fault {
 	case answer.Status == ocsp.Unknown:
 		return w.noResponse(after, pair, fmt.Errorf("ask the OCSP responder %s: it does not know the certificate", answer.Keep.URL))
 	case answer.Status == ocsp.Revoked:
-		err = w.revokedByCA(after, pair, answer)
+		err = w.revokedByCA(after, pair, answer.Keep.URL, answer.RevokedAt, answer.Reason)
 	default:
 		err = w.keepResponse(after, pair, answer)
 	}
@@ -158,32 +158,4 @@ func (w *worker) noResponse(ctx context.Context, pair plan.Pair, cause error) *p
 		w.queueHooks(ctx, store.EventErrored)
 	}
 	return &fault
-}
-
-// revokedByCA takes note that the CA has revoked a certificate. It is replaced
-// at once, as the plan finds.
-func (w *worker) revokedByCA(ctx context.Context, pair plan.Pair, a ocsp.Answer) error {
-	if a.Reason == string(plan.RevokeCompromise) {
-		// Somebody showed the CA the key: nothing must be issued on it again.
-		if err := w.engine.Store.Ban(ctx, pair.Key, plan.Ban{At: time.Now(), Cert: w.want.Name}); err != nil {
-			return err
-		}
-		w.engine.Wake() // whoever else is on the key
-	}
-	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		k.WasRevoked(pair.SHA256)
-		if staple := k.StapleOf(pair); staple.Leaf != "" {
-			staple.Asked, staple.Tries = time.Now(), plan.Tries{}
-			k.OCSP[pair.KeyType] = staple
-		}
-		return nil
-	})
-	if err == nil {
-		w.emit(ctx, store.Event{
-			Kind: store.EventRevoked, KeyType: pair.KeyType, Issuer: pair.Issuer, Version: w.known.Published,
-			Words: fmt.Sprintf("the CA revoked the certificate on %s (%s), says %s; it is replaced", a.RevokedAt.UTC().Format(time.RFC3339), a.Reason, a.Keep.URL),
-		})
-		w.queueHooks(ctx, store.EventRevoked)
-	}
-	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/crl"
 	"github.com/certkeep/certkeep/internal/ct"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/dns"
@@ -36,6 +37,7 @@ type parts struct {
 	webroots *webroots
 	deployer *deploy.Deployer
 	ocsp     *ocsp.Client
+	crl      *crl.Client
 	ct       *ct.Client
 	network  network.Network
 	disk     durable.Disk
@@ -136,6 +138,9 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	}
 	if p.webroots = old.webroots; p.webroots == nil {
 		p.webroots = &webroots{known: map[config.Method]*challenge.Webroot{}}
+	}
+	if p.crl = old.crl; p.crl == nil {
+		p.crl = crl.NewClient(o.Network, o.UserAgent)
 	}
 	if p.ocsp, p.ct = old.ocsp, old.ct; p.ocsp == nil {
 		p.ocsp, p.ct = ocsp.NewClient(o.Network, o.UserAgent), ct.NewClient(o.Network, o.UserAgent)

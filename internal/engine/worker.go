@@ -247,6 +247,8 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.authorize(ctx, s)
 	case plan.KindOCSP:
 		return w.ocsp(ctx, s)
+	case plan.KindCRL:
+		return w.lookUp(ctx, s)
 	case plan.KindSCT:
 		return w.sct(ctx, s)
 	case plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP:

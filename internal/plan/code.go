@@ -67,6 +67,7 @@ const (
 	CodeKeyMissing     Code = "provided-key-missing"
 	CodeRollover       Code = "rollover-waits"
 	CodeOCSP           Code = "ocsp-failed"
+	CodeCRL            Code = "revocation-list-failed"
 	CodeOCSPEnded      Code = "ocsp-response-ended"
 	CodeNoResponder    Code = "no-ocsp-responder"
 	CodeSCT            Code = "ct-log-failed"

@@ -33,7 +33,7 @@ func (k Kind) WritesCompanion() bool {
 
 // AsksOthers reports whether steps of a kind ask somebody who is no issuer and
 // may take long to answer.
-func (k Kind) AsksOthers() bool { return k == KindOCSP || k == KindSCT }
+func (k Kind) AsksOthers() bool { return k == KindOCSP || k == KindSCT || k == KindCRL }
 
 // companions has the companions written whose content changed.
 func (d *decision) companions() {

@@ -47,6 +47,7 @@ type KnownCert struct {
 	Tries       map[string]Tries      `json:"tries,omitempty"`     // by key type
 	Advice      map[string]Advice     `json:"advice,omitempty"`    // by key type
 	OCSP        map[string]Staple     `json:"ocsp,omitempty"`      // by key type
+	CRL         map[string]Listing    `json:"crl,omitempty"`       // by key type
 	SCT         map[string]Receipts   `json:"sct,omitempty"`       // by key type
 	Asks        map[AskKind]Ask       `json:"asks,omitempty"`
 	Authorized  map[string]Authorized `json:"authorized,omitempty"`  // by name; of names without a certificate

@@ -35,6 +35,7 @@ const (
 	KindAdvice    Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
 	KindRevoke    Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
 	KindOCSP      Kind = "ocsp"        // ask for the OCSP response of a certificate
+	KindCRL       Kind = "crl"         // look a certificate up in the CA's revocation list
 	KindSCT       Kind = "sct"         // hand a certificate to a log; without one, look at the receipts in it
 	KindCleanUp   Kind = "clean-up"    // take away answers to challenges that were left behind
 	KindParams    Kind = "params"      // search for Diffie-Hellman parameters, beside all else

@@ -87,6 +87,9 @@ func (d *decision) statements() {
 		if d.want.OCSP != nil {
 			d.askOCSP(pair)
 		}
+		if d.want.Renew.CRL {
+			d.lookUp(pair)
+		}
 		if d.want.SCT != nil {
 			d.handIn(pair)
 		}

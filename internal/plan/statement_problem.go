@@ -6,6 +6,7 @@ import "fmt"
 func statementMeanings() map[Code]meaning {
 	return map[Code]meaning{
 		CodeOCSP:        {Warning, "The OCSP responder gave nothing that can be stapled. A new certificate may be unknown to it for a while; else check that this machine reaches it (port 80), or name another in `ocsp.responders`. Certkeep tries again by itself, and keeps what it has."},
+		CodeCRL:         {Warning, "The CA's revocation list could not be used, so a revocation would not be noticed this way. Check that this machine reaches its web server (port 80), or leave out `renew.crl`. Certkeep tries again by itself."},
 		CodeOCSPEnded:   {Warning, "Look at the other problems of this certificate. The file stays as it is; most clients pass over a response that has ended."},
 		CodeNoResponder: {Critical, "Clients refuse the certificate. Leave `must_staple` out and renew it, or name a responder of the CA in `ocsp.responders`."},
 		CodeSCT:         {Warning, "The log gave no receipt. Check its entry under `ct_logs`, and that this machine reaches it. Certkeep tries again by itself."},
@@ -30,6 +31,9 @@ func (d *diagnosis) statements() {
 		}
 		if d.want.OCSP != nil {
 			d.staple(pair)
+		}
+		if tries := d.known.ListingOf(pair).Tries; d.want.Renew.CRL && tries.Count >= quietFailures && tries.Fault != nil {
+			d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 		}
 		for _, name := range d.want.logs() {
 			if r := d.known.ReceiptsOf(pair).Logs[name]; r.SHA256 == "" && r.Tries.Count > 0 && r.Tries.Fault != nil {

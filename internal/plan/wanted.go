@@ -49,6 +49,7 @@ type WantedCert struct {
 type RenewPolicy struct {
 	Before Span // before the end; the zero Span is the default: 33 %, half below ten days
 	ARI    bool // follow the CA's renewal information
+	CRL    bool // look in the CA's revocation lists
 }
 
 // Span is a length of time, given as such or as a part of a lifetime.

@@ -144,7 +144,7 @@ func routine(s plan.Step) bool {
 	switch s.Kind {
 	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer, plan.KindLookTLSA:
 		return true
-	case plan.KindVerify, plan.KindInstall, plan.KindOCSP:
+	case plan.KindVerify, plan.KindInstall, plan.KindOCSP, plan.KindCRL:
 		return s.Reason.Code == plan.ReasonRoutine
 	}
 	return false

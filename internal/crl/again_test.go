@@ -1,0 +1,50 @@
+package crl
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+)
+
+// A list is looked at again after a quarter of what is left of it: not within
+// an hour, and not later than in a day.
+func TestAskAgain(t *testing.T) {
+	now := time.Now()
+	for left, want := range map[time.Duration]time.Duration{
+		9 * 24 * time.Hour: 24 * time.Hour,
+		8 * time.Hour:      2 * time.Hour,
+		time.Minute:        time.Hour,
+	} {
+		if got := (&list{ends: now.Add(left)}).askAgain(now); !got.Equal(now.Add(want)) {
+			t.Errorf("%s left: in %s, want %s", left, got.Sub(now), want)
+		}
+	}
+}
+
+// A list that did not change is not sent again; an older one than that which is
+// kept is no news; one that ended meanwhile is asked for without conditions.
+func TestAsksUnderConditions(t *testing.T) {
+	c := newCA(t, "ca")
+	c.publish(nil, 23)
+	old := c.list
+	client := newClient(t)
+	ask := func(revoked bool, full int) {
+		t.Helper()
+		if k := client.lists[c.web.URL]; k != nil {
+			k.askAgain = time.Now() // it is time
+		}
+		a, err := client.Ask(t.Context(), c.leaf(24), c.cert)
+		if err != nil || a.Revoked != revoked || c.full != full || !a.AskAgain.After(time.Now()) {
+			t.Errorf("%+v, %v, after %d lists", a, err, c.full)
+		}
+	}
+	ask(false, 1)
+	ask(false, 1)
+	c.publish(func(l *x509.RevocationList) { l.ThisUpdate = time.Now() }, 23, 24)
+	ask(true, 2)
+	c.list, c.etag = old, `"old"`
+	ask(true, 3)
+	client.lists[c.web.URL].list.ends = time.Now().Add(-time.Hour)
+	c.etag = client.lists[c.web.URL].etag
+	ask(false, 4)
+}
