@@ -108,6 +108,9 @@ func (r renderer) steps(steps []status.Step) string {
 		b.WriteString(line + "\n")
 		if !steps[i].Follows {
 			b.WriteString(indent(wrap(steps[i].Reason.Words, r.width-6), 6))
+			if spends := steps[i].Spends; len(spends) > 0 {
+				b.WriteString(indent(wrap("of the limits of "+steps[i].Issuer+": "+strings.Join(spends, "; "), r.width-6), 6))
+			}
 		}
 	}
 	return b.String()

@@ -10,7 +10,7 @@ import (
 // own, dice, log, files or network. Package time is here for its types; what
 // reads the clock is refused by a rule of its own.
 func pureImports() []string {
-	return []string{"cmp", "errors", "fmt", "iter", "maps", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"}
+	return []string{"cmp", "errors", "fmt", "hash/fnv", "iter", "maps", "slices", "strconv", "strings", "time", "unicode", "unicode/utf8"}
 }
 
 // clockFuncs are the functions of package time that look at the clock.

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/service"
 )
 
@@ -123,15 +124,16 @@ func Colors() []string { return []string{ColorAuto, ColorAlways, ColorNever} }
 // Issuer is a certification authority that speaks ACME.
 type Issuer struct {
 	Name           string
-	Directory      string // URL of its directory
-	RootsFile      string // PEM, instead of the system's roots, to trust its web server by; "" is the system's
-	Proxy          string // URL of an HTTP proxy; "" leaves it to the environment
-	Profile        string // for certificates that name none
-	PreferredChain string // common name of the root to prefer among alternate chains
-	EAB            *EAB   // nil without external account binding
-	AccountKeyFile string // key of an account of another client, taken over where none was ever stored; "" is none
-	NamesPerOrder  int    // of names that are kept proven without a certificate
-	Staging        string // name of the issuer to rehearse with; "" where there is none
+	Directory      string      // URL of its directory
+	RootsFile      string      // PEM, instead of the system's roots, to trust its web server by; "" is the system's
+	Proxy          string      // URL of an HTTP proxy; "" leaves it to the environment
+	Profile        string      // for certificates that name none
+	PreferredChain string      // common name of the root to prefer among alternate chains
+	EAB            *EAB        // nil without external account binding
+	AccountKeyFile string      // key of an account of another client, taken over where none was ever stored; "" is none
+	NamesPerOrder  int         // of names that are kept proven without a certificate
+	Limits         plan.Limits // that it publishes
+	Staging        string      // name of the issuer to rehearse with; "" where there is none
 }
 
 // EAB is an external account binding, RFC 8555 section 7.3.4.

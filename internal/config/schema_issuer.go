@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // namesPerOrder is what most CAs allow.
@@ -13,8 +15,8 @@ const namesPerOrder = 100
 // builtinIssuers are the CAs that need no directory in the configuration.
 func builtinIssuers() map[string]Issuer {
 	list := []Issuer{
-		{Name: "letsencrypt", Directory: "https://acme-v02.api.letsencrypt.org/directory", Staging: "letsencrypt-staging"},
-		{Name: "letsencrypt-staging", Directory: "https://acme-staging-v02.api.letsencrypt.org/directory"},
+		{Name: "letsencrypt", Directory: "https://acme-v02.api.letsencrypt.org/directory", Staging: "letsencrypt-staging", Limits: letsEncryptLimits()},
+		{Name: "letsencrypt-staging", Directory: "https://acme-staging-v02.api.letsencrypt.org/directory", Limits: stagingLimits()},
 		{Name: "google", Directory: "https://dv.acme-v02.api.pki.goog/directory"},
 		{Name: "zerossl", Directory: "https://acme.zerossl.com/v2/DV90"},
 		{Name: "actalis", Directory: "https://acme-api.actalis.com/acme/directory"},
@@ -74,6 +76,9 @@ func issuer() shape[Issuer] {
 			doc: "How many of the `authorizations` share an order at most.",
 		}),
 		accountKeyFile(),
+		field("limits", issuerLimits(), func(i *Issuer) *plan.Limits { return &i.Limits }, about{
+			doc: "What the CA allows. A limit that is spent puts an order off, or sends it to the next issuer listed; `plan` says so.", standard: "those that Let's Encrypt publishes for it and its staging, none for others", off: true,
+		}),
 		field("staging", wordsOf("the name of an issuer", "letsencrypt-staging"), func(i *Issuer) *string { return &i.Staging }, about{
 			doc: "Name of the issuer that `--dry-run` asks instead.", standard: "`letsencrypt-staging` for `letsencrypt`", example: "letsencrypt-staging", off: true,
 		}),
@@ -84,6 +89,9 @@ func issuer() shape[Issuer] {
 				hint = fmt.Sprintf("did you mean the built-in %q?", near)
 			}
 			r.out.add(n.at, fmt.Sprintf("issuer %q has no directory", i.Name), hint)
+		}
+		if built, ok := builtinIssuers()[i.Name]; ok && i.Directory != built.Directory && !n.has("limits") {
+			i.Limits = plan.Limits{} // another CA under a known name
 		}
 		r.mark("issuers."+i.Name, n)
 	})

@@ -25,7 +25,7 @@ issuers:
   corp: {directory: https://ca.corp.example/acme?x=y, roots_file: /etc/r.pem, proxy: "http://p:3128", profile: "true", preferred_chain: "Röot: X #1", names_per_order: 7, account_key_file: /etc/a.jwk,
          eab: {kid: "12345", hmac_env: HMAC}, staging: letsencrypt-staging}
   letsencrypt: {profile: tlsserver}
-  zerossl: {eab: {kid: "- a", hmac_credential: zerossl}}
+  zerossl: {eab: {kid: "- a", hmac_credential: zerossl}, limits: {orders: 100/1h, per_domain: 20/7d, same_names: none, failures: 5/1h, accounts: 3/1d, renewals_free: true}}
 dns:
   main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}

@@ -28,7 +28,7 @@ func (c *Config) pendingHooks() []string {
 
 // Wanted is the configuration as package plan decides upon it.
 func (c *Config) Wanted() plan.Wanted {
-	w := plan.Wanted{Node: c.Node, Certs: make([]plan.WantedCert, 0, len(c.Certificates))}
+	w := plan.Wanted{Node: c.Node, Limits: c.limits(), Certs: make([]plan.WantedCert, 0, len(c.Certificates))}
 	global := indexRules(c.Challenges)
 	for i := range c.Certificates {
 		w.Certs = append(w.Certs, c.wantedCert(&c.Certificates[i], global))
@@ -46,6 +46,7 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 	w := plan.WantedCert{
 		Name:            cert.Name,
 		Names:           cert.Names,
+		Domains:         c.domainsOf(cert.Names, cert.Issuers),
 		CommonName:      cert.CommonName,
 		CommonNameGiven: cert.CommonNameGiven,
 		Issuers:         cert.Issuers,

@@ -159,11 +159,15 @@ func (e *Engine) register(ctx context.Context, p *parts, ca *issuer.CA, record s
 	if err != nil {
 		return issuer.Account{}, err
 	}
+	if err := e.spendAccount(ctx, p, record.Issuer); err != nil {
+		return issuer.Account{}, err
+	}
 	account, err := ca.Register(ctx, issuer.Registration{
 		Key: key, Contact: contact(p.cfg.Email), EAB: eab, Ask: asked,
 		AgreeTerms: func(terms string) error { return e.agree(p, record.Issuer, terms) },
 	})
 	if err != nil {
+		e.accountRefused(ctx, record.Issuer, err)
 		return issuer.Account{}, err
 	}
 	return account, e.saveAccount(context.WithoutCancel(ctx), record.Issuer, account, eab)

@@ -36,15 +36,11 @@ func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Or
 		return open
 	}
 	saved, ok := k.Orders[s.KeyType]
-	order := plan.Order{Issuer: s.Issuer, Key: s.Key, Keys: w.want.Keys, Request: w.want.Request(), Created: now, Reason: s.Reason}
+	order := plan.Order{Issuer: s.Issuer, Spent: w.asking.spent, Key: s.Key, Keys: w.want.Keys, Request: w.want.Request(), Created: now, Reason: s.Reason}
 	if ok && saved.URL == "" && w.want.CSR == "" && order.Keys == "" && saved.Keys == "" && w.refuseBanned(saved.Key) == nil {
 		order.Key = saved.Key
 	}
-	if version, ok := k.Version(k.Published); ok {
-		if pair, ok := version.Pair(s.KeyType); ok && pair.Issuer == s.Issuer {
-			order.Replaces = pair.CertID // RFC 9773 section 5
-		}
-	}
+	order.Replaces = k.Replaces(s.KeyType, s.Issuer) // RFC 9773 section 5
 	return order
 }
 
@@ -71,6 +67,7 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 		w.engine.Log.Error("cannot store how the attempt ended; it counts as one that was killed", "certificate", w.want.Name, "error", storeErr)
 	}
 	w.engine.pause(ctx, order.Issuer, err)
+	w.settleLimits(ctx, s, order, err)
 	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
 	events := []store.EventKind{store.EventErrored}
 	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v.Serving(w.want.KeyTypes), w.want.Warn).Before(time.Now()) {

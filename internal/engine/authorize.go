@@ -24,7 +24,7 @@ func (w *worker) authorize(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // nothing was begun
 	}
 	defer leave()
-	if admitted, fault := w.admit(ctx, s.Issuer, s.Asked); !admitted {
+	if admitted, fault := w.admit(ctx, s); !admitted {
 		return fault // nothing was begun
 	}
 	if err := w.beginProof(ctx, s); err != nil {

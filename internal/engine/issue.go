@@ -30,7 +30,7 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // nothing was begun
 	}
 	defer leave()
-	if admitted, fault := w.admit(ctx, s.Issuer, s.Asked); !admitted {
+	if admitted, fault := w.admit(ctx, s); !admitted {
 		return fault // nothing was begun
 	}
 	order, err := w.begin(ctx, s)
@@ -53,6 +53,7 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 	if err != nil {
 		return w.failed(ctx, s, order, err)
 	}
+	w.signed(context.WithoutCancel(ctx), order)
 	return nil
 }
 
@@ -182,9 +183,14 @@ func (w *worker) job(ctx context.Context, s plan.Step, order plan.Order, account
 	job.Solvers = w.solvers
 	job.Warn = func(err error) {
 		w.engine.Log.Warn("going on in spite of a failure", "certificate", w.want.Name, "error", err)
+		w.notProven(ctx, order.Issuer, err)
 	}
-	job.Stage = func(stage issuer.Stage) { w.stage(string(stage)) }
+	job.Stage = func(stage issuer.Stage) {
+		w.asking.signing = w.asking.signing || stage == issuer.StageFinalize
+		w.stage(string(stage))
+	}
 	job.Save = func(o issuer.Order) error {
+		w.orderOpened(ctx, s, order, o)
 		// Not to be cancelled: from here on the CA knows the order.
 		return w.engine.Store.UpdateCert(context.WithoutCancel(ctx), w.want.Name, func(k *plan.KnownCert) error {
 			saved := order

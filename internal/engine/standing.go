@@ -19,6 +19,15 @@ type standing struct {
 	known map[string]plan.KnownIssuer
 }
 
+// asking is what an order that is under way means for the CA that it goes to.
+type asking struct {
+	refused bool     // it was not made, since the CA is being tried by another one, or its limits are spent
+	probe   bool     // it tries a CA that did not work
+	spent   []string // what it took of the CA's limits
+	opened  int      // orders that were opened for it
+	signing bool     // the CA was asked to sign
+}
+
 // all is a copy. What it holds is never changed, only replaced.
 func (s *standing) all() map[string]plan.KnownIssuer {
 	s.mu.Lock()
@@ -91,24 +100,35 @@ func (e *Engine) settleWith(ctx context.Context, id string, change func(plan.Kno
 }
 
 // admit asks whether an order may go to a CA now, and takes note of it before
-// the CA is asked: one that is to try a CA that did not work holds the others
-// back. An order that is refused is not made, and nothing was counted.
-func (w *worker) admit(ctx context.Context, id string, asked bool) (admitted bool, fault *plan.Fault) {
-	w.probe = false
+// the CA is asked: of what it takes of the CA's limits, and of one that is to
+// try a CA that did not work, which holds the others back. An order that is
+// refused is not made, and nothing was counted.
+func (w *worker) admit(ctx context.Context, s plan.Step) (admitted bool, fault *plan.Fault) {
 	now := time.Now()
-	known, admitted, probe := w.engine.standing.of(id).Admit(now, asked)
-	if admitted && !probe {
+	spends := w.world().Spends(w.want, s)
+	ask := func(k plan.KnownIssuer) (after plan.KnownIssuer, admitted, probe bool) {
+		if k, admitted, probe = k.Admit(now, s.Asked); admitted {
+			k, admitted = k.Spend(now, spends)
+		}
+		return k, admitted, probe && admitted
+	}
+	w.asking.probe, w.asking.spent, w.asking.opened, w.asking.signing = false, plan.SpentKeys(spends), 0, false
+	_, admitted, probe := ask(w.engine.standing.of(s.Issuer))
+	if admitted && !probe && len(w.asking.spent) == 0 {
 		return true, nil
 	}
-	_, err := w.engine.settleWith(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer {
-		known, admitted, probe = k.Admit(now, asked)
-		return known
+	_, err := w.engine.settleWith(ctx, s.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer {
+		after, ok, tries := ask(k)
+		if admitted, probe = ok, tries; !ok {
+			return k
+		}
+		return after
 	})
 	if err != nil {
-		w.engine.learn(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Unprobed(now) })
-		return false, w.fault(plan.CodeDisk, "store that "+id+" is asked: "+err.Error(), nil)
+		w.engine.learn(ctx, s.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Unprobed(now) })
+		return false, w.fault(plan.CodeDisk, "store that "+s.Issuer+" is asked: "+err.Error(), nil)
 	}
-	w.probe, w.refused = probe, !admitted
+	w.asking.probe, w.asking.refused = probe, !admitted
 	return admitted, nil
 }
 
@@ -118,7 +138,7 @@ func (w *worker) admitLook(ctx context.Context, id string) (admitted bool, fault
 	if w.engine.standing.of(id).Breaker.Orders {
 		return true, nil
 	}
-	return w.admit(ctx, id, false)
+	return w.admit(ctx, plan.Step{Kind: plan.KindAdvice, Issuer: id})
 }
 
 // judge takes note of what an order says of the CA as a whole.
@@ -134,8 +154,8 @@ func (w *worker) judgeLook(ctx context.Context, id string, err error) {
 
 func (w *worker) conclude(ctx context.Context, id string, err error, look bool) {
 	now := time.Now()
-	probe := w.probe
-	w.probe = false
+	probe := w.asking.probe
+	w.asking.probe = false
 	var fault plan.Fault
 	if err != nil {
 		fault, _ = faultOf(err)

@@ -27,13 +27,12 @@ type worker struct {
 	only     Only
 	allowed  map[plan.Kind]bool // orders that the paced plan let through
 	tried    map[string]bool
-	step     plan.Step   // the one under way
-	told     bool        // its failure is in history and log
-	adopted  bool        // the last adoption found something
-	altered  bool        // the last inspection did
-	held     bool        // an order is due and left to the plan of all certificates
-	refused  bool        // an order was, since the CA is being tried by another one, or its limits are spent
-	probe    bool        // the order under way tries a CA that did not work
+	step     plan.Step // the one under way
+	told     bool      // its failure is in history and log
+	adopted  bool      // the last adoption found something
+	altered  bool      // the last inspection did
+	held     bool      // an order is due and left to the plan of all certificates
+	asking   asking
 	emitted  atomic.Bool // something was added to the history
 	outcomes []Outcome
 	gone     taken
@@ -77,7 +76,7 @@ func (w *worker) run(ctx context.Context) finished {
 		w.work(ctx)
 	}
 	w.leaveLane()
-	return finished{unit: w.want.Name, known: w.known, banned: w.banned, outcomes: w.outcomes, stuck: w.stuck(), held: w.held || w.refused}
+	return finished{unit: w.want.Name, known: w.known, banned: w.banned, outcomes: w.outcomes, stuck: w.stuck(), held: w.held || w.asking.refused}
 }
 
 // work does the steps.
@@ -135,7 +134,7 @@ func (w *worker) plan(now time.Time) []plan.Step { return plan.Cert(now, w.world
 // world is what the certificate's own plan looks at.
 func (w *worker) world() plan.World {
 	all := plan.World{
-		Wanted:    plan.Wanted{Node: w.node},
+		Wanted:    plan.Wanted{Node: w.node, Limits: w.parts.wanted.Limits},
 		Known:     plan.Known{Certs: w.beside.Certs, Issuers: w.engine.standing.all(), Banned: w.banned, Keys: map[string]*plan.KnownKeys{}},
 		Unclaimed: w.orphans,
 	}

@@ -13,6 +13,7 @@ const (
 	CodeCAGarbage      Code = "ca-garbage"
 	CodeCAChain        Code = "ca-wrong-certificate"
 	CodeRateLimited    Code = "rate-limited"
+	CodeLimit          Code = "limit-spent"
 	CodeRejected       Code = "rejected"
 	CodeChallenge      Code = "challenge-failed"
 	CodeNoChallenge    Code = "no-challenge"

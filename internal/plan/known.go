@@ -30,7 +30,9 @@ type KnownIssuer struct {
 	At        time.Time `json:"at,omitzero"`         // when it asked to be left alone
 	Fault     *Fault    `json:"fault,omitempty"`
 	Breaker   Breaker   `json:"breaker,omitzero"`
-	Serial    int64     `json:"serial,omitempty"` // counts the changes, so that the latest of two is known
+	// Ledger is what is spent of its limits, by LimitKey. It is never changed, only replaced.
+	Ledger map[string]Meter `json:"ledger,omitempty"`
+	Serial int64            `json:"serial,omitempty"` // counts the changes, so that the latest of two is known
 }
 
 // KnownCert is all that is known of one certificate. It is the certificate's
@@ -219,6 +221,7 @@ type Order struct {
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires,omitzero"` // RFC 8555 section 7.1.3
 	Reason   Reason    `json:"reason"`
+	Spent    []string  `json:"spent,omitempty"` // keys of what was taken from the CA's limits for it
 }
 
 // Tries counts what came to nothing. The count is written before the attempt

@@ -50,6 +50,7 @@ func (d *decision) order(n need) {
 		step.At = wait
 		step.Reason.Words += d.waitWords(step.Issuer, tries)
 	}
+	d.withinLimits(&step, tries)
 	d.add(step)
 }
 

@@ -84,8 +84,10 @@ type Step struct {
 	Asked      bool             `json:"asked,omitempty"`  // a person asked for it
 	Gather     bool             `json:"gather,omitempty"` // what an issue brings waits for other key types
 	Urgent     bool             `json:"urgent,omitempty"`
-	Closes     time.Time        `json:"-"`              // when the maintenance window that it is done in closes; zero without one
-	Until      time.Time        `json:"until,omitzero"` // when what is served now ends; zero where nothing valid is served
+	Spends     []string         `json:"spends,omitempty"`  // what it takes of a CA's limits, in words
+	Limited    bool             `json:"limited,omitempty"` // it waits for a limit of the CA
+	Closes     time.Time        `json:"-"`                 // when the maintenance window that it is done in closes; zero without one
+	Until      time.Time        `json:"until,omitzero"`    // when what is served now ends; zero where nothing valid is served
 }
 
 // Due reports whether the step is to be done at now.
@@ -104,6 +106,7 @@ func Make(now time.Time, w World) []Step {
 	}
 	d.steps = append(d.steps, allKeys(now, w)...)
 	pace(now, w, d.steps)
+	ration(now, w, d.steps)
 	byUrgency(now, d.steps)
 	return d.steps
 }

@@ -188,6 +188,7 @@ func (d *diagnosis) attempts() {
 			d.add(tries.Fault.Code, "", tries.Fault.Words+next, tries.Fault.Detail, tries.Fault.At)
 		}
 		d.troubled(dec.steps[0], tries)
+		d.limits(dec.steps[0], dec.patience(reason.Code))
 		if free, guarded := dec.guard(keyType); guarded && dec.steps[0].Kind == KindIssue && !dec.steps[0].Asked {
 			d.add(CodeGuard, "", "issued too often within 7 days; the next automatic issue is allowed "+day(free), nil, time.Time{})
 		}

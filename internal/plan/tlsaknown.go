@@ -53,7 +53,7 @@ func (t WantedTLSA) Versions(w World, want WantedCert) map[string][]Version {
 // Around is the world of one certificate, of which known is known, and of those
 // that are served beside it.
 func (w World) Around(want WantedCert, known *KnownCert) World {
-	around := World{Wanted: Wanted{Node: w.Wanted.Node, Certs: []WantedCert{want}}, Known: w.Known, Unclaimed: w.Unclaimed}
+	around := World{Wanted: Wanted{Node: w.Wanted.Node, Limits: w.Wanted.Limits, Certs: []WantedCert{want}}, Known: w.Known, Unclaimed: w.Unclaimed}
 	around.Known.Certs = make(map[string]*KnownCert)
 	for _, t := range want.TLSA {
 		for _, c := range t.Beside {

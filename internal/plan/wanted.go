@@ -7,13 +7,18 @@ type Wanted struct {
 	Node  string // whose targets these are
 	Certs []WantedCert
 	Keys  []WantedKeys // those that outlive certificates
+	// Limits are those that CAs publish, by issuer; of the others none are known.
+	Limits map[string]Limits
 }
 
 // WantedCert is one certificate the config asks for.
 type WantedCert struct {
-	Name       string   // its name in the config, and in every record
-	Names      []string // DNS names in ASCII and IP addresses, as declared; their order never matters
-	CommonName string   // "" where the certificate carries none
+	Name  string   // its name in the config, and in every record
+	Names []string // DNS names in ASCII and IP addresses, as declared; their order never matters
+	// Domains are the registered domains that the names lie below, where some
+	// issuer counts by them.
+	Domains    []string
+	CommonName string // "" where the certificate carries none
 	// CommonNameGiven is set where the config says CommonName. One that is
 	// only the default follows the names, and its change re-issues nothing.
 	CommonNameGiven bool

@@ -43,6 +43,7 @@ type front struct {
 	status int        // answered with, where it is not zero
 	asked  int
 	orders int
+	limits int // answered with 429
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +58,31 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "out of order", status)
 		return
 	}
-	f.CA.ServeHTTP(w, r)
+	answer := &noted{ResponseWriter: w}
+	f.CA.ServeHTTP(answer, r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if answer.status == http.StatusTooManyRequests {
+		f.limits++
+	}
+}
+
+// noted remembers the status of an answer.
+type noted struct {
+	http.ResponseWriter
+	status int
+}
+
+func (n *noted) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
+}
+
+// refusals is how many requests were refused by the CA's limits.
+func (f *front) refusals() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.limits
 }
 
 // fail has the CA answer each POST with a status; 0 is as it should be.

@@ -38,6 +38,8 @@ type Step struct {
 	Reason      plan.Reason `json:"reason"`
 	Asked       bool        `json:"asked"`
 	Urgent      bool        `json:"urgent"`
+	Spends      []string    `json:"spends,omitempty"`  // what it takes of the CA's limits
+	Limited     bool        `json:"limited,omitempty"` // it waits for one of them
 }
 
 // Spend is what steps take from a CA's limits.
@@ -135,7 +137,7 @@ func onlyLast(steps []Step) []Step {
 func step(now time.Time, s plan.Step, follows bool) Step {
 	return Step{
 		Kind: s.Kind, Certificate: s.Cert, Keys: s.Keys, KeyType: s.KeyType, Target: s.Target, Version: s.Version, Issuer: s.Issuer, Hook: s.Hook, From: s.From, Names: s.Names, Name: s.Name, Log: s.Log,
-		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent,
+		At: s.At.UTC(), Due: s.Due(now), Follows: follows, Routine: routine(s), Reason: s.Reason, Asked: s.Asked, Urgent: s.Urgent, Spends: s.Spends, Limited: s.Limited,
 	}
 }
 

@@ -32,19 +32,21 @@ type Limits struct {
 // limit is one limit, for one whom it concerns.
 type limit struct {
 	subject string
+	words   string // in which Let's Encrypt refuses
 	most    int
 	per     time.Duration
 	shared  bool // by many certificates: requests may be on their way when the first is refused
 }
 
 func (c *CA) sameNamesLimit(names []string) limit {
-	return limit{"certificates for " + strings.Join(names, ","), c.opt.Limits.SameNames, c.opt.Limits.SameNamesPer, false}
+	return limit{"certificates for " + strings.Join(names, ","), "certificates (%d) already issued for this exact set of identifiers", c.opt.Limits.SameNames, c.opt.Limits.SameNamesPer, false}
 }
 
 func (c *CA) domainLimits(names []string) []limit {
 	var limits []limit
 	for _, name := range names {
-		l := limit{"certificates below " + registeredDomain(name), c.opt.Limits.Domain, c.opt.Limits.DomainPer, true}
+		domain := registeredDomain(name)
+		l := limit{"certificates below " + domain, "certificates (%d) already issued for \"" + domain + "\"", c.opt.Limits.Domain, c.opt.Limits.DomainPer, true}
 		if !slices.Contains(limits, l) {
 			limits = append(limits, l)
 		}
@@ -53,11 +55,11 @@ func (c *CA) domainLimits(names []string) []limit {
 }
 
 func (c *CA) ordersLimit(a *account) limit {
-	return limit{"orders of " + a.url, c.opt.Limits.Orders, c.opt.Limits.OrdersPer, true}
+	return limit{"orders of " + a.url, "new orders (%d) from this account", c.opt.Limits.Orders, c.opt.Limits.OrdersPer, true}
 }
 
 func (c *CA) failuresLimit(a *account, name string) limit {
-	return limit{"failures of " + a.url + " for " + name, c.opt.Limits.Failures, c.opt.Limits.FailuresPer, false}
+	return limit{"failures of " + a.url + " for " + name, "failed authorizations (%d) for \"" + name + "\"", c.opt.Limits.Failures, c.opt.Limits.FailuresPer, false}
 }
 
 // registeredDomain is what the CA takes for one: the last two labels.
@@ -131,8 +133,8 @@ func (c *CA) exceeded(now time.Time, limits []limit) *problem {
 	c.promised(now, worst.subject, wait)
 	return &problem{
 		Type: "rateLimited", Status: http.StatusTooManyRequests, retryAfter: wait,
-		Detail: fmt.Sprintf("too many %s: %d in the last %s, retry after %s",
-			worst.subject, worst.most, worst.per, until.UTC().Format("2006-01-02 15:04:05 UTC")),
+		Detail: fmt.Sprintf("too many "+worst.words+" in the last %s, retry after %s",
+			worst.most, worst.per, until.UTC().Format("2006-01-02 15:04:05 UTC")),
 	}
 }
 

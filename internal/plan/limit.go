@@ -1,0 +1,259 @@
+package plan
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limit is how many of something a CA allows within a time. It is a bucket
+// that holds Most and fills evenly; the zero Limit allows all.
+type Limit struct {
+	Most int
+	Per  time.Duration
+}
+
+// each is how long one takes to come back.
+func (l Limit) each() time.Duration { return l.Per / time.Duration(max(1, l.Most)) }
+
+// Limits are what a CA publishes. What a CA counts for an account is counted
+// for the issuer here: an issuer has one account.
+type Limits struct {
+	Orders   Limit // new orders
+	Domain   Limit // certificates below one registered domain
+	Names    Limit // certificates for the same set of names
+	Failures Limit // failed proofs of one name
+	Accounts Limit // new accounts
+	// RenewalsFree is how Let's Encrypt counts: an order that says what it
+	// replaces (RFC 9773 section 5) is held against no limit but that of
+	// failures, and any other for a set of names that was issued before
+	// neither against that of orders nor against that of domains.
+	RenewalsFree bool
+}
+
+// Meter is what is remembered of one limit, for one whom it concerns.
+type Meter struct {
+	Full  time.Time `json:"full,omitzero"`  // when all of it will have come back
+	Until time.Time `json:"until,omitzero"` // the CA said so: nothing before
+	Told  time.Time `json:"told,omitzero"`  // when it said that
+}
+
+// free is from when on there is room. What was written under a clock that has
+// been set back since binds nobody.
+func (m Meter) free(now time.Time, l Limit) time.Time {
+	var free time.Time
+	if l.Most > 0 && !ahead(m.Full, now.Add(l.Per)) {
+		free = m.Full.Add(l.each() - l.Per)
+	}
+	if !ahead(m.Told, now) {
+		free = later(free, m.Until)
+	}
+	return free
+}
+
+// spend takes one; give puts one back.
+func (m Meter) spend(now time.Time, l Limit) Meter {
+	if l.Most <= 0 {
+		return m
+	}
+	if m.Full.Before(now) || ahead(m.Full, now.Add(l.Per)) {
+		m.Full = now
+	}
+	if m.Full = m.Full.Add(l.each()); m.Full.After(now.Add(l.Per)) {
+		m.Full = now.Add(l.Per)
+	}
+	return m
+}
+
+func (m Meter) give(l Limit) Meter {
+	if l.Most > 0 {
+		m.Full = m.Full.Add(-l.each())
+	}
+	return m
+}
+
+// used is how many of a limit are spent.
+func (m Meter) used(now time.Time, l Limit) int {
+	if l.Most <= 0 || !m.Full.After(now) || ahead(m.Full, now.Add(l.Per)) {
+		return 0
+	}
+	return min(l.Most, int((m.Full.Sub(now)+l.each()-1)/l.each()))
+}
+
+// LimitKind is what a limit counts. It begins the key of a meter.
+type LimitKind string
+
+// The kinds.
+const (
+	LimitOrders   LimitKind = "orders"
+	LimitDomain   LimitKind = "domain"
+	LimitNames    LimitKind = "names"
+	LimitFailures LimitKind = "failures"
+	LimitAccounts LimitKind = "accounts"
+)
+
+// Of is the limit of a kind.
+func (l Limits) Of(kind LimitKind) Limit {
+	switch kind {
+	case LimitOrders:
+		return l.Orders
+	case LimitDomain:
+		return l.Domain
+	case LimitNames:
+		return l.Names
+	case LimitFailures:
+		return l.Failures
+	case LimitAccounts:
+		return l.Accounts
+	}
+	return Limit{}
+}
+
+// LimitKey is the key of a meter in a CA's ledger: the kind, and whom it
+// concerns where it is not the account.
+func LimitKey(kind LimitKind, whom string) string {
+	if whom == "" {
+		return string(kind)
+	}
+	return string(kind) + " " + whom
+}
+
+// NamesKey is whom the limit for the same set of names concerns.
+func NamesKey(names []string) string {
+	sum := fnv.New128a()
+	for _, name := range Sorted(names) {
+		fmt.Fprintln(sum, name)
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))
+}
+
+// Spending is a limit that an order is held against.
+type Spending struct {
+	Kind  LimitKind
+	Whom  string // a name, a registered domain, a digest of names; "" for the account
+	Limit Limit
+	Check bool // there must be room, but nothing is taken
+}
+
+// key is that of its meter.
+func (s Spending) key() string { return LimitKey(s.Kind, s.Whom) }
+
+// words name what is counted.
+func (s Spending) words() string {
+	switch s.Kind {
+	case LimitOrders:
+		return "order"
+	case LimitDomain:
+		return "certificate below " + s.Whom
+	case LimitNames:
+		return "certificate for the same names"
+	case LimitFailures:
+		return "failed proof of " + s.Whom
+	}
+	return "account"
+}
+
+// room is from when on all spendings have room, and the one that waits longest.
+func (k KnownIssuer) room(now time.Time, all []Spending) (free time.Time, scarce Spending) {
+	for _, s := range all {
+		if at := k.Ledger[s.key()].free(now, s.Limit); at.After(free) {
+			free, scarce = at, s
+		}
+	}
+	return free, scarce
+}
+
+// Spend takes from all limits, if there is room in each: what an order may
+// cost is stored before the CA is asked. Meters that say nothing any more go.
+func (k KnownIssuer) Spend(now time.Time, all []Spending) (after KnownIssuer, ok bool) {
+	if free, _ := k.room(now, all); free.After(now) {
+		return k, false
+	}
+	return k.Count(now, all), true
+}
+
+// Count takes from limits whether there is room or not: for what the CA has
+// counted already.
+func (k KnownIssuer) Count(now time.Time, all []Spending) KnownIssuer {
+	all = slices.DeleteFunc(slices.Clone(all), func(s Spending) bool { return s.Check || s.Limit.Most <= 0 })
+	if len(all) == 0 {
+		return k
+	}
+	k.Ledger = k.ledger(now)
+	for _, s := range all {
+		k.Ledger[s.key()] = k.Ledger[s.key()].spend(now, s.Limit)
+	}
+	return k
+}
+
+// Return gives back what an order cost that was not signed: CAs count
+// certificates, and not what came to nothing. New orders stay counted.
+func (k KnownIssuer) Return(now time.Time, limits Limits, keys []string) KnownIssuer {
+	k.Ledger = k.ledger(now)
+	for _, key := range keys {
+		kind, _, _ := strings.Cut(key, " ")
+		if m, ok := k.Ledger[key]; ok && (LimitKind(kind) == LimitDomain || LimitKind(kind) == LimitNames) {
+			k.Ledger[key] = m.give(limits.Of(LimitKind(kind)))
+		}
+	}
+	k.Ledger = k.ledger(now)
+	return k
+}
+
+// signedLate bounds how long after it was opened an order is thought to be
+// counted.
+const signedLate = 5 * time.Minute
+
+// Signed takes note that what was taken for a certificate was counted by the CA
+// only when it signed, some time after the order was opened.
+func (k KnownIssuer) Signed(now time.Time, opened time.Time, keys []string) KnownIssuer {
+	took := min(now.Sub(opened), signedLate)
+	if took <= 0 {
+		return k
+	}
+	k.Ledger = k.ledger(now)
+	for _, key := range keys {
+		kind, _, _ := strings.Cut(key, " ")
+		if m, ok := k.Ledger[key]; ok && LimitKind(kind) != LimitOrders {
+			m.Full = m.Full.Add(took)
+			k.Ledger[key] = m
+		}
+	}
+	return k
+}
+
+// Refused takes note that a CA said of a limit when to come again.
+func (k KnownIssuer) Refused(now, until time.Time, key string) KnownIssuer {
+	k.Ledger = k.ledger(now)
+	m := k.Ledger[key]
+	if ahead(m.Told, now) {
+		m.Until = time.Time{}
+	}
+	m.Until, m.Told = later(m.Until, until), now
+	k.Ledger[key] = m
+	return k
+}
+
+// ledger is a copy of the meters that still say something.
+func (k KnownIssuer) ledger(now time.Time) map[string]Meter {
+	fresh := maps.Clone(k.Ledger)
+	if fresh == nil {
+		fresh = map[string]Meter{}
+	}
+	maps.DeleteFunc(fresh, func(_ string, m Meter) bool { return !m.Full.After(now) && !m.Until.After(now) })
+	return fresh
+}
+
+// SpentKeys are those of the meters that spendings take from.
+func SpentKeys(all []Spending) []string {
+	var keys []string
+	for _, s := range all {
+		if !s.Check && s.Limit.Most > 0 {
+			keys = append(keys, s.key())
+		}
+	}
+	return keys
+}

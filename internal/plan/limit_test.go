@@ -1,0 +1,196 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// published are Let's Encrypt's limits.
+func published() plan.Limits {
+	return plan.Limits{
+		Orders: plan.Limit{Most: 300, Per: 3 * time.Hour}, Domain: plan.Limit{Most: 50, Per: days(7)},
+		Names: plan.Limit{Most: 5, Per: days(7)}, Failures: plan.Limit{Most: 5, Per: time.Hour}, RenewalsFree: true,
+	}
+}
+
+// A limit is a bucket: all of it at once, then one at a time as it fills.
+func TestLimitIsABucket(t *testing.T) {
+	t.Parallel()
+	spend := []plan.Spending{{Kind: plan.LimitDomain, Whom: "example.com", Limit: published().Domain}}
+	now := day(0)
+	var k plan.KnownIssuer
+	had := 0
+	for ; ; had++ {
+		after, ok := k.Spend(now, spend)
+		if !ok {
+			break
+		}
+		k = after
+	}
+	if had != 50 {
+		t.Errorf("%d at once, want 50", had)
+	}
+	each := days(7) / 50
+	if _, ok := k.Spend(now.Add(each-time.Second), spend); ok {
+		t.Error("the 51st comes before one has come back")
+	}
+	if _, ok := k.Spend(now.Add(each), spend); !ok {
+		t.Errorf("the 51st does not come after %s", each)
+	}
+	if _, ok := k.Return(now, published(), plan.SpentKeys(spend)).Spend(now, spend); !ok {
+		t.Error("one that was not signed is not given back")
+	}
+	if k = k.Count(now.Add(days(8)), []plan.Spending{{Kind: plan.LimitOrders, Limit: published().Orders}}); len(k.Ledger) != 1 {
+		t.Errorf("what is full again is still known: %v", k.Ledger)
+	}
+}
+
+// What was spent under a clock that was years ahead binds nobody.
+func TestLedgerFromTheFuture(t *testing.T) {
+	t.Parallel()
+	spend := []plan.Spending{{Kind: plan.LimitNames, Limit: plan.Limit{Most: 1, Per: days(7)}}}
+	k, _ := plan.KnownIssuer{}.Spend(day(1000), spend)
+	k = k.Refused(day(1000), day(1001), "names")
+	if _, ok := k.Spend(day(0), spend); !ok {
+		t.Errorf("ledger %v", k.Ledger)
+	}
+}
+
+// A renewal that says what it replaces is held against no limit, another one
+// for the same names against theirs alone, and a new one against all.
+func TestWhatAnOrderSpends(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.want.Domains = []string{"mail.example", "smtp.example"}
+	w := s.world()
+	w.Wanted.Limits = map[string]plan.Limits{"le": published()}
+	issue := plan.Step{Kind: plan.KindIssue, Issuer: "le", KeyType: ec}
+	count := func(what string, want int) {
+		t.Helper()
+		if got := plan.SpentKeys(w.Spends(s.want, issue)); len(got) != want {
+			t.Errorf("%s spends %q, want %d", what, got, want)
+		}
+	}
+	count("a renewal", 0)
+	s.v1().CertID = ""
+	count("a renewal that cannot say what it replaces", 1)
+	s.want.Names = append(s.want.Names, "new.example")
+	count("a certificate for other names", 4)
+	issue.Kind = plan.KindResume
+	count("an order that goes on", 0)
+}
+
+// newcomers are n certificates below example.com that do not exist yet.
+func newcomers(n int, issuers ...string) (plan.World, time.Time) {
+	s := quiet()
+	w := s.world()
+	w.Wanted = plan.Wanted{Limits: map[string]plan.Limits{"le": published()}}
+	w.Known.Certs = map[string]*plan.KnownCert{}
+	for i := range n {
+		name := fmt.Sprintf("n%03d.example.com", i)
+		w.Wanted.Certs = append(w.Wanted.Certs, plan.WantedCert{
+			Name: name, Names: []string{name}, Domains: []string{"example.com"}, Issuers: issuers, KeyTypes: []string{ec},
+		})
+		w.Known.Certs[name] = &plan.KnownCert{Name: name, Looked: true}
+	}
+	return w, s.now
+}
+
+// The 51st certificate of a domain waits, and the plan says until when; where
+// another CA is listed it goes there.
+func TestThePlanKeepsToLimits(t *testing.T) {
+	t.Parallel()
+	w, now := newcomers(60, "le")
+	due := 0
+	var waits []plan.Step
+	for _, step := range plan.Make(now, w) {
+		switch {
+		case step.Kind != plan.KindIssue:
+		case step.Due(now):
+			due++
+			if len(step.Spends) != 3 {
+				t.Errorf("spends %q", step.Spends)
+			}
+		default:
+			waits = append(waits, step)
+		}
+	}
+	if due != 50 || len(waits) != 10 {
+		t.Fatalf("%d are due and %d wait", due, len(waits))
+	}
+	const words = "it would be the 51st certificate below example.com within 7 days, and le allows 50: it waits until Monday 2027-01-11 03:21 UTC"
+	if !strings.Contains(waits[0].Reason.Words, words) {
+		t.Errorf("words %q", waits[0].Reason.Words)
+	}
+	w, now = newcomers(60, "le", "corp")
+	asked := map[string]int{}
+	for _, step := range plan.Make(now, w) {
+		if step.Kind == plan.KindIssue && step.Due(now) {
+			asked[step.Issuer]++
+		}
+	}
+	if asked["le"] != 50 || asked["corp"] != 10 {
+		t.Errorf("asked: %v", asked)
+	}
+}
+
+// A renewal waits for its first CA as long as nobody is warned, and then goes
+// to the next; without one, a person is told.
+func TestWaitingForALimit(t *testing.T) {
+	t.Parallel()
+	at61 := func(issuers ...string) *scene {
+		s := quiet()
+		s.now, s.want.Issuers = day(61), issuers
+		return s
+	}
+	for _, c := range []struct {
+		name    string
+		until   time.Duration
+		issuers []string
+		want    string
+		waits   bool
+		problem bool
+	}{
+		{"a day", days(1), []string{"le", "corp"}, "le", true, false},
+		{"too long, with another CA", days(25), []string{"le", "corp"}, "corp", false, false},
+		{"too long, without one", days(25), []string{"le"}, "le", true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := at61(c.issuers...)
+			s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(c.until), plan.LimitKey(plan.LimitOrders, ""))
+			step := s.the(t, plan.KindIssue)
+			if step.Issuer != c.want || step.Due(s.now) == c.waits {
+				t.Errorf("asks %s at %s: %s", step.Issuer, step.At, step.Reason.Words)
+			}
+			found := false
+			for _, p := range s.problems() {
+				found = found || p.Code == plan.CodeLimit
+			}
+			if found != c.problem {
+				t.Errorf("problems %+v", s.problems())
+			}
+		})
+	}
+}
+
+// A ledger that is full of others costs a quiet fleet nothing.
+func BenchmarkMakeWithLedger(b *testing.B) {
+	w, now := newcomers(10_000, "le")
+	k := w.Known.Issuers["le"]
+	for i := range 3000 {
+		k, _ = k.Spend(now, []plan.Spending{{Kind: plan.LimitNames, Whom: fmt.Sprint(i), Limit: published().Names}})
+		if i == 20 {
+			break // copying is quadratic here, not in a plan
+		}
+	}
+	w.Known.Issuers = map[string]plan.KnownIssuer{"le": k}
+	b.ReportAllocs()
+	for b.Loop() {
+		plan.Make(now, w)
+	}
+}
