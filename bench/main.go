@@ -64,6 +64,8 @@ func run(ctx context.Context, dir string, large bool, only []string) error {
 		{"throughput", b.throughput},
 		{"cold", b.coldStart},
 		{"start", b.commands},
+		{"shelf", b.shelf},
+		{"swap", b.swap},
 		{"scale", func(ctx context.Context) error { return b.scale(ctx, sizes) }},
 	} {
 		if len(only) > 0 && !slices.Contains(only, p.name) {
