@@ -8,8 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/certkeep/certkeep/internal/plan"
-	"github.com/certkeep/certkeep/internal/store"
+	"github.com/certkeep/certkeep/internal/status"
 )
 
 // histories are what `history` prints; see docs/json.md.
@@ -18,20 +17,8 @@ type histories struct {
 }
 
 type certHistory struct {
-	Name   string  `json:"name"`
-	Events []event `json:"events"`
-}
-
-type event struct {
-	Time    time.Time   `json:"time"`
-	Kind    string      `json:"kind"`
-	Target  string      `json:"target,omitempty"`
-	KeyType string      `json:"key_type,omitempty"`
-	Version string      `json:"version,omitempty"`
-	Issuer  string      `json:"issuer,omitempty"`
-	Words   string      `json:"words,omitempty"`
-	Detail  []string    `json:"detail,omitempty"`
-	Fault   *plan.Fault `json:"fault,omitempty"`
+	Name   string         `json:"name"`
+	Events []status.Event `json:"events"`
 }
 
 func (a *app) historyCommand() *cobra.Command {
@@ -70,12 +57,12 @@ func (a *app) histories(ctx context.Context, names []string) (histories, error) 
 	}
 	all := histories{Certificates: []certHistory{}}
 	for _, name := range names {
-		h := certHistory{Name: name, Events: []event{}}
+		h := certHistory{Name: name, Events: []status.Event{}}
 		for e, err := range s.History(ctx, name) {
 			if err != nil {
 				return histories{}, fmt.Errorf("read the history of %s: %w", name, err)
 			}
-			h.Events = append(h.Events, eventOf(e))
+			h.Events = append(h.Events, status.EventOf(e))
 		}
 		if len(h.Events) == 0 {
 			if err := named(cfg, []string{name}); err != nil {
@@ -85,13 +72,6 @@ func (a *app) histories(ctx context.Context, names []string) (histories, error) 
 		all.Certificates = append(all.Certificates, h)
 	}
 	return all, nil
-}
-
-func eventOf(e store.Event) event {
-	return event{
-		Time: e.Time.UTC(), Kind: string(e.Kind), Target: e.Target, KeyType: e.KeyType, Version: e.Version,
-		Issuer: e.Issuer, Words: e.Words, Detail: e.Detail, Fault: e.Fault,
-	}
 }
 
 func (r renderer) histories(all histories) string {
@@ -116,7 +96,7 @@ func (r renderer) histories(all histories) string {
 // eventWidth is how far the words of an event are indented.
 const eventWidth = 25
 
-func (r renderer) event(e event) string {
+func (r renderer) event(e status.Event) string {
 	words := e.Kind
 	for _, part := range []string{e.Target, e.KeyType, e.Issuer} {
 		if part != "" && part != "default" && !strings.HasPrefix(e.Words, part+" ") {

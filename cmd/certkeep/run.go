@@ -33,7 +33,7 @@ func (a *app) runCommand() *cobra.Command {
 			log := newServiceLog(a.ui, a.getenv, a.verbose, a.quiet)
 			return daemon.Run(cmd.Context(), daemon.Options{
 				Load: a.loadQuietly, Disk: durable.OS{}, Log: log.logger(), Relog: log.configure,
-				UserAgent: userAgent(), Signals: signals, ReadyFD: fd,
+				UserAgent: userAgent(), Build: thisBuild(), Signals: signals, ReadyFD: fd,
 				Passphrase: func(cfg *config.Config) func(context.Context, string, string) ([]byte, error) {
 					return a.passphrases(cfg, nil).get
 				},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/status"
+	"github.com/certkeep/certkeep/internal/status/web"
 )
 
 // shapes is what docs/json.md says: for each heading, its fields by path.
@@ -139,7 +140,8 @@ func TestShapesAreDocumented(t *testing.T) {
 	}
 	for shape, v := range map[string]any{
 		"status": status.Overview{}, "plan": status.Forecast{}, "apply": outcome{}, "rehearsal": rehearsal{}, "history": histories{},
-		"versions": heldVersions{}, "accounts": accounts{}, "findings": findings{}, "version": build{}, "dns record": dnsRecords{}, "dns test": dnsTests{}, "certificate": status.Certificate{},
+		"versions": heldVersions{}, "accounts": accounts{}, "findings": findings{}, "version": status.Build{}, "dns record": dnsRecords{}, "dns test": dnsTests{}, "certificate": status.Certificate{},
+		"api status": web.Summary{}, "api certificates": web.Certificates{}, "api certificate": web.One{}, "api problems": web.Problems{},
 	} {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()

@@ -6,22 +6,16 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/status"
 )
 
 // version is set by the linker when a release is built; see the Makefile.
 var version = ""
 
-// build says what this program was made from. Its JSON is in docs/json.md.
-type build struct {
-	Version  string `json:"version"`
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
-	Revision string `json:"revision,omitempty"`
-}
-
-// thisBuild reads what the toolchain noted in the binary.
-func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+// thisBuild says what this program was made from: it reads what the toolchain noted in the binary.
+func thisBuild() status.Build {
+	b := status.Build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if ok && b.Version == "" {
 		b.Version = info.Main.Version

@@ -19,6 +19,9 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/engine": 4,
 		"internal/status": 4,
 
+		"internal/status/metrics": 4,
+		"internal/status/web":     4,
+
 		"internal/issuer":    3,
 		"internal/challenge": 3,
 		"internal/dns":       3,
@@ -76,6 +79,9 @@ func sideways() []edge {
 		{"internal/store", "internal/store/dir", "Open opens the backend in a folder"},
 		{"internal/store", "internal/store/backend", "the store lies over any backend"},
 		{"internal/store/dir", "internal/store/backend", "a folder is one backend"},
+		{"internal/status/metrics", "internal/status", "metrics are a snapshot, said to Prometheus"},
+		{"internal/status/web", "internal/status", "the page is a snapshot, said to browsers"},
+		{"internal/status/web", "internal/status/metrics", "metrics are among what is asked for"},
 	}
 }
 

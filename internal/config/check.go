@@ -34,6 +34,7 @@ func (c *Config) Check() Errors {
 		k.readable("issuers."+name, i.RootsFile)
 	}
 	k.readable("ct_logs", c.CTLogs.List)
+	k.readable("listen.status", c.Listen.Status.Token)
 	for _, name := range slices.Sorted(maps.Keys(c.DNS)) {
 		k.readable("dns."+name, c.DNS[name].TSIGFile)
 		k.program("dns."+name, c.DNS[name].Command.Args, "")

@@ -53,6 +53,8 @@ type Config struct {
 	Defaults        Settings
 	Certificates    []Certificate // by name
 
+	Metrics string // file that commands leave numbers in for Prometheus; "" is none
+
 	Authorizations []string // names that are kept proven without a certificate
 
 	marks map[string]Finding // where issuers, dns, services, hooks and signing requests stand, for Check
@@ -74,6 +76,7 @@ type Listen struct {
 	TLS  string       // tls-alpn-01, bound only while a challenge is pending
 
 	Outside Outside
+	Status  StatusListener
 }
 
 // HTTPListener is an address with what is done there beside http-01.

@@ -85,7 +85,7 @@ func TestFindings(t *testing.T) {
 func TestLaterKeysAreUnknown(t *testing.T) {
 	for _, yaml := range []string{
 		"store: {postgres: {url_file: /x}}", "store_key_file: /x",
-		"listen: {dns: false}", "listen: {status: false}",
+		"listen: {dns: false}",
 		"notify: {command: x}",
 		"certificates: {a.example.com: {account: x}}",
 		"certificates: {a.example.com: {static: {}}}",

@@ -43,7 +43,7 @@ func schema() shape[Config] {
 		}),
 		waitKey(),
 		warningExitKey(),
-		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners for challenges."}),
+		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
 		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{
 			doc: "Certification authorities, by names of your choice.",
@@ -57,6 +57,7 @@ func schema() shape[Config] {
 			doc: "Programs that read certificates, by names of your choice.",
 		}),
 		hooksKey(),
+		metricsKey(),
 		field("keep", keep(), func(c *Config) *Keep { return &c.Keep }, about{doc: "How much of the past is kept."}),
 		suffixKey(),
 		field("defaults", defaults(), func(c *Config) *Settings { return &c.Defaults }, about{
@@ -103,7 +104,7 @@ func acceptTerms() shape[Terms] {
 }
 
 func listen() shape[Listen] {
-	return object("listen", "Own listeners for challenges.", []key[Listen]{
+	return object("listen", "Own listeners.", []key[Listen]{
 		fieldOr("http", httpListener(),
 			func(l *Listen) *HTTPListener { return &l.HTTP }, HTTPListener{Address: ":80"}, about{
 				doc: "Address for http-01 as \":80\", \"192.0.2.1:80\" or {address: …}; `false` never listens. The port is taken only while a challenge is pending, or always where it redirects.",
@@ -115,6 +116,7 @@ func listen() shape[Listen] {
 		field("outside", outside(), func(l *Listen) *Outside { return &l.Outside }, about{
 			doc: "How ports 80 and 443 at the address that the names lead to arrive here: decides which challenges are tried, and which ports the own listeners take.", standard: "as they are", example: "{80: 8080, 443: false}", off: true,
 		}),
+		statusKey(),
 	}, finishListen)
 }
 

@@ -18,9 +18,10 @@ issue: false
 solve: false
 authorizations: [x.example.com, "*.example.com"]
 wait_random: 1m-2h
-listen: {http: {address: "[::1]:8080", redirect: permanent, hsts: 1y}, tls: "127.0.0.1:443", outside: {80: 8080, 443: 443}}
+listen: {http: {address: "[::1]:8080", redirect: permanent, hsts: 1y}, tls: "127.0.0.1:443", outside: {80: 8080, 443: 443}, status: {address: "unix:/run/certkeep/status.sock", group: www-data, hosts: [status.example.com], token_file: /etc/certkeep/token}}
 log: {level: debug, format: json, file: /var/log/certkeep.log, owner: syslog, group: adm, mode: "0640", color: never}
 warning_exit_code: true
+metrics_file: /srv/certkeep.prom
 issuers:
   corp: {directory: https://ca.corp.example/acme?x=y, roots_file: /etc/r.pem, proxy: "http://p:3128", profile: "true", preferred_chain: "Röot: X #1", names_per_order: 7, account_key_file: /etc/a.jwk,
          eab: {kid: "12345", hmac_env: HMAC}, staging: letsencrypt-staging}

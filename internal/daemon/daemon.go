@@ -25,6 +25,7 @@ import (
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/status"
 	"github.com/certkeep/certkeep/internal/store"
 )
 
@@ -40,6 +41,7 @@ type Options struct {
 	// Relog is called with each config that is taken over.
 	Relog     func(config.Log)
 	UserAgent string
+	Build     status.Build
 	// Signals are SIGHUP (reload) and SIGALRM (look now). What ends the
 	// process ends the context of Run.
 	Signals <-chan os.Signal
@@ -67,6 +69,7 @@ type daemon struct {
 	store  *store.Store
 	engine *engine.Engine
 	notify notifier
+	page   *statusPage
 
 	reloads    chan chan error // asked over the socket; answered by the loop
 	background sync.WaitGroup
@@ -115,8 +118,15 @@ func (d *daemon) hold(ctx context.Context, cfg *config.Config) (*store.Store, er
 
 // serve runs the engine, the control socket and the loop.
 func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
 	desk := newDesk()
-	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Watch: desk.watch, Hosted: d.Embedded != nil}
+	d.page = newStatusPage(running, d)
+	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Hosted: d.Embedded != nil, Asked: d.page.counters.Request}
+	options.Watch = func(p engine.Progress) {
+		desk.watch(p)
+		d.page.watch(p)
+	}
 	if d.Passphrase != nil {
 		options.Passphrase = d.Passphrase(cfg)
 	}
@@ -137,14 +147,13 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
 	server := newServer(running, d, desk)
 	d.background.Go(func() {
 		if err := server.http.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
 			d.log.Error("the control socket failed; other commands cannot ask this process", "error", err)
 		}
 	})
+	d.page.follow(cfg)
 	ended := make(chan error, 1)
 	go func() { ended <- d.engine.Run(running) }()
 	d.log.Info("running", "state", d.store.Dir(), "node", d.store.Node(), "certificates", len(cfg.Certificates))
@@ -176,6 +185,7 @@ func (d *daemon) loop(ctx context.Context, ended chan error) error {
 		case <-beat:
 			d.notify.alive()
 		case <-look.C:
+			d.page.again()
 			if by := clock.stepped(); by != 0 {
 				d.log.Info("the clock was set, or the machine has slept; looking at everything now", "by", by.Round(time.Second).String())
 				d.engine.Wake()
@@ -205,6 +215,7 @@ func (d *daemon) finish(running context.Context, server *server, ended <-chan er
 	case <-limit.C:
 		return ErrNotSaved
 	}
+	d.page.end()
 	last, cancel := context.WithTimeout(context.Background(), requestMayTake)
 	defer cancel()
 	if err := server.http.Shutdown(last); err != nil {
@@ -264,6 +275,7 @@ func (d *daemon) takeOver(cfg *config.Config) error {
 		return err
 	}
 	d.setConfig(cfg)
+	d.page.follow(cfg)
 	d.Relog(cfg.Log)
 	return nil
 }

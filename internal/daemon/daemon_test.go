@@ -31,7 +31,7 @@ func TestStartNeedsNeitherNetworkNorPort(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = taken.Close() })
 	s := newSite(t)
-	s.writeText("state: " + s.state + "\nlisten: {http: \"" + taken.Addr().String() + "\"}\n" +
+	s.writeText("state: " + s.state + "\nlisten: {http: \"" + taken.Addr().String() + "\", status: \"" + taken.Addr().String() + "\"}\n" +
 		"issuers: {dead: {directory: \"https://127.0.0.1:1/dir\"}}\ndefaults: {issuer: [dead]}\ncertificates: {www: {names: [www.example.test], files: []}}\n")
 	p := running(t, s.config)
 	p.waitLog("event=errored", 1)

@@ -213,7 +213,7 @@ func newSite(t *testing.T) *site {
 
 // write writes a config that wants some certificates.
 func (s *site) write(names ...string) {
-	text := fmt.Sprintf("state: %s\naccept_terms: true\n"+
+	text := fmt.Sprintf("state: %s\naccept_terms: true\nlisten: {status: false}\n"+
 		"issuers: {dead: {directory: \"https://127.0.0.1:1/dir\"}}\ndefaults: {issuer: [dead], path: %s}\ncertificates:\n", s.state, s.dir)
 	for _, name := range names {
 		text += fmt.Sprintf("  %s: {names: [%s.example.test], files: []}\n", name, name)

@@ -304,10 +304,14 @@ func (d *daemon) wanted(names []string) error {
 
 // problems are the conditions that only this process knows.
 func (d *daemon) problems() []plan.Problem {
+	all := []plan.Problem{}
+	if d.page != nil {
+		all = append(all, d.page.problems()...)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.refused == nil {
-		return []plan.Problem{}
+	if d.refused != nil {
+		all = append(all, *d.refused)
 	}
-	return []plan.Problem{*d.refused}
+	return all
 }

@@ -42,6 +42,17 @@ type Options struct {
 	// Watch is called with every event, and with the progress of steps, from
 	// many goroutines; it must be quick.
 	Watch func(Progress)
+	// Asked is called with every request to a CA: status is that of HTTP, 0
+	// where there was no answer. It must be quick; nil counts nothing.
+	Asked func(issuer, method string, status int, took time.Duration)
+}
+
+// asked is Asked for one issuer.
+func (o Options) asked(issuer string) func(method string, status int, took time.Duration) {
+	if o.Asked == nil {
+		return nil
+	}
+	return func(method string, status int, took time.Duration) { o.Asked(issuer, method, status, took) }
 }
 
 // Progress is what a watcher sees: an event that goes into the history, or

@@ -49,6 +49,7 @@ type authority struct {
 	config    config.Issuer
 	userAgent string
 	network   network.Network
+	asked     func(method string, status int, took time.Duration)
 	slots     chan struct{} // as many as may ask the CA at once
 
 	mu    sync.Mutex // guards what follows; held while it is made
@@ -134,7 +135,7 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 			p.issuers[id] = was
 			continue
 		}
-		p.issuers[id] = &authority{config: c, userAgent: o.UserAgent, network: o.Network, slots: make(chan struct{}, cfg.Concurrency)}
+		p.issuers[id] = &authority{config: c, userAgent: o.UserAgent, network: o.Network, asked: o.asked(id), slots: make(chan struct{}, cfg.Concurrency)}
 	}
 	if p.webroots = old.webroots; p.webroots == nil {
 		p.webroots = &webroots{known: map[config.Method]*challenge.Webroot{}}

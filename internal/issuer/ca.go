@@ -48,6 +48,10 @@ type Config struct {
 
 	Network network.Network // the machine's where nil
 
+	// Asked is told of every request, with the HTTP status of its answer, or 0
+	// where there was none. It must be quick. Nil tells nobody.
+	Asked func(method string, status int, took time.Duration)
+
 	// ChainRoots (PEM) are roots by which Job.PreferredChain may choose,
 	// besides the system's and Roots.
 	ChainRoots []byte
@@ -85,6 +89,9 @@ func New(cfg Config) (*CA, error) {
 	if cfg.Network == nil {
 		cfg.Network = network.OS{}
 	}
+	if cfg.Asked == nil {
+		cfg.Asked = func(string, int, time.Duration) {}
+	}
 	if cfg.RequestTimeout == 0 {
 		cfg.RequestTimeout = defaultRequestTimeout
 	}
@@ -105,6 +112,7 @@ func New(cfg Config) (*CA, error) {
 			userAgent: cfg.UserAgent,
 			timeout:   cfg.RequestTimeout,
 			clock:     &ca.clock,
+			asked:     cfg.Asked,
 			plain:     u.Scheme == "http",
 		},
 		CheckRedirect: checkRedirect,

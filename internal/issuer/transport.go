@@ -95,6 +95,7 @@ type transport struct {
 	userAgent string
 	timeout   time.Duration
 	clock     *clock
+	asked     func(method string, status int, took time.Duration)
 	plain     bool // the directory itself is plain HTTP, so the rest may be
 }
 
@@ -103,7 +104,13 @@ type transport struct {
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	rec := recordOf(req.Context())
 	rec.last, rec.failed = nil, nil
+	began := time.Now()
 	resp, err := t.send(req, rec)
+	answered := 0
+	if resp != nil {
+		answered = resp.StatusCode
+	}
+	t.asked(req.Method, answered, time.Since(began))
 	if err != nil {
 		rec.failed = err
 		if !worthRetry(err) {

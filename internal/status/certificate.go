@@ -18,7 +18,7 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 		Published: known.Published, Held: known.Held,
 		Pairs: pairs(now, version, want, known), Orders: orders(known), Targets: targets(want, known),
 		Problems: problems(now, w, want), Failure: failure(known),
-		Renewal: renewal(now, w, want, known), Keys: keys(w, want),
+		Renewal: renewal(now, w, want, known), Keys: keys(w, want), Attempts: attempts(now, known),
 	}
 	if published {
 		serving := version.Serving(want.KeyTypes)

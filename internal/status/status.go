@@ -51,6 +51,7 @@ type Certificate struct {
 	Renewal   *Renewal       `json:"renewal,omitempty"`
 	Keys      *Keys          `json:"keys,omitempty"`
 	Orders    []Order        `json:"orders"`
+	Attempts  []Attempt      `json:"attempts"` // in vain since the last success
 	Targets   []Target       `json:"targets"`
 	Problems  []plan.Problem `json:"problems"`
 	Failure   *Failure       `json:"last_failure,omitempty"`

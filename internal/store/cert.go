@@ -40,12 +40,19 @@ func targetsFolder(node string) string { return keyOf(nodesFolder, node, "target
 // it is empty but for its name. What cannot be read is told in its Damage;
 // an error means that nobody could have known.
 func (s *Store) KnownCert(ctx context.Context, name string) (*plan.KnownCert, error) {
-	known := &plan.KnownCert{Name: name}
+	known, _, err := s.knownCert(ctx, name)
+	return known, err
+}
+
+// knownCert is KnownCert, and whether there is a record of the certificate.
+func (s *Store) knownCert(ctx context.Context, name string) (known *plan.KnownCert, found bool, err error) {
+	known = &plan.KnownCert{Name: name}
 	entry, err := s.backend.Get(ctx, groupKey(name))
 	if !errors.Is(err, ErrNotFound) {
 		if ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
-			return nil, err
+			return nil, false, err
 		}
+		found = true
 		for _, cert := range s.decodeGroup(name, entry, err) {
 			if cert.Name == name {
 				known = cert
@@ -53,17 +60,17 @@ func (s *Store) KnownCert(ctx context.Context, name string) (*plan.KnownCert, er
 		}
 	}
 	if s.node == "" {
-		return known, nil
+		return known, found, nil
 	}
 	entry, err = s.backend.Get(ctx, keyOf(targetsFolder(s.node), name))
 	if errors.Is(err, ErrNotFound) {
-		return known, nil
+		return known, found, nil
 	}
 	if ctx.Err() != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.addTargets(known, entry, err)
-	return known, nil
+	return known, true, nil
 }
 
 // decodeGroup turns a group's entry, or the error of reading it, into what is

@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/status"
+	"github.com/certkeep/certkeep/internal/status/metrics"
+	"github.com/certkeep/certkeep/internal/status/web"
+)
+
+// codeStatusPage is a problem that no fact tells of, only this process.
+const codeStatusPage plan.Code = "status-page-unavailable"
+
+// Bounds of who asks for the status.
+const (
+	statusConns   = 128
+	statusHeader  = 16 << 10
+	statusAsks    = 10 * time.Second // to send a request
+	statusAnswers = 2 * time.Minute  // to take the answer: metrics of many certificates
+	statusIdle    = time.Minute
+	statusRetry   = 30 * time.Second // until a port that was taken is tried again
+)
+
+// statusPage shows how everything is, where the config in force says. It asks
+// the engine for nothing, so it goes on while the engine hangs.
+type statusPage struct {
+	d         *daemon
+	counters  metrics.Counters
+	snapshots *status.Snapshots
+	ctx       context.Context // ends with the process
+	wanted    atomic.Pointer[plan.Wanted]
+	problem   atomic.Pointer[plan.Problem] // nil where the page is shown, or not to be
+
+	mu      sync.Mutex // guards what follows; held while the page is opened
+	cfg     *config.Config
+	issuers map[string]string // URLs of directories
+	server  *http.Server      // nil where nothing listens
+	at      config.StatusListener
+	shown   *atomic.Pointer[http.Handler] // by the server
+	tried   time.Time
+}
+
+// newStatusPage makes one that listens nowhere yet.
+func newStatusPage(ctx context.Context, d *daemon) *statusPage {
+	p := &statusPage{d: d, ctx: ctx}
+	p.wanted.Store(&plan.Wanted{})
+	p.snapshots = status.NewSnapshots(ctx, status.Source{
+		Read: p.read,
+		Again: func(ctx context.Context, was plan.World, changed []string) (plan.World, error) {
+			known, err := d.store.Again(ctx, was.Known, changed)
+			return plan.World{Wanted: was.Wanted, Known: known}, err
+		},
+		Problems: d.problems,
+		Events: func(ctx context.Context, cert string) ([]status.Event, error) {
+			var all []status.Event
+			for e, err := range d.store.History(ctx, cert) {
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, status.EventOf(e))
+			}
+			return all, nil
+		},
+	})
+	return p
+}
+
+// read is all that is wanted and known.
+func (p *statusPage) read(ctx context.Context) (plan.World, error) {
+	known, err := p.d.store.Known(ctx)
+	return plan.World{Wanted: *p.wanted.Load(), Known: known}, err
+}
+
+// watch takes note of what the engine does.
+func (p *statusPage) watch(e engine.Progress) {
+	switch {
+	case e.Event != nil:
+		p.counters.Event(string(e.Event.Kind))
+	case e.Step != nil && e.Stage == "":
+		p.counters.Step(string(e.Step.Kind), e.Fault != nil)
+	default:
+		return // a stage: nothing was stored
+	}
+	p.snapshots.Changed(e.Cert)
+	if e.Step != nil && e.Step.Keys != "" {
+		p.snapshots.Reset() // of several certificates
+	}
+}
+
+// follow takes over a config: what it says of the page, and what is wanted.
+// That there can be no page is a problem for a person, and no failure.
+func (p *statusPage) follow(cfg *config.Config) {
+	wanted := cfg.Wanted()
+	wanted.Node = p.d.store.Node()
+	p.wanted.Store(&wanted)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfg, p.issuers = cfg, map[string]string{}
+	for id, issuer := range cfg.Issuers {
+		p.issuers[id] = issuer.Directory
+	}
+	p.counters.Forget(func(issuer string) bool { return p.issuers[issuer] != "" })
+	p.snapshots.Reset()
+	p.show()
+}
+
+// again tries once more what failed.
+func (p *statusPage) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.problem.Load() != nil && time.Since(p.tried) >= statusRetry {
+		p.show()
+	}
+}
+
+// show does what the config says. The caller holds mu.
+func (p *statusPage) show() {
+	p.tried = time.Now()
+	err := p.listen()
+	if err == nil {
+		p.problem.Store(nil)
+		return
+	}
+	if p.problem.Load() == nil {
+		p.d.log.Warn("the status page cannot be shown", "error", err)
+	}
+	p.problem.Store(&plan.Problem{
+		Code: codeStatusPage, Severity: plan.Warning, Since: p.tried.UTC(),
+		Words:  fmt.Sprintf("the status page cannot be shown at %s: %v", p.cfg.Listen.Status.Address, err),
+		Remedy: "Free the address, or give the page another one, or none, by `listen.status`. Certificates are kept all the same.",
+	})
+}
+
+// listen opens what the config names, unless it is open, and closes what it
+// names no more. The caller holds mu.
+func (p *statusPage) listen() error {
+	next := p.cfg.Listen.Status
+	moved := next.Address != p.at.Address || next.Group != p.at.Group
+	if p.server != nil && (moved || next.Token == "" && p.at.Token != "" && next.Open()) {
+		p.close()
+	}
+	if next.Address == "" || p.d.Embedded != nil {
+		return nil // a program that embeds this one shows what it likes, where it likes
+	}
+	handler, err := p.handler(next)
+	if err != nil {
+		p.close() // who could not be asked for the token must not be let in by the old one
+		return err
+	}
+	if p.server != nil {
+		p.shown.Store(&handler)
+		p.at = next
+		return nil
+	}
+	l, err := p.open(next)
+	if err != nil {
+		return err
+	}
+	shown := &atomic.Pointer[http.Handler]{}
+	shown.Store(&handler)
+	server := &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*shown.Load()).ServeHTTP(w, r) }),
+		ReadHeaderTimeout: statusAsks, ReadTimeout: statusAsks, WriteTimeout: statusAnswers, IdleTimeout: statusIdle,
+		MaxHeaderBytes: statusHeader, ErrorLog: slog.NewLogLogger(p.d.log.Handler(), slog.LevelDebug),
+	}
+	p.server, p.shown, p.at = server, shown, next
+	p.d.log.Info("the status is shown", "at", next.Address)
+	p.d.background.Go(func() {
+		if err := server.Serve(netutil.LimitListener(l, statusConns)); !errors.Is(err, http.ErrServerClosed) {
+			p.d.log.Error("the status page ended by itself", "error", err)
+		}
+	})
+	return nil
+}
+
+// open takes the address.
+func (p *statusPage) open(at config.StatusListener) (net.Listener, error) {
+	if path := at.Socket(); path != "" {
+		return listenStatus(p.ctx, path, at.Group, p.d.Disk)
+	}
+	var c net.ListenConfig
+	return c.Listen(p.ctx, "tcp", at.Address)
+}
+
+// handler is what answers, made for a config.
+func (p *statusPage) handler(at config.StatusListener) (http.Handler, error) {
+	o := web.Options{
+		Snapshots: p.snapshots, Build: p.d.Build, Counters: &p.counters, Hosts: at.Hosts, Directories: p.issuers, Log: p.d.log,
+	}
+	if at.Token != "" {
+		token, err := config.SecretRef{File: at.Token}.Read()
+		if err != nil {
+			return nil, err
+		}
+		if len(token) < web.LeastToken {
+			return nil, fmt.Errorf("the token in %s has fewer than %d characters", at.Token, web.LeastToken)
+		}
+		o.Token = token
+	}
+	return web.New(o), nil
+}
+
+// close ends what listens. The caller holds mu.
+func (p *statusPage) close() {
+	if p.server == nil {
+		return
+	}
+	if err := p.server.Close(); err != nil {
+		p.d.log.Debug("close the status page", "error", err)
+	}
+	p.server = nil
+}
+
+// end closes the page when the process ends.
+func (p *statusPage) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.close()
+}
+
+// problems are what a person must know of the page. It waits for nothing.
+func (p *statusPage) problems() []plan.Problem {
+	if now := p.problem.Load(); now != nil {
+		return []plan.Problem{*now}
+	}
+	return nil
+}

@@ -1,0 +1,361 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/status"
+)
+
+// What follows speaks as mod_md does, so that what was written for it goes on
+// working: md-status, certificate-status, and its lines of server-status.
+
+// object is JSON whose keys are mod_md's.
+type object = map[string]any
+
+// mod_md's numbers.
+const (
+	mdIncomplete = 1
+	mdComplete   = 2
+	mdError      = 4
+
+	mdAuto = 1 // of renew-mode
+)
+
+func (h *handler) mdStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
+	leave, err := h.atOnce(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	shape, err := mdShapeOf(r)
+	if err != nil {
+		return err
+	}
+	names := make([]string, 0, len(s.Rows))
+	for i := range s.Rows {
+		names = append(names, s.Rows[i].Name)
+	}
+	slices.Sort(names)
+	all := make([]object, 0, len(names))
+	for _, name := range names {
+		all = append(all, h.managed(s, name, shape))
+	}
+	return sendJSON(w, r, object{"version": h.Build.Version, "managed-domains": all})
+}
+
+// mdStatusOf tells of one managed domain, by its name or by one that it
+// holds. An unknown one is 404; mod_md gives the list then.
+func (h *handler) mdStatusOf(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
+	shape, err := mdShapeOf(r)
+	if err != nil {
+		return err
+	}
+	name, ok := s.Managed(strings.ToLower(r.PathValue("name")))
+	if !ok {
+		return notFound("no managed domain has that name")
+	}
+	return sendJSON(w, r, h.managed(s, name, shape))
+}
+
+// mdShape is which mod_md is spoken.
+type mdShape int
+
+const (
+	mdNewest mdShape = iota
+	md2019           // version 2.0: one certificate for each managed domain, its fields flat
+)
+
+func mdShapeOf(r *http.Request) (mdShape, error) {
+	switch r.URL.Query().Get("shape") {
+	case "":
+		return mdNewest, nil
+	case "2019":
+		return md2019, nil
+	}
+	return 0, &failure{http.StatusBadRequest, "shape takes 2019, or is left out"}
+}
+
+// managed is a certificate as a managed domain.
+func (h *handler) managed(s *status.Snapshot, name string, shape mdShape) object {
+	c, _ := s.Certificate(name)
+	want := s.Wanted(name)
+	md := object{
+		"name": c.Name, "domains": c.Names, "renew-mode": mdAuto, "must-staple": want.MustStaple,
+		"renew-window": spanWords(want.Renew.Before, "33%"), "warn-window": spanWords(want.Warn, "10%"), "ca": h.authority(c.Issuers),
+	}
+	state, why := mdState(c)
+	md["state"] = state
+	if why != "" {
+		md["state-descr"] = why
+	}
+	if len(c.Pairs) > 0 {
+		md["cert"] = mdCert(c.Pairs, shape)
+	}
+	if renewal := mdRenewal(c, s.Staged(name), shape); renewal != nil {
+		md["renewal"] = renewal
+	}
+	if c.Renewal != nil && !c.Renewal.At.After(s.Weighed) {
+		md["renew"] = true
+	}
+	if shape == md2019 {
+		return md
+	}
+	md["privkey"] = mdKeys(c.KeyTypes)
+	md["watched"], md["ari-renewals"], md["stapling"] = true, want.Renew.ARI, want.OCSP != nil
+	if want.Profile != "" {
+		md["profile"] = want.Profile
+	}
+	if c.Renewal != nil {
+		md["renew-at"] = rfc822(c.Renewal.At)
+	}
+	return md
+}
+
+// mdState is a certificate's state, and why it is incomplete or wrong.
+func mdState(c status.Certificate) (state int, why string) {
+	switch {
+	case c.State == status.Unknown && len(c.Problems) > 0:
+		return mdError, c.Problems[0].Words
+	case c.NotAfter.IsZero():
+		return mdIncomplete, "certificate missing"
+	}
+	for _, p := range c.Pairs {
+		for _, name := range c.Names {
+			if !slices.Contains(p.Names, name) {
+				return mdIncomplete, "certificate does not cover " + name
+			}
+		}
+	}
+	return mdComplete, ""
+}
+
+func (h *handler) authority(issuers []string) object {
+	urls := make([]string, 0, len(issuers))
+	for _, id := range issuers {
+		urls = append(urls, cmp.Or(h.Directories[id], id))
+	}
+	if len(urls) == 0 {
+		return object{"proto": "ACME", "urls": urls} // static: none is asked
+	}
+	return object{"proto": "ACME", "url": urls[0], "urls": urls}
+}
+
+// mdCert is what is in force: for each kind of key, and what all have in common.
+func mdCert(pairs []status.Pair, shape mdShape) object {
+	if shape == md2019 {
+		p := pairs[0]
+		return object{
+			"valid-from": rfc822(p.NotBefore), "valid-until": rfc822(p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": fingerprint(p.SHA256),
+		}
+	}
+	from, until := pairs[0].NotBefore, pairs[0].NotAfter
+	cert := object{}
+	for _, p := range pairs {
+		if p.NotBefore.After(from) {
+			from = p.NotBefore
+		}
+		if p.NotAfter.Before(until) {
+			until = p.NotAfter
+		}
+		one := object{"valid": valid(p.NotBefore, p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": fingerprint(p.SHA256)}
+		if p.CA != "" {
+			one["issuer-name"] = p.CA
+		}
+		if o := p.OCSP; o != nil {
+			one["ocsp"] = object{"status": mdOCSP(o.State), "valid": valid(o.ThisUpdate, o.Until)}
+		}
+		cert[mdKeyName(p.KeyType)] = one
+	}
+	cert["valid"] = valid(from, until)
+	return cert
+}
+
+// mdRenewal is what is under way, or failed; nil where nothing is.
+func mdRenewal(c status.Certificate, staged []plan.Pair, shape mdShape) object {
+	if len(c.Attempts) == 0 && len(c.Orders) == 0 && len(staged) == 0 {
+		return nil
+	}
+	renewal := object{"name": c.Name, "finished": len(staged) > 0, "notified": false, "errors": 0, "cert": object{}}
+	if len(staged) > 0 {
+		renewal["cert"] = mdCert(pairsOf(staged), shape)
+	}
+	if len(c.Attempts) == 0 {
+		return renewal
+	}
+	a := c.Attempts[0]
+	renewal["errors"], renewal["last-run"] = a.Count, rfc822(a.Last)
+	if !a.Next.IsZero() {
+		renewal["next-run"] = rfc822(a.Next)
+	}
+	if a.Fault != nil {
+		renewal["last"] = object{"status": 1, "problem": string(a.Fault.Code), "detail": strings.Join(append([]string{a.Fault.Words}, a.Fault.Detail...), "; ")}
+	}
+	return renewal
+}
+
+// pairsOf are pairs as they are shown.
+func pairsOf(pairs []plan.Pair) []status.Pair {
+	all := make([]status.Pair, 0, len(pairs))
+	for _, p := range pairs {
+		all = append(all, status.Pair{KeyType: p.KeyType, CA: p.CA, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Serial: p.Serial, SHA256: p.SHA256})
+	}
+	return all
+}
+
+const certificateStatusPath = "/.httpd/certificate-status"
+
+// certificateStatus tells of the certificate of one domain what everybody
+// sees who connects to it, and of its successor. So nobody needs to be known,
+// and the Host may be the domain itself.
+func (h *handler) certificateStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
+	shape, err := mdShapeOf(r)
+	if err != nil {
+		return err
+	}
+	domain := strings.ToLower(cmp.Or(r.PathValue("name"), hostOf(r)))
+	name, ok := s.Managed(domain)
+	if !ok {
+		return notFound("no managed domain has that name")
+	}
+	c, _ := s.Certificate(name)
+	told := object{}
+	if len(c.Pairs) > 0 {
+		told = mdCert(c.Pairs, shape)
+	}
+	renewal := object{}
+	if staged := s.Staged(name); len(staged) > 0 {
+		renewal = object{"cert": mdCert(pairsOf(staged), shape)}
+		if shape == md2019 {
+			renewal = mdCert(pairsOf(staged), shape)
+		}
+	}
+	if shape == mdNewest || len(renewal) > 0 {
+		told["renewal"] = renewal
+	}
+	for _, key := range told {
+		if one, ok := key.(object); ok {
+			delete(one, "ocsp")
+			delete(one, "issuer-name")
+		}
+	}
+	return sendJSON(w, r, told)
+}
+
+// serverStatus is what mod_md adds to Apache's server-status?auto.
+func (h *handler) serverStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
+	var good, renew, errored, ready int
+	for i := range s.Rows {
+		row := &s.Rows[i]
+		switch {
+		case row.State == status.Critical, row.State == status.Unknown, row.Failed > 0:
+			errored++
+		case !row.RenewAt.IsZero() && !row.RenewAt.After(s.Weighed):
+			renew++
+		default:
+			good++
+		}
+		if len(s.Staged(row.Name)) > 0 {
+			ready++
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "ManagedCertificatesTotal: %d\nManagedCertificatesOK: %d\nManagedCertificatesRenew: %d\nManagedCertificatesErrored: %d\nManagedCertificatesReady: %d\n",
+		len(s.Rows), good, renew, errored, ready)
+	for i := range s.Rows {
+		row := &s.Rows[i]
+		line := func(label, value string) {
+			if value != "" {
+				fmt.Fprintf(&b, "ManagedDomain[%d]%s: %s\n", i, label, plainLine(value))
+			}
+		}
+		line("Domain", row.Name)
+		line("Names", strings.Join(row.Names, " "))
+		line("Status", string(row.State))
+		line("ValidFrom", rfc822(row.NotBefore))
+		line("ValidUntil", rfc822(row.NotAfter))
+		line("CA", row.Issuer)
+		line("RenewAt", rfc822(row.RenewAt))
+		if len(row.Problems) > 0 {
+			line("Error", row.Problems[0].Words)
+		}
+	}
+	return send(w, r, "text/plain; charset=utf-8", []byte(b.String()))
+}
+
+// plainLine keeps foreign words on their line.
+func plainLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func valid(from, until time.Time) object {
+	return object{"from": rfc822(from), "until": rfc822(until)}
+}
+
+func rfc822(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(http.TimeFormat)
+}
+
+// fingerprint is hex with colons.
+func fingerprint(digits string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(digits); i += 2 {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(digits[i : i+2])
+	}
+	return b.String()
+}
+
+// spanWords is a window as mod_md's configuration writes it.
+func spanWords(s plan.Span, standard string) string {
+	switch {
+	case s.Fixed > 0 && s.Fixed%(24*time.Hour) == 0:
+		return fmt.Sprintf("%dd", s.Fixed/(24*time.Hour))
+	case s.Fixed > 0:
+		return fmt.Sprintf("%ds", s.Fixed/time.Second)
+	case s.Percent > 0:
+		return fmt.Sprintf("%g%%", s.Percent)
+	}
+	return standard
+}
+
+// mdKeyName is under what mod_md files a kind of key.
+func mdKeyName(keyType string) string {
+	family, _, _ := strings.Cut(keyType, "-")
+	curve := map[string]string{"ecdsa-p256": "secp256r1", "ecdsa-p384": "secp384r1", "ecdsa-p521": "secp521r1"}[keyType]
+	return cmp.Or(curve, family)
+}
+
+// mdKeys are the kinds of key that are wanted: one, or a list.
+func mdKeys(types []string) any {
+	all := make([]object, 0, len(types))
+	for _, t := range types {
+		family, size, _ := strings.Cut(t, "-")
+		if family == "rsa" {
+			all = append(all, object{"type": "RSA", "bits": json.Number(size)})
+			continue
+		}
+		all = append(all, object{"type": "EC", "curve": mdKeyName(t)})
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return all
+}
+
+func mdOCSP(state string) string {
+	switch state {
+	case status.OCSPGood, status.OCSPRevoked:
+		return state
+	}
+	return "unknown"
+}

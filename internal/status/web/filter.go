@@ -1,0 +1,94 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/status"
+)
+
+// filter says which certificates are wanted, and in which order.
+type filter struct {
+	words  string // part of a name
+	state  status.State
+	issuer string
+	code   plan.Code
+	sort   string
+}
+
+// The orders of lists.
+const (
+	sortUrgency = "urgency"
+	sortName    = "name"
+	sortExpiry  = "expiry"
+	sortRenewal = "renewal"
+)
+
+func filterOf(q url.Values) (filter, error) {
+	f := filter{
+		words: strings.ToLower(strings.TrimSpace(q.Get("q"))), state: status.State(q.Get("state")), issuer: q.Get("issuer"),
+		code: plan.Code(q.Get("problem")), sort: cmp.Or(q.Get("sort"), sortName),
+	}
+	switch {
+	case f.state != "" && !slices.Contains([]status.State{status.OK, status.Warning, status.Critical, status.Unknown}, f.state):
+		return f, &failure{http.StatusBadRequest, "state takes ok, warning, critical or unknown"}
+	case !slices.Contains([]string{sortUrgency, sortName, sortExpiry, sortRenewal}, f.sort):
+		return f, &failure{http.StatusBadRequest, "sort takes urgency, name, expiry or renewal"}
+	}
+	return f, nil
+}
+
+func (f filter) fits(r *status.Row) bool {
+	switch {
+	case f.state != "" && r.State != f.state, f.issuer != "" && r.Issuer != f.issuer:
+		return false
+	case f.code != "" && !slices.ContainsFunc(r.Problems, func(p plan.Problem) bool { return p.Code == f.code }):
+		return false
+	case f.words == "" || strings.Contains(strings.ToLower(r.Name), f.words):
+		return true
+	}
+	return slices.ContainsFunc(r.Names, func(name string) bool { return strings.Contains(name, f.words) })
+}
+
+// find lists the rows that fit, in order.
+func (f filter) find(s *status.Snapshot) []*status.Row {
+	found := make([]*status.Row, 0, min(len(s.Rows), 1024))
+	for i := range s.Rows {
+		if f.fits(&s.Rows[i]) {
+			found = append(found, &s.Rows[i])
+		}
+	}
+	switch f.sort {
+	case sortName:
+		slices.SortStableFunc(found, func(a, b *status.Row) int { return strings.Compare(a.Name, b.Name) })
+	case sortExpiry:
+		slices.SortStableFunc(found, func(a, b *status.Row) int { return a.NotAfter.Compare(b.NotAfter) })
+	case sortRenewal:
+		slices.SortStableFunc(found, func(a, b *status.Row) int { return compareSet(a.RenewAt, b.RenewAt) })
+	case sortUrgency:
+		slices.SortStableFunc(found, func(a, b *status.Row) int {
+			return cmp.Or(cmp.Compare(urgency(b.State), urgency(a.State)), compareSet(a.RenewAt, b.RenewAt))
+		})
+	}
+	return found
+}
+
+// compareSet puts instants that are none last.
+func compareSet(a, b time.Time) int {
+	if a.IsZero() != b.IsZero() {
+		if a.IsZero() {
+			return 1
+		}
+		return -1
+	}
+	return a.Compare(b)
+}
+
+func urgency(s status.State) int {
+	return slices.Index([]status.State{status.OK, status.Warning, status.Unknown, status.Critical}, s)
+}
