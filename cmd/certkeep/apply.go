@@ -31,7 +31,7 @@ func onlyParts() map[string][]plan.Kind {
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	var only, span string
+	var only, span, metrics string
 	var dryRun, strict bool
 	cmd := &cobra.Command{
 		Use:   "apply [NAME…]",
@@ -71,7 +71,7 @@ func (a *app) applyCommand() *cobra.Command {
 			if dryRun {
 				return a.rehearse(cmd.Context(), cfg, names)
 			}
-			w := wish{names: names, only: engine.Only{Kinds: kinds}, sparing: sparing, warnings: warnings}
+			w := wish{names: names, only: engine.Only{Kinds: kinds}, sparing: sparing, warnings: warnings, metrics: metrics}
 			if cmd.Flags().Changed("warning-exit-code") {
 				w.strict = &strict
 			}
@@ -84,6 +84,7 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, tlsa, ocsp, sct, verify (several with commas)")
 	cmd.Flags().StringVar(&span, "wait-random", "", "wait a random time of `MIN-MAX` first, such as 0s-1h; \"config\" takes the config's wait_random")
 	cmd.Flags().BoolVar(&strict, "warning-exit-code", false, "exit with 4 also where nothing failed and a warning is shown (default: the config's warning_exit_code)")
+	cmd.Flags().StringVar(&metrics, "metrics", "", "leave metrics in `FILE` for the textfile collector of Prometheus' node_exporter")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
 	return cmd
 }

@@ -32,6 +32,7 @@ type wish struct {
 	// that there was nothing to do, and the warnings of the config beside it.
 	sparing  bool
 	warnings []config.Warning // to be shown beside a result
+	metrics  string           // file to leave metrics in; "" is the config's
 }
 
 // holding is the state as a writing command gets it: one of both is set.
@@ -81,6 +82,10 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 	o := outcomeOf(after, w, r.done(), failed)
 	if strict := cmp.Or(w.strict, &cfg.WarningExitCode); *strict && o.ExitCode == exitOK && o.State != status.OK {
 		o.ExitCode = exitFailed
+	}
+	if err := leaveMetrics(cmp.Or(w.metrics, cfg.Metrics), after, o); err != nil {
+		a.ui.say("%s %v", a.ui.painter(a.ui.stderr)(red, "error:"), err)
+		o.ExitCode = cmp.Or(o.ExitCode, status.ExitFailed)
 	}
 	text := a.describeOutcome(o, w)
 	if !w.sparing || o.eventful() {

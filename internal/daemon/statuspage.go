@@ -171,11 +171,7 @@ func (p *statusPage) listen() error {
 	}
 	shown := &atomic.Pointer[http.Handler]{}
 	shown.Store(&handler)
-	server := &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*shown.Load()).ServeHTTP(w, r) }),
-		ReadHeaderTimeout: statusAsks, ReadTimeout: statusAsks, WriteTimeout: statusAnswers, IdleTimeout: statusIdle,
-		MaxHeaderBytes: statusHeader, ErrorLog: slog.NewLogLogger(p.d.log.Handler(), slog.LevelDebug),
-	}
+	server := newStatusServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*shown.Load()).ServeHTTP(w, r) }), p.d.log)
 	p.server, p.shown, p.at = server, shown, next
 	p.d.log.Info("the status is shown", "at", next.Address)
 	p.d.background.Go(func() {
@@ -184,6 +180,15 @@ func (p *statusPage) listen() error {
 		}
 	})
 	return nil
+}
+
+// newStatusServer bounds what every visitor may take.
+func newStatusServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: statusAsks, ReadTimeout: statusAsks, WriteTimeout: statusAnswers, IdleTimeout: statusIdle,
+		MaxHeaderBytes: statusHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // open takes the address.

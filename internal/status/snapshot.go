@@ -152,3 +152,6 @@ func (s *Snapshot) Managed(name string) (cert string, ok bool) {
 	}
 	return "", false
 }
+
+// SnapshotOf is how a world is at an instant.
+func SnapshotOf(now time.Time, w plan.World) *Snapshot { return weigh(now, now, w, nil, nil) }
