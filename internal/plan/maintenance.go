@@ -113,7 +113,7 @@ func (m Maintenance) Put(at, latest time.Time) (put, closes time.Time, words str
 // done now, and so is what mends something: where nothing valid is there, or
 // not for long, or what is there was revoked.
 func (d *decision) maintain(s *Step, serves Version) {
-	if len(d.want.Maintenance) == 0 || s.Asked || len(d.known.Asks) > 0 {
+	if len(d.want.Maintenance) == 0 || s.Asked || d.attended() {
 		return
 	}
 	at := later(s.At, d.now)
@@ -129,6 +129,12 @@ func (d *decision) maintain(s *Step, serves Version) {
 	var words string
 	s.At, s.Closes, words = d.want.Maintenance.Put(at, WarnAt(serves, d.want.Warn))
 	s.Reason.Words += words
+}
+
+// attended reports whether a person asked for something that changes what is
+// served, and so knows that it happens now.
+func (d *decision) attended() bool {
+	return slices.ContainsFunc([]AskKind{AskApply, AskRenew, AskRestore, AskRelease, AskRevoke}, func(kind AskKind) bool { return d.asked(kind, time.Time{}) })
 }
 
 // maintainAt puts an installation off. One that was begun is finished, what

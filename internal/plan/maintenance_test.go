@@ -136,6 +136,8 @@ func TestRenewalsWaitForTheirWindow(t *testing.T) {
 		{"missing", day(10), func(s *scene) { s.known = plan.KnownCert{Looked: true} }, day(10), "too urgent"},
 		{"asked for", day(10), func(s *scene) { s.ask(plan.AskRenew, day(10)) }, day(10), "asked for"},
 		{"named", day(62), func(s *scene) { s.ask(plan.AskApply, day(62)) }, day(62), "renewed"},
+		{"to be verified", day(62), func(s *scene) { s.ask(plan.AskVerify, day(62)) }, window(9), "waits for the maintenance window"},
+		{"asked for by a clock that was ahead", day(62), func(s *scene) { s.ask(plan.AskApply, day(100)) }, window(9), "waits for the maintenance window"},
 		{"its key is banned", day(10), nil, day(10), "compromised"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
