@@ -31,6 +31,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/crl":       3,
 		"internal/ct":        3,
 		"internal/serve":     3,
+		"internal/notify":    3,
 
 		"internal/config":         2,
 		"internal/config/acmebot": 2,

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -46,6 +47,15 @@ type Command struct {
 	User    string
 	Timeout time.Duration
 	Grace   time.Duration // between SIGTERM and SIGKILL once Timeout is over
+}
+
+// With adds arguments. Text for a shell has them as $1 and so on.
+func (c Command) With(args ...string) Command {
+	if c.Shell != "" {
+		c.Args, c.Shell = []string{"/bin/sh", "-c", c.Shell, "sh"}, ""
+	}
+	c.Args = slices.Concat(c.Args, args)
+	return c
 }
 
 // Name is what the command is called in messages: its program.

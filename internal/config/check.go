@@ -48,6 +48,7 @@ func (c *Config) Check() Errors {
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
 		k.program("hooks."+name, c.Hooks[name].Command.Args, c.Hooks[name].User)
 	}
+	k.checkNotify(c.Notify)
 	for _, cert := range c.Certificates {
 		if cert.CSR != nil {
 			k.readable("certificates."+cert.Name+".csr", cert.CSR.KeyFile)

@@ -47,6 +47,7 @@ type Config struct {
 	Challenges      []Rule                     // in order; the first that matches a name counts
 	Services        map[string]service.Service // the built-in ones included
 	Hooks           map[string]Hook            // by event
+	Notify          Notify
 	Keep            Keep
 	Keys            map[string]Keys // that certificates share
 	Suffixes        Suffixes        // of {suffix} in paths
@@ -223,6 +224,8 @@ type Hook struct {
 	Command Command
 	User    string // "" is the running user
 	Timeout time.Duration
+
+	Arguments bool // as mod_md: REASON and the certificate follow the command's own
 }
 
 // Keep says how much of the past is kept.

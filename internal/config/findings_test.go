@@ -86,7 +86,6 @@ func TestLaterKeysAreUnknown(t *testing.T) {
 	for _, yaml := range []string{
 		"store: {postgres: {url_file: /x}}", "store_key_file: /x",
 		"listen: {dns: false}",
-		"notify: {command: x}",
 		"certificates: {a.example.com: {account: x}}",
 		"certificates: {a.example.com: {static: {}}}",
 	} {

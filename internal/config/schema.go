@@ -58,6 +58,7 @@ func schema() shape[Config] {
 		}),
 		hooksKey(),
 		metricsKey(),
+		notifyKey(),
 		field("keep", keep(), func(c *Config) *Keep { return &c.Keep }, about{doc: "How much of the past is kept."}),
 		suffixKey(),
 		field("defaults", defaults(), func(c *Config) *Settings { return &c.Defaults }, about{

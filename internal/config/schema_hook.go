@@ -51,6 +51,9 @@ func hook() shape[Hook] {
 		fieldOr("timeout", duration(time.Millisecond), func(h *Hook) *time.Duration { return &h.Timeout }, 2*time.Minute, about{
 			doc: "How long it may run before it is ended.",
 		}),
+		fieldOr("arguments", truth(), func(h *Hook) *bool { return &h.Arguments }, false, about{
+			doc: "Whether it is run as mod_md runs its MDMessageCmd: with the reason and the certificate's name as last arguments, such as `renewing www` or `challenge-setup:http-01:www.example.com www`.",
+		}),
 	}, func(r *reader, n *node, h *Hook) {
 		r.mark("hooks."+h.Event, n)
 		if !n.has("command") {

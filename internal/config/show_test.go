@@ -49,8 +49,12 @@ services:
   haproxy: {min_interval: 1w}
   postfix: {check: false}
 hooks:
-  installed: {command: {shell: "x\n  y\n"}, user: root, timeout: 1500ms}
+  installed: {command: {shell: "x\n  y\n"}, user: root, timeout: 1500ms, arguments: true}
   errored: {command: "x"}
+notify:
+  email: {to: [a@example.com, b@example.com], from: c@example.com, smtp: {server: "[::1]:25", tls: implicit, user: u, password_file: /etc/p, roots_file: /etc/r.pem}, events: [errored], limit: 3}
+  webhook: {url_file: /etc/url, key_env: KEY, roots_file: /etc/r.pem, timeout: 5s, events: [issued, solved], limit: 1}
+  command: {command: [/bin/page, -x], user: nobody, timeout: 9s, arguments: true, events: [expiring]}
 keep: {versions: 1, archive: 0s, events: 0}
 defaults:
   issuer: [corp, letsencrypt]
@@ -126,7 +130,7 @@ certificates:
 `
 
 func TestShowLoadsToTheSame(t *testing.T) {
-	texts := []string{"", everything, Example()}
+	texts := []string{"", everything, otherNotify, otherNotify2, Example()}
 	for _, c := range findingCases(t) {
 		if len(c.errors) == 0 {
 			texts = append(texts, c.yaml)
@@ -149,6 +153,12 @@ func TestShowLoadsToTheSame(t *testing.T) {
 	}
 }
 
+// otherNotify and otherNotify2 are what excludes what everything says.
+const (
+	otherNotify  = "notify: {email: {to: a@example.com, sendmail: [/usr/sbin/sendmail, -v]}, webhook: {url_env: URL, key_credential: hook}, command: /bin/page}"
+	otherNotify2 = "notify: {email: {to: a@example.com, smtp: 'mail.example.com:465'}, webhook: {url_credential: url}, command: {command: {shell: page}}}"
+)
+
 // Every key of the schema is used in the text that the round trip is tried on.
 func TestEverythingIsEverything(t *testing.T) {
 	used := make(map[string]bool)
@@ -162,7 +172,9 @@ func TestEverythingIsEverything(t *testing.T) {
 			gather(p.value)
 		}
 	}
-	gather(parseYAML(&findings{files: []string{"x"}}, 0, []byte(everything)))
+	for _, text := range []string{everything, otherNotify, otherNotify2} {
+		gather(parseYAML(&findings{files: []string{"x"}}, 0, []byte(text)))
+	}
 	schema().table.walk("", func(path string, table *tableDoc) {
 		for _, k := range table.keys {
 			if !used[k.name] && !slices.Contains([]string{"csr", "file", "key_file", "hmac_file"}, k.name) { // in other tests

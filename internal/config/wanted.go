@@ -35,6 +35,7 @@ func (c *Config) Wanted() plan.Wanted {
 	}
 	c.wantTLSA(w.Certs)
 	w.Keys = c.wantedKeys()
+	w.Channels = c.Notify.channels()
 	if len(c.Authorizations) > 0 {
 		w.Certs = append(w.Certs, c.wantedAuthorizations(global))
 	}

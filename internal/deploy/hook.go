@@ -23,6 +23,8 @@ type Hook struct {
 	Shell   string   // instead of Args: text for /bin/sh -c
 	User    string   // "" is the running user
 	Timeout time.Duration
+	// Arguments adds the event, as mod_md calls it, and the certificate's name to Args.
+	Arguments bool
 }
 
 // Payload is what a hook is told: as JSON on its stdin, and as the variables
@@ -124,6 +126,9 @@ func Run(ctx context.Context, h Hook, p Payload) error {
 		Args: h.Args, Shell: h.Shell, User: h.User, Timeout: h.Timeout,
 		Env: p.environment(), Stdin: append(stdin, '\n'),
 	}
+	if h.Arguments {
+		c = c.With(p.reason(), p.Certificate)
+	}
 	var result command.Result
 	if err = c.Trusted(); err == nil {
 		result, err = command.Run(ctx, c)
@@ -141,6 +146,18 @@ func Run(ctx context.Context, h Hook, p Payload) error {
 	}
 	e.Said = command.Tail(slices.Concat(result.Stdout, result.Stderr), 10, 500)
 	return e
+}
+
+// reason is the event as mod_md calls it.
+func (p Payload) reason() string {
+	if c := p.Challenge; c != nil {
+		return p.Event + ":" + c.Type + ":" + c.Domain
+	}
+	var code plan.Code
+	if p.Fault != nil {
+		code = p.Fault.Code
+	}
+	return plan.OldReason(p.Event, code)
 }
 
 // environment are the payload's variables. Those that have no value are left

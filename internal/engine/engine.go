@@ -84,6 +84,7 @@ type Engine struct {
 	standing  standing
 
 	passphrases passphrases
+	untold      untold
 }
 
 // New makes an Engine that has no config yet.

@@ -39,6 +39,7 @@ func (e *Engine) emit(ctx context.Context, ev store.Event) {
 	} else {
 		e.Log.Info(ev.Words, append(args, "event", string(ev.Kind))...)
 	}
+	e.hear(ev)
 	e.Watch(Progress{Time: ev.Time, Cert: ev.Cert, Event: &ev})
 }
 

@@ -115,7 +115,7 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 func (w *worker) hookOf(pending string) (deploy.Hook, bool) {
 	event := plan.EventOf(pending)
 	h, ok := w.parts.cfg.Hooks[event]
-	return deploy.Hook{Event: event, Args: h.Command.Args, Shell: h.Command.Shell, User: h.User, Timeout: h.Timeout}, ok
+	return deploy.Hook{Event: event, Args: h.Command.Args, Shell: h.Command.Shell, User: h.User, Timeout: h.Timeout, Arguments: h.Arguments}, ok
 }
 
 // payload is what a hook is told.

@@ -42,6 +42,7 @@ func (e *Engine) Apply(ctx context.Context, names []string, only Only) (Report, 
 	if slices.ContainsFunc(p.outcomes, Outcome.issued) {
 		e.housekeeping(ctx, true) // seldom enough to read all keys
 	}
+	e.tellOnce(ctx)
 	return Report{Done: p.outcomes, World: p.world, Failed: p.failed()}, err
 }
 
@@ -104,6 +105,7 @@ type pass struct {
 	waiting  []settled
 
 	searching searching
+	telling   telling
 }
 
 // rest keeps a certificate from being worked on again at once when a step
@@ -132,6 +134,7 @@ func newPass(e *Engine, w plan.World, only Only) *pass {
 		done: make(chan finished), freed: make(chan string), futile: map[string]bool{},
 	}
 	p.searching = newSearching()
+	p.telling = newTelling()
 	p.index()
 	return p
 }
@@ -152,6 +155,7 @@ func (p *pass) failed() bool {
 // way when ctx ends see it too, save their step, and are waited for.
 func (p *pass) run(ctx context.Context) error {
 	p.replan(ctx)
+	p.tellSoon()
 	for {
 		if ctx.Err() == nil {
 			p.start(ctx)
@@ -162,7 +166,7 @@ func (p *pass) run(ctx context.Context) error {
 			continue
 		}
 		p.settle(ctx)
-		if len(p.running) == 0 && p.searching.under == "" && (ctx.Err() != nil || p.once && p.queue.empty() && len(p.owed) == 0) {
+		if len(p.running) == 0 && p.searching.under == "" && !p.telling.under && (ctx.Err() != nil || p.once && p.queue.empty() && len(p.owed) == 0) {
 			return context.Cause(ctx)
 		}
 		p.wait(ctx)
@@ -246,6 +250,10 @@ func (p *pass) wait(ctx context.Context) {
 		}
 	case r := <-p.searching.done:
 		p.found(ctx, r)
+	case <-p.telling.alarm:
+		p.tell(ctx)
+	case r := <-p.telling.done:
+		p.tellingDone(r)
 	case lane := <-p.freed:
 		p.lanes[lane]--
 	case <-p.wake():
@@ -289,6 +297,7 @@ func (p *pass) timer() (<-chan time.Time, func()) {
 // take merges what a worker learned into the world.
 func (p *pass) take(f finished) {
 	delete(p.running, f.unit)
+	p.tellSoon()
 	switch {
 	case p.engine.wasForgotten(f.unit):
 		delete(p.world.Known.Certs, f.unit) // what the worker knew is no more

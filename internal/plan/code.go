@@ -74,4 +74,5 @@ const (
 	CodeSCT            Code = "ct-log-failed"
 	CodeSCTWrong       Code = "sct-wrong"
 	CodePins           Code = "too-few-pins"
+	CodeNotify         Code = "notification-failed"
 )

@@ -13,6 +13,8 @@ type Known struct {
 	Issuers map[string]KnownIssuer
 	Banned  map[string]Ban        // keys that are never used again, by fingerprint
 	Keys    map[string]*KnownKeys // by name
+
+	Channels map[string]KnownChannel // by name; of this node
 }
 
 // Cert returns what is known of a certificate; of one that is not known, an

@@ -33,6 +33,7 @@ func meaningsOfFiles() map[Code]meaning {
 		CodeRolledBack:    {"", "The service would not take the new version; what worked before was put back. It is tried again daily, and when config or version changes."},
 		CodeForeignFile:   {Warning, "A file is neither what Certkeep wrote nor what was there before. It was left alone. Move it away, or take it out of the config."},
 		CodeHook:          {Warning, "The hook failed and is run again later. Mend it; it may be run more than once for one event."},
+		CodeNotify:        {Warning, "People are not told by this channel until it works. Mend what its words say, and try it: `certkeep notify test`. Nothing is lost; it is tried again."},
 		CodeVerifyWrong:   {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},
 		CodeVerifyUnknown: {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
 		CodeAltered:       {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},

@@ -8,7 +8,8 @@ type Wanted struct {
 	Certs []WantedCert
 	Keys  []WantedKeys // those that outlive certificates
 	// Limits are those that CAs publish, by issuer; of the others none are known.
-	Limits map[string]Limits
+	Limits   map[string]Limits
+	Channels []WantedChannel // by which people are told
 }
 
 // WantedCert is one certificate the config asks for.

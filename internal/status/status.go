@@ -156,7 +156,7 @@ func Of(now time.Time, w plan.World) Overview {
 		}
 	}
 	slices.Sort(o.NotInConfig)
-	o.State = o.worst()
+	o.AddProblems(plan.ChannelProblems(w))
 	return o
 }
 

@@ -149,6 +149,9 @@ func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 	if err == nil {
 		known.Keys, err = s.keySets(ctx)
 	}
+	if err == nil {
+		known.Channels, err = s.channels(ctx)
+	}
 	return known, err
 }
 

@@ -1,0 +1,188 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Change says what a notice tells of a condition. "" is of something that
+// happened once.
+type Change string
+
+// The changes.
+const (
+	ChangeAppeared Change = "appeared"
+	ChangeGrown    Change = "grown"   // it is more severe than it was told before
+	ChangeLasting  Change = "lasting" // it was told before, and stands
+	ChangeSolved   Change = "solved"  // it was told before, and is no more
+)
+
+// The events that notices have beside those of the store.
+const (
+	NoticeProblem = "problem" // a condition that is none of the events
+	NoticeSolved  = "solved"  // a condition is no more
+	NoticeTest    = "test"    // a person tries the channel
+)
+
+// WantedChannel is a way to tell people, and what they want to hear by it.
+type WantedChannel struct {
+	Name   string
+	Events []string // those that are told
+	Limit  int      // messages in an hour; what is more waits and becomes one
+	Each   bool     // it takes notices one by one, and knows neither limit nor digest
+}
+
+// Hears reports whether an event is told by the channel.
+func (c WantedChannel) Hears(event string) bool { return slices.Contains(c.Events, event) }
+
+// OldReason is what mod_md calls an event of a certificate; Certkeep's own word
+// where it has none.
+func OldReason(event string, code Code) string {
+	switch {
+	case event == "issued":
+		return "renewed"
+	case event == "ocsp-updated":
+		return "ocsp-renewed"
+	case event == "errored" && strings.HasPrefix(string(code), "ocsp-"):
+		return "ocsp-errored"
+	}
+	return event
+}
+
+// Notice is one thing that a person is told.
+type Notice struct {
+	Event    string    `json:"event"`
+	Change   Change    `json:"change,omitempty"`
+	Code     Code      `json:"code,omitempty"`
+	Severity Severity  `json:"severity,omitempty"`
+	Cert     string    `json:"certificate,omitempty"`
+	Target   string    `json:"target,omitempty"`
+	Words    string    `json:"words,omitempty"`
+	Detail   []string  `json:"detail,omitempty"`
+	At       time.Time `json:"at,omitzero"` // when it happened, or since when it stands
+}
+
+// Message is what goes out at once over a channel. However many notices it
+// is made of, it is bounded: they are grouped, and each group names the first
+// of them.
+type Message struct {
+	ID     string        `json:"id"` // the same when it is sent again
+	At     time.Time     `json:"at"` // when it was made
+	Node   string        `json:"node"`
+	Count  int           `json:"count"` // of notices, those that are not named included
+	Missed int           `json:"missed"`
+	Groups []NoticeGroup `json:"groups"` // the worst first
+}
+
+// NoticeGroup are notices of one kind: the same event and change, and the same
+// code where they speak of a condition.
+type NoticeGroup struct {
+	Event    string   `json:"event"`
+	Change   Change   `json:"change,omitempty"`
+	Code     Code     `json:"code,omitempty"`
+	Severity Severity `json:"severity,omitempty"` // the worst of them
+	Count    int      `json:"count"`
+	Remedy   string   `json:"remedy,omitempty"`
+	Notices  []Notice `json:"notices"` // the first of them
+}
+
+// KnownChannel is what is remembered of a channel on this node.
+type KnownChannel struct {
+	Told    []Told      `json:"told,omitempty"`    // in no order
+	Waiting []Notice    `json:"waiting,omitempty"` // events that have yet to be told, oldest first
+	Missed  int         `json:"missed,omitempty"`  // events beyond what can wait
+	Sending *Sending    `json:"sending,omitempty"` // set before it is sent
+	Sent    []time.Time `json:"sent,omitempty"`    // messages of the last hour
+	Tries   Tries       `json:"tries,omitzero"`    // failures in a row to send
+}
+
+// Told is a condition that was told, or an event of which no other like it is
+// told soon.
+type Told struct {
+	Event    string    `json:"event"`
+	Code     Code      `json:"code,omitempty"`
+	Cert     string    `json:"certificate,omitempty"`
+	Target   string    `json:"target,omitempty"`
+	Severity Severity  `json:"severity,omitempty"`
+	At       time.Time `json:"at"`             // when it was last told
+	Since    time.Time `json:"since,omitzero"` // of the failure that was told
+	Gone     bool      `json:"gone,omitempty"` // it is no more: kept until it may be told again
+}
+
+// Sending is a message with what is known once it is delivered.
+type Sending struct {
+	Message Message `json:"message"`
+	Marks   []Told  `json:"marks,omitempty"`
+	Events  int     `json:"events,omitempty"` // how many of those that wait are in it
+}
+
+// maxWaiting bounds the events that wait to be told.
+const maxWaiting = 1000
+
+// Heard adds events that are to be told. Beyond what can wait they are
+// counted.
+func (k KnownChannel) Heard(events []Notice) KnownChannel {
+	room := max(0, maxWaiting-len(k.Waiting))
+	k.Waiting = slices.Concat(k.Waiting, events[:min(room, len(events))])
+	k.Missed += max(0, len(events)-room)
+	return k
+}
+
+// Begin counts an attempt to send a message, before it is made. A channel is
+// tried again within an hour: whoever waits for a warning does not wait a day.
+func (k KnownChannel) Begin(now time.Time, jitter float64, s Sending) KnownChannel {
+	k.Sending, k.Tries = &s, k.Tries.Begin(now, jitter)
+	if latest := now.Add(time.Hour); k.Tries.NotBefore.After(latest) {
+		k.Tries.NotBefore = latest
+	}
+	return k
+}
+
+// Refused notes that the message could not be delivered.
+func (k KnownChannel) Refused(now time.Time, fault Fault, retryAfter time.Time) KnownChannel {
+	k.Tries = k.Tries.Failed(now, fault, retryAfter)
+	return k
+}
+
+// Delivered notes that the message arrived: only now do its conditions count
+// as told.
+func (k KnownChannel) Delivered(now time.Time, s Sending) KnownChannel {
+	marked := make(map[toldKey]bool, len(s.Marks))
+	for _, m := range s.Marks {
+		marked[m.key()] = true
+	}
+	told := slices.DeleteFunc(slices.Clone(k.Told), func(t Told) bool {
+		return marked[t.key()] || t.Gone && !t.quiet(now)
+	})
+	k.Told = slices.Concat(told, s.Marks)
+	k.Waiting = slices.Clone(k.Waiting[min(s.Events, len(k.Waiting)):])
+	k.Missed -= min(k.Missed, s.Message.Missed)
+	if s.Message.Count > 0 {
+		k.Sent, k.Tries = append(recentlySent(now, k.Sent), now), Tries{}
+	}
+	k.Sending = nil
+	return k
+}
+
+// recentlySent are the messages of the last hour.
+func recentlySent(now time.Time, sent []time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(sent), func(at time.Time) bool {
+		return ahead(at, now) || !at.Add(time.Hour).After(now)
+	})
+}
+
+// ChannelProblems derives what a person must know of the channels.
+func ChannelProblems(w World) []Problem {
+	var all []Problem
+	for _, c := range w.Wanted.Channels {
+		tries := w.Known.Channels[c.Name].Tries
+		if tries.Count > 0 && tries.Fault != nil {
+			all = append(all, Problem{
+				Code: CodeNotify, Severity: CodeNotify.Severity(), Target: c.Name, Words: tries.Fault.Words,
+				Detail: tries.Fault.Detail, Remedy: CodeNotify.Remedy(), Since: tries.Fault.At,
+			})
+		}
+	}
+	return all
+}
