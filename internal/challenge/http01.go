@@ -31,6 +31,7 @@ type HTTP01 struct {
 
 	mu      sync.Mutex
 	answers map[string]*answer // by token
+	site    http.Handler       // behind the answers; nil where the listener is not kept
 }
 
 // answer is what is shown for one token.
@@ -116,7 +117,7 @@ func (s *HTTP01) Asked(c Challenge) <-chan struct{} {
 // looked at: a CA follows redirects, and a token cannot be guessed.
 func (s *HTTP01) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.Answer(w, r) {
-		http.NotFound(w, r)
+		s.behind().ServeHTTP(w, r)
 	}
 }
 
