@@ -70,6 +70,7 @@ type daemon struct {
 	engine *engine.Engine
 	notify notifier
 	page   *statusPage
+	porch  porch
 
 	reloads    chan chan error // asked over the socket; answered by the loop
 	background sync.WaitGroup
@@ -122,6 +123,7 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 	defer stop()
 	desk := newDesk()
 	d.page = newStatusPage(running, d)
+	d.porch.d = d
 	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Hosted: d.Embedded != nil, Asked: d.page.counters.Request}
 	options.Watch = func(p engine.Progress) {
 		desk.watch(p)
@@ -154,6 +156,7 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 		}
 	})
 	d.page.follow(cfg)
+	d.porch.follow(ctx, cfg)
 	ended := make(chan error, 1)
 	go func() { ended <- d.engine.Run(running) }()
 	d.log.Info("running", "state", d.store.Dir(), "node", d.store.Node(), "certificates", len(cfg.Certificates))
@@ -186,6 +189,7 @@ func (d *daemon) loop(ctx context.Context, ended chan error) error {
 			d.notify.alive()
 		case <-look.C:
 			d.page.again()
+			d.porch.again(ctx)
 			if by := clock.stepped(); by != 0 {
 				d.log.Info("the clock was set, or the machine has slept; looking at everything now", "by", by.Round(time.Second).String())
 				d.engine.Wake()
@@ -216,6 +220,7 @@ func (d *daemon) finish(running context.Context, server *server, ended <-chan er
 		return ErrNotSaved
 	}
 	d.page.end()
+	d.porch.end()
 	last, cancel := context.WithTimeout(context.Background(), requestMayTake)
 	defer cancel()
 	if err := server.http.Shutdown(last); err != nil {
@@ -276,6 +281,7 @@ func (d *daemon) takeOver(cfg *config.Config) error {
 	}
 	d.setConfig(cfg)
 	d.page.follow(cfg)
+	d.porch.follow(context.Background(), cfg)
 	d.Relog(cfg.Log)
 	return nil
 }

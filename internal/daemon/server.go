@@ -308,6 +308,9 @@ func (d *daemon) problems() []plan.Problem {
 	if d.page != nil {
 		all = append(all, d.page.problems()...)
 	}
+	if now := d.porch.problem.Load(); now != nil {
+		all = append(all, *now)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.refused != nil {

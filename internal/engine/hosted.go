@@ -3,7 +3,16 @@ package engine
 import (
 	"crypto/tls"
 	"net/http"
+
+	"github.com/certkeep/certkeep/internal/challenge"
 )
+
+// Listener is the own listener of http-01 by the config in force, nil where
+// it is off.
+func (e *Engine) Listener() *challenge.HTTP01 {
+	p := e.current()
+	return p.http[p.cfg.Listen.HTTP.Address]
+}
 
 // AnswerHTTP shows what a request of a CA asks for. It reports false where it
 // asks for nothing that is presented, and has written nothing then.
