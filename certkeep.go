@@ -25,6 +25,7 @@ import (
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/serve"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -72,7 +73,10 @@ type Keeper struct {
 
 	config       atomic.Pointer[config.Config]
 	engine       atomic.Pointer[engine.Engine] // nil while another process has the state
+	trouble      atomic.Pointer[plan.Problem]  // why this process does not renew; nil where it, or another one, does
 	placeholders placeholders
+	reader       *store.Store
+	ctx          context.Context // ends at Close
 }
 
 // Open reads the configuration, serves what is stored from now on, and begins
@@ -99,6 +103,7 @@ func Open(o Options) (*Keeper, error) {
 		end(nil)
 		return nil, fmt.Errorf("open certkeep: %w", err)
 	}
+	k.reader, k.ctx = reader, ctx
 	k.shelf = serve.New(reader, orDefault(o.InMemory, DefaultInMemory), k.log)
 	if err := k.shelf.Refresh(ctx, wanted(cfg)); err != nil {
 		end(nil)

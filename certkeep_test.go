@@ -325,6 +325,31 @@ func (s *site) held() {
 	s.t.Fatal("nobody has the state")
 }
 
+// The status page of a program says what the daemon's says.
+func TestStatusHandler(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	k := s.open(certkeep.Options{Config: s.config("certificates: {a.example: {}}\n")})
+	s.awaits("a.example", "")
+	h, err := k.StatusHandler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := listen(t)
+	s.serve(page, h, nil)
+	for path, want := range map[string]string{"/": "a.example", "/api/v1/certificates": `"a.example"`, "/metrics": `certkeep_certificate_expiration_timestamp_seconds{`} {
+		answer, err := http.Get("http://" + page.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %d, %v, without %s:\n%.2000s", path, answer.StatusCode, err, want, text)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]certkeep.Options{

@@ -63,9 +63,11 @@ func (k *Keeper) hold(ctx context.Context) {
 				k.log.Error("certkeep ended with an error", "error", err)
 			}
 		case isHeld:
+			k.failed(nil)
 			k.log.Debug("another process has the state, and renews", "holder", held.Error())
 			pause(ctx, lockEvery)
 		default:
+			k.failed(err)
 			k.log.Error("certificates are served, but not renewed by this process; it is tried again", "error", err)
 			pause(ctx, troubleFor)
 		}
@@ -101,7 +103,10 @@ func (k *Keeper) run(ctx context.Context) error {
 			return cfg, nil, nil
 		},
 		Disk: durable.OS{}, Log: k.log, Relog: func(config.Log) {}, UserAgent: userAgent, Signals: signals,
-		Embedded: func(e *engine.Engine) { k.engine.Store(e) },
+		Embedded: func(e *engine.Engine) {
+			k.engine.Store(e)
+			k.failed(nil)
+		},
 	})
 }
 

@@ -64,16 +64,7 @@ func newStatusPage(ctx context.Context, d *daemon) *statusPage {
 			return plan.World{Wanted: was.Wanted, Known: known}, err
 		},
 		Problems: d.problems,
-		Events: func(ctx context.Context, cert string) ([]status.Event, error) {
-			var all []status.Event
-			for e, err := range d.store.History(ctx, cert) {
-				if err != nil {
-					return nil, err
-				}
-				all = append(all, status.EventOf(e))
-			}
-			return all, nil
-		},
+		Events:   status.History(d.store),
 	})
 	return p
 }

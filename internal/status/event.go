@@ -1,6 +1,7 @@
 package status
 
 import (
+	"context"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -25,5 +26,19 @@ func EventOf(e store.Event) Event {
 	return Event{
 		Time: e.Time.UTC(), Kind: string(e.Kind), Target: e.Target, KeyType: e.KeyType, Version: e.Version,
 		Issuer: e.Issuer, Words: e.Words, Detail: e.Detail, Fault: e.Fault,
+	}
+}
+
+// History lists the events that a store has of a certificate, oldest first.
+func History(s *store.Store) func(ctx context.Context, cert string) ([]Event, error) {
+	return func(ctx context.Context, cert string) ([]Event, error) {
+		var all []Event
+		for e, err := range s.History(ctx, cert) {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, EventOf(e))
+		}
+		return all, nil
 	}
 }

@@ -1,0 +1,95 @@
+package certkeep
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/status"
+	"github.com/certkeep/certkeep/internal/status/web"
+)
+
+// codeNotKept is the problem that this process cannot order and renew.
+const codeNotKept plan.Code = "not-kept"
+
+// StatusHandler is the status page with its JSON and metrics, as the daemon
+// shows it, read-only. It belongs at the root of a listener of its own: its
+// links begin with "/". As the daemon does, it answers only who asks for
+// loopback, for the address that he connected to, or for one of the names in
+// `listen.status.hosts`, and wants the token of `listen.status.token_file` where
+// one is configured. Its error is that of reading the token.
+func (k *Keeper) StatusHandler() (http.Handler, error) {
+	at := k.config.Load().Listen.Status
+	o := web.Options{
+		Snapshots: status.NewSnapshots(k.ctx, status.Source{Read: k.world, Problems: k.problems, Events: status.History(k.reader)}),
+		Build:     build(), Hosts: at.Hosts, Directories: map[string]string{}, Log: k.log,
+	}
+	for id, issuer := range k.config.Load().Issuers {
+		o.Directories[id] = issuer.Directory
+	}
+	if at.Token != "" {
+		token, err := config.SecretRef{File: at.Token}.Read()
+		if err != nil {
+			return nil, fmt.Errorf("certkeep: read the token of the status page: %w", err)
+		}
+		if len(token) < web.LeastToken {
+			return nil, fmt.Errorf("certkeep: the token in %s has fewer than %d characters", at.Token, web.LeastToken)
+		}
+		o.Token = token
+	}
+	return web.New(o), nil
+}
+
+// world is what the status is made of.
+func (k *Keeper) world(ctx context.Context) (plan.World, error) {
+	known, err := k.reader.Known(ctx)
+	if err != nil {
+		return plan.World{}, err
+	}
+	wanted := k.config.Load().Wanted()
+	wanted.Node = k.reader.Node()
+	return plan.World{Wanted: wanted, Known: known}, nil
+}
+
+// problems are what only this process knows.
+func (k *Keeper) problems() []plan.Problem {
+	if now := k.trouble.Load(); now != nil {
+		return []plan.Problem{*now}
+	}
+	return nil
+}
+
+// failed takes note of why this process does not renew, besides another one
+// that does; nil where it does.
+func (k *Keeper) failed(err error) {
+	if err == nil {
+		k.trouble.Store(nil)
+		return
+	}
+	k.trouble.Store(&plan.Problem{
+		Code: codeNotKept, Severity: plan.Warning, Since: time.Now().UTC(),
+		Words:  "this process serves what is stored, and does not renew it: " + err.Error(),
+		Remedy: "Mend what it says; it is tried again every half minute. What is in memory is served meanwhile.",
+	})
+}
+
+// build says which version of the library a program was made with.
+func build() status.Build {
+	b := status.Build{Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.Go = info.GoVersion
+	for _, dep := range append(info.Deps, &info.Main) {
+		if dep.Path == "github.com/certkeep/certkeep" {
+			b.Version = dep.Version
+		}
+	}
+	return b
+}
