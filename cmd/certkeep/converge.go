@@ -39,6 +39,7 @@ type wish struct {
 type holding struct {
 	store  *store.Store
 	client *daemon.Client
+	remove func() error // of the file with the process id
 }
 
 // hold gets at the state: as its holder, or through the daemon that holds it.
@@ -46,14 +47,21 @@ func (a *app) hold(ctx context.Context, cfg *config.Config) (holding, error) {
 	s, client, err := daemon.Hold(ctx, cfg, durable.OS{}, func(held *store.HeldError) {
 		a.ui.say("%s; waiting for it to end", held)
 	})
-	return holding{s, client}, err
+	state := holding{store: s, client: client}
+	if err != nil || s == nil {
+		return state, err
+	}
+	if state.remove, err = daemon.WritePID(durable.OS{}, cfg.PIDFile); err != nil {
+		a.ui.say("warning: %v", err)
+	}
+	return state, nil
 }
 
 func (h holding) close() error {
 	if h.client != nil {
 		return h.client.Close()
 	}
-	return h.store.Close()
+	return errors.Join(h.remove(), h.store.Close())
 }
 
 // converge carries out a wish, here or by the daemon, and tells how it went.

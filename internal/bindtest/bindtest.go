@@ -43,6 +43,13 @@ type Server struct {
 // installed the test is skipped, or fails with CI set.
 func Start(t testing.TB, zones ...Zone) *Server {
 	t.Helper()
+	return StartAt(t, servertest.FreeAddress(t), zones...)
+}
+
+// StartAt starts named as Start does, on an address of 127.0.0.1 that is known
+// to be free.
+func StartAt(t testing.TB, address string, zones ...Zone) *Server {
+	t.Helper()
 	program := servertest.Find(t, "named")
 	dir := t.TempDir()
 	key := make([]byte, 32)
@@ -50,7 +57,7 @@ func Start(t testing.TB, zones ...Zone) *Server {
 		t.Fatal(err)
 	}
 	// named listens only on addresses that an interface has: 127.0.0.1.
-	s := &Server{Address: servertest.FreeAddress(t), KeyName: "update"}
+	s := &Server{Address: address, KeyName: "update"}
 	s.KeyFile = fmt.Appendf(nil, "key %q {\n\talgorithm hmac-sha256;\n\tsecret %q;\n};\n", s.KeyName, base64.StdEncoding.EncodeToString(key))
 	s.configure(t, dir, zones)
 	process := servertest.Start(t, syscall.SIGTERM, program, "-c", filepath.Join(dir, "named.conf"), "-f", "-n", "1")

@@ -30,6 +30,7 @@ import (
 type Config struct {
 	Path        string // the file it was read from; "" when it was read from bytes
 	State       string // folder of records, archive, journal and control socket
+	PIDFile     string // with the number of the process that holds the state; "" is none
 	Node        string // "" means: made once and kept in State
 	Email       string // contact for new accounts; "" gives none
 	Terms       Terms
@@ -130,6 +131,7 @@ type Issuer struct {
 	Name           string
 	Directory      string      // URL of its directory
 	RootsFile      string      // PEM, instead of the system's roots, to trust its web server by; "" is the system's
+	Unverified     bool        // whoever answers in its place is believed
 	Proxy          string      // URL of an HTTP proxy; "" leaves it to the environment
 	Profile        string      // for certificates that name none
 	PreferredChain string      // common name of the root to prefer among alternate chains

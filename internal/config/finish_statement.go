@@ -156,7 +156,7 @@ func (l CTLogs) digest() string {
 	d := make(digester, 0, 256)
 	d.put("logs 1", l.List, l.SHA256)
 	for _, own := range l.Own {
-		d.put(own.Name, own.URL, base64.StdEncoding.EncodeToString(own.Key), own.Start.String(), own.End.String())
+		d.put(own.Name, own.URL, base64.StdEncoding.EncodeToString(own.Key), base64.StdEncoding.EncodeToString(own.ID), own.Start.String(), own.End.String())
 	}
 	return d.sum()
 }

@@ -43,11 +43,10 @@ func schema() shape[Config] {
 		}),
 		waitKey(),
 		warningExitKey(),
+		pidFileKey(),
 		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
-		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{
-			doc: "Certification authorities, by names of your choice.",
-		}),
+		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{doc: "Certification authorities, by names of your choice."}),
 		field("dns", dnsWriters(), func(c *Config) *map[string]DNS { return &c.DNS }, about{
 			doc: "Ways to write DNS records, by names of your choice.",
 		}),

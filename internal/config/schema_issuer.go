@@ -60,6 +60,7 @@ func issuer() shape[Issuer] {
 		field("roots_file", absolute("/etc/certkeep/corp-root.pem"), func(i *Issuer) *string { return &i.RootsFile }, about{
 			doc: "PEM file of the roots by which the CA's own web server is trusted.", standard: "the system's", example: "/etc/certkeep/corp-root.pem", off: true,
 		}),
+		verifyTLS(),
 		field("proxy", checked("a URL", "http://proxy.example:3128", checkProxy), func(i *Issuer) *string { return &i.Proxy }, about{
 			doc: "HTTP proxy for requests to the CA. One that needs a password is given by the environment variable HTTPS_PROXY.", standard: "as the environment says", example: `"http://proxy.corp.example:3128"`, off: true,
 		}),

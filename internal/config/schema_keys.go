@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,7 +134,9 @@ func finishKeyFiles(r *reader, n *node, k *Keys) {
 			}
 		}
 		if f.Mode == 0 {
-			f.Mode = standardMode(*f)
+			whose := *f
+			whose.Group = cmp.Or(f.Group, r.cfg.Defaults.Group)
+			f.Mode = standardMode(whose)
 		}
 		if f.Mode&0o004 != 0 {
 			r.out.add(at, fmt.Sprintf("mode %04o lets everybody read the private key in %s", f.Mode, f.Path), `write "0600", or "0640" for a group`)

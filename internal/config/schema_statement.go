@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -233,14 +235,21 @@ func ctLog() shape[CTLog] {
 	return object("ct_log", "A log, or a part of one.", []key[CTLog]{
 		field("name", identifier("log", "corp"), func(l *CTLog) *string { return &l.Name }, about{doc: "What `sct.logs` calls it. Required.", example: "corp"}),
 		field("url", webAddress(), func(l *CTLog) *string { return &l.URL }, about{doc: "Where certificates are handed in; `ct/v1/add-chain` lies below it. Required.", example: "https://log.corp.example/2026"}),
-		field("key", publicKey(), func(l *CTLog) *[]byte { return &l.Key }, about{doc: "Its public key in base64, as lists of logs have it. Required.", example: exampleLogKey}),
+		field("key", publicKey(), func(l *CTLog) *[]byte { return &l.Key }, about{doc: "Its public key in base64, as lists of logs have it. Required, unless `id` is given.", example: exampleLogKey, off: true}),
+		field("id", logID(), func(l *CTLog) *[]byte { return &l.ID }, about{
+			doc:      "The SHA-256 of its key in base64, where the key is not known. What the log answers is then told from another log's, and cannot be checked any further.",
+			standard: "that of `key`", example: exampleLogID, off: true,
+		}),
 		field("start", instant(), func(l *CTLog) *time.Time { return &l.Start }, about{doc: "It takes certificates that end not before this.", standard: "any", example: `"2026-01-01"`, off: true}),
 		field("end", instant(), func(l *CTLog) *time.Time { return &l.End }, about{doc: "It takes certificates that end before this.", standard: "any", example: `"2026-07-01"`, off: true}),
 	}, func(r *reader, n *node, l *CTLog) {
 		for _, k := range []string{"name", "url", "key"} {
-			if !n.has(k) {
+			if !n.has(k) && !(k == "key" && n.has("id")) {
 				r.out.add(n.at, "a log has no "+k, "for example {name: corp, url: https://log.corp.example/2026, key: …}")
 			}
+		}
+		if sum := sha256.Sum256(l.Key); n.has("key") && n.has("id") && len(l.Key) > 0 && len(l.ID) > 0 && !bytes.Equal(sum[:], l.ID) {
+			r.out.add(n.placeOf("id"), fmt.Sprintf("the id of the log %q does not belong to its key", l.Name), "remove the id")
 		}
 		if !l.End.IsZero() && !l.End.After(l.Start) {
 			r.out.add(n.placeOf("end"), fmt.Sprintf("the log %q ends before it starts", l.Name), "")
@@ -262,7 +271,12 @@ func publicKey() shape[[]byte] {
 			return nil, fmt.Sprintf("%s is not a public key in base64", r.is()), "take it from the log's description (SubjectPublicKeyInfo)"
 		}
 		return der, "", ""
-	}, func(der []byte) *node { return showText(base64.StdEncoding.EncodeToString(der)) })
+	}, func(der []byte) *node {
+		if len(der) == 0 {
+			return nil
+		}
+		return showText(base64.StdEncoding.EncodeToString(der))
+	})
 }
 
 // instant is a day, or an instant.

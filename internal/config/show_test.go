@@ -22,10 +22,11 @@ listen: {http: {address: "[::1]:8080", redirect: permanent, hsts: 1y}, tls: "127
 log: {level: debug, format: json, file: /var/log/certkeep.log, owner: syslog, group: adm, mode: "0640", color: never}
 warning_exit_code: true
 metrics_file: /srv/certkeep.prom
+pid_file: /run/c.pid
 issuers:
   corp: {directory: https://ca.corp.example/acme?x=y, roots_file: /etc/r.pem, proxy: "http://p:3128", profile: "true", preferred_chain: "Röot: X #1", names_per_order: 7, account_key_file: /etc/a.jwk,
          eab: {kid: "12345", hmac_env: HMAC}, staging: letsencrypt-staging}
-  letsencrypt: {profile: tlsserver}
+  letsencrypt: {profile: tlsserver, verify_tls: false}
   zerossl: {eab: {kid: "- a", hmac_credential: zerossl}, limits: {orders: 100/1h, per_domain: 20/7d, same_names: none, failures: 5/1h, accounts: 3/1d, renewals_free: true}}
 dns:
   main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
@@ -36,6 +37,7 @@ ct_logs:
   own:
     - {name: own, url: "https://l.example/2026", key: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==", start: 2026-01-01, end: "2026-07-01T12:00:00Z"}
     - {name: own, url: "https://l.example/2027", key: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==", start: "2026-07-01T12:00:00Z"}
+    - {name: known-by-id, url: "https://id.example", id: "pLkJkLQYWBSHuxOizGdwCjw1mAT5G9+443fNDsgN3BA="}
 challenges:
   - {names: ["*.example.com", .example.org, 192.0.2.7], dns-01: {via: main}}
   - {names: [a.example.net], http-01: {webroot: "/srv/{zone}/{host}"}}

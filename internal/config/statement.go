@@ -60,7 +60,8 @@ func (l CTLogs) IsZero() bool { return l.List == "" && len(l.Own) == 0 }
 type CTLog struct {
 	Name       string
 	URL        string // ct/v1/add-chain lies below it
-	Key        []byte // SubjectPublicKeyInfo in DER
+	Key        []byte // SubjectPublicKeyInfo in DER; empty where only the id is known
+	ID         []byte // SHA-256 of the key; may be empty where that is known
 	Start, End time.Time
 }
 

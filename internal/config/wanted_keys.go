@@ -71,7 +71,7 @@ func (c *Config) share(w *plan.WantedKeys) {
 // KeyFiles are the files of shared keys, one for each key type where {key_type}
 // stands in the path.
 func (c *Config) KeyFiles(name string, keyTypes []string) []File {
-	cert := Certificate{Name: name}
+	cert := Certificate{Name: name, Settings: Settings{Owner: c.Defaults.Owner, Group: c.Defaults.Group}}
 	for _, t := range keyTypes {
 		cert.KeyTypes = append(cert.KeyTypes, keys.Type(t))
 	}

@@ -217,3 +217,24 @@ func TestProof(t *testing.T) {
 		seen[got] = yaml
 	}
 }
+
+// Files of keys belong to whom the defaults say, unless they say otherwise:
+// services of that group have to read them.
+func TestKeyFilesHaveTheDefaultOwner(t *testing.T) {
+	cfg, _, err := LoadBytes("c.yaml", []byte(`{email: a@example.com, state: /s, defaults: {owner: root, group: ssl-cert}, challenges: [{http-01: {webroot: /w}}],
+keys: {k: {key_types: [ecdsa-p256], files: [{path: /k.key, content: key}, {path: /b.key, content: backup-key, owner: me, group: mine, mode: "0600"}]}},
+certificates: {a: {names: [a.example.com], key: k, path: /a}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := cfg.KeyFiles("k", []string{"ecdsa-p256"})
+	if len(files) != 2 {
+		t.Fatalf("files %+v", files)
+	}
+	if f := files[0]; f.Owner != "root" || f.Group != "ssl-cert" || f.Mode != 0o640 {
+		t.Errorf("%s: %s:%s %o", f.Path, f.Owner, f.Group, f.Mode)
+	}
+	if f := files[1]; f.Owner != "me" || f.Group != "mine" || f.Mode != 0o600 {
+		t.Errorf("%s: %s:%s %o", f.Path, f.Owner, f.Group, f.Mode)
+	}
+}

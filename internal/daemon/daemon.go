@@ -98,8 +98,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	remove, err := WritePID(d.Disk, cfg.PIDFile)
+	if err != nil {
+		d.log.Warn("nobody finds the process by its file", "error", err)
+	}
 	err = d.serve(ctx, cfg)
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, remove(), d.store.Close())
 }
 
 // hold takes the state's lock.

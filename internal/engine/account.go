@@ -35,7 +35,7 @@ func (a *authority) client() (*issuer.CA, error) {
 	if a.ca != nil {
 		return a.ca, nil
 	}
-	c := issuer.Config{ID: a.config.Name, Directory: a.config.Directory, UserAgent: a.userAgent, Network: a.network, Asked: a.asked}
+	c := issuer.Config{ID: a.config.Name, Directory: a.config.Directory, Unverified: a.config.Unverified, UserAgent: a.userAgent, Network: a.network, Asked: a.asked}
 	if a.config.RootsFile != "" {
 		roots, err := os.ReadFile(a.config.RootsFile)
 		if err != nil {

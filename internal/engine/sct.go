@@ -20,7 +20,11 @@ import (
 func knownLogs(c config.CTLogs) ([]ct.Log, error) {
 	var logs []ct.Log
 	for _, own := range c.Own {
-		logs = append(logs, ct.Log{Name: own.Name, URL: own.URL, Key: own.Key, ID: sha256.Sum256(own.Key), Start: own.Start, End: own.End})
+		l := ct.Log{Name: own.Name, URL: own.URL, Key: own.Key, ID: sha256.Sum256(own.Key), Start: own.Start, End: own.End}
+		if len(own.Key) == 0 {
+			l.ID = ct.LogID(own.ID)
+		}
+		logs = append(logs, l)
 	}
 	if c.List == "" {
 		return logs, nil
@@ -192,7 +196,7 @@ func embeddedFact(r ct.Receipt) plan.Embedded {
 		fact.Log = r.Log.Name
 	}
 	switch {
-	case errors.Is(r.Err, ct.ErrUnknownLog):
+	case errors.Is(r.Err, ct.ErrUnknownLog), errors.Is(r.Err, ct.ErrNoKey):
 		fact.Verdict = plan.VerdictUnknown
 	case r.Err != nil:
 		fact.Verdict, fact.Words = plan.VerdictWrong, r.Err.Error()

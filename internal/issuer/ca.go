@@ -16,7 +16,6 @@ package issuer
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -40,11 +39,13 @@ const (
 
 // Config says how a CA is reached.
 type Config struct {
-	ID        string   // the issuer's name in the config; stands in errors
-	Directory string   // URL of the directory, RFC 8555 section 7.1.1
-	Roots     []byte   // PEM: trusted for the CA's HTTPS in place of the system's roots
-	Proxy     *url.URL // HTTP proxy (CONNECT); nil follows HTTPS_PROXY and NO_PROXY
-	UserAgent string   // sent with every request; RFC 8555 section 6.1 demands one
+	ID        string // the issuer's name in the config; stands in errors
+	Directory string // URL of the directory, RFC 8555 section 7.1.1
+	Roots     []byte // PEM: trusted for the CA's HTTPS in place of the system's roots
+	// Unverified believes whoever answers under the directory's address.
+	Unverified bool
+	Proxy      *url.URL // HTTP proxy (CONNECT); nil follows HTTPS_PROXY and NO_PROXY
+	UserAgent  string   // sent with every request; RFC 8555 section 6.1 demands one
 
 	Network network.Network // the machine's where nil
 
@@ -157,7 +158,7 @@ func baseTransport(cfg Config, roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                  proxy,
 		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        trusting(cfg, roots),
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    32,

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -152,7 +153,8 @@ func (k *KnownCert) Pins(want WantedCert, keys *KnownKeys) []string {
 	if keys == nil || len(pins) == 0 {
 		return pins
 	}
-	for _, keyType := range want.KeyTypes {
+	keyTypes := keys.typesFrom(want.KeyTypes)
+	for _, keyType := range keyTypes {
 		set := keys.Keys[keyType]
 		for _, key := range []Key{set.Primary, set.Next} {
 			if key.Usable() {
@@ -163,10 +165,23 @@ func (k *KnownCert) Pins(want WantedCert, keys *KnownKeys) []string {
 			pin(keys.Rolling.Keys[keyType])
 		}
 	}
-	for _, keyType := range want.KeyTypes {
+	for _, keyType := range keyTypes {
 		pin(keys.Keys[keyType].Previous.SHA256)
 	}
 	return pins
+}
+
+// typesFrom are the key types that there are keys of: those of one certificate
+// first, then those that only others on the same keys use. A header speaks for
+// all of them.
+func (k *KnownKeys) typesFrom(first []string) []string {
+	all := slices.Clone(first)
+	for _, keyType := range slices.Sorted(maps.Keys(k.Keys)) {
+		if !slices.Contains(all, keyType) {
+			all = append(all, keyType)
+		}
+	}
+	return all
 }
 
 // Companion returns the wanted companion of a name.

@@ -305,6 +305,10 @@ func TestPins(t *testing.T) {
 	if got, want := s.known.Pins(s.want, keys), []string{"e1", "e2", "r1", "r3", "e0"}; !slices.Equal(got, want) {
 		t.Errorf("pins %q, want %q", got, want)
 	}
+	s.want.KeyTypes = []string{ec} // other certificates on the same keys use both
+	if got, want := s.known.Pins(s.want, keys), []string{"e1", "e2", "r1", "r3", "e0"}; !slices.Equal(got, want) {
+		t.Errorf("pins of a certificate with fewer key types %q, want %q", got, want)
+	}
 	if got := s.known.Pins(s.want, nil); !slices.Equal(got, []string{"e1"}) {
 		t.Errorf("pins without other keys %q", got)
 	}

@@ -33,6 +33,9 @@ func (t *translator) general(out object, top table) {
 	if o := t.settings.option("warning_exit_code"); o.truth(false) {
 		out.set("warning_exit_code", o.source().truth(true))
 	}
+	if pid := t.dirs.option("pid"); pid.text("") != "" {
+		out.set("pid_file", pid.source().text(path.Join(t.absolute(pid.text("")), "acmebot.pid")))
+	}
 	t.suffixesTo(out)
 	defaults := out.child("defaults", t.sourceOf(Origin{Key: "settings", At: t.settings.at, Default: true}))
 	days := t.settings.option("renewal_days")

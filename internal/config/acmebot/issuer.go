@@ -38,10 +38,6 @@ func (t *translator) issuer(out object) {
 	}
 	roots := t.settings.option("acme_directory_roots_file")
 	file := roots.text("")
-	if verify := t.settings.option("acme_directory_verify_ssl"); !verify.truth(true) {
-		t.warn(verify.Origin, "Certkeep always verifies a CA's server: whoever answers in its place decides which certificates are trusted",
-			"name the root of the server's certificate in settings.acme_directory_roots_file, which acmebot ignores")
-	}
 	if url == "" {
 		t.fail(directory.Origin, "no directory is named", "remove the key, or name the URL of a CA's directory")
 		return
@@ -54,6 +50,8 @@ func (t *translator) issuer(out object) {
 	}
 	if file != "" {
 		entry.set("roots_file", roots.source().text(t.absolute(file)))
+	} else if verify := t.settings.option("acme_directory_verify_ssl"); !verify.truth(true) {
+		entry.set("verify_tls", verify.source().truth(false))
 	}
 	if o := t.settings.option("max_domains_per_order"); o.number(standardOrder) != standardOrder {
 		entry.set("names_per_order", o.source().number(max(1, o.number(standardOrder))))

@@ -3,6 +3,7 @@ package acmebot
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,6 @@ func (t *translator) obsolete() {
 		{t.settings, "cert_poll_time", "30", "the CA says how often it is asked", "its Retry-After is followed, and an order is never given up"},
 		{t.settings, "public_suffix_list_url", "https://publicsuffix.org/list/public_suffix_list.dat", "the list is built into Certkeep", "list alt_names where a zone is missing in it"},
 		{t.dirs, "temp", "", "files are staged beside their places", "so that each is exchanged by one rename"},
-		{t.dirs, "pid", "/var/run", "no file with a process id is written", "the state is locked instead"},
 	} {
 		if o := k.in.option(k.key); o.given() && o.text(k.standard) != k.standard && !o.null() {
 			t.warn(o.Origin, k.words, k.insteadOfThat)
@@ -45,6 +45,16 @@ func (t *translator) cipher(k *privateKey) {
 		return
 	}
 	t.warn(o.Origin, fmt.Sprintf("keys are not encrypted by %s", quoted(words)), "AES-256 is used, which every OpenSSL reads")
+}
+
+// endedLog reports whether a URL is that of a log which acmebot had by default
+// or named in its README, and which has ended.
+func endedLog(address string) bool {
+	_, rest, _ := strings.Cut(address, "://")
+	return slices.Contains([]string{
+		"ct.googleapis.com/pilot", "ct.googleapis.com/icarus", "ct.googleapis.com/rocketeer", "ct.googleapis.com/skydiver", "ct.googleapis.com/testtube",
+		"ct1.digicert-ct.com/log", "ct2.digicert-ct.com/log", "sabre.ct.comodo.com", "mammoth.ct.comodo.com",
+	}, rest)
 }
 
 // deadResponder reports whether a URL is that of an OCSP responder that exists

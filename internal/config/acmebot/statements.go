@@ -61,7 +61,7 @@ func (t *translator) sctTo(to object, c *certificate) {
 		switch {
 		case name == "":
 		case !t.logs[name].known:
-			t.warn(item.Origin, fmt.Sprintf("nothing is known of the log %s: those that acmebot has built in have ended", quoted(name)), "describe it in ct_logs, with url and key")
+			t.warn(item.Origin, fmt.Sprintf("nothing is known of the log %s: those that acmebot has built in have ended", quoted(name)), "describe it in ct_logs, with url and log_id")
 		case t.logs[name].usable && !slices.Contains(logs, name):
 			logs = append(logs, name)
 		}
@@ -84,7 +84,7 @@ func (t *translator) sctTo(to object, c *certificate) {
 // log is a CT log that acmebot's configuration describes.
 type log struct {
 	known  bool
-	usable bool // some part of it has a key and has not ended
+	usable bool // some part of it has a key or an id, and has not ended
 }
 
 // logsTo describes the CT logs.
@@ -102,7 +102,7 @@ func (t *translator) logsTo(out object, in table) {
 			}
 		}
 		if !l.usable && !o.null() {
-			t.warn(o.Origin, "no part of this log can be used: each has ended, or its key is not given", "it is left out; its key is needed to check what it answers")
+			t.warn(o.Origin, "no part of this log can be used: each has ended, or neither its key nor its id is given", "it is left out")
 		}
 		t.logs[p.Key] = l
 	}
@@ -120,15 +120,26 @@ func (t *translator) shard(name string, o option) *Value {
 	}
 	in := o.fields()
 	t.unknown(in, logKeys())
-	url, key, end := in.option("url").text(""), in.option("key").text(""), in.option("end").text("")
-	if ends, err := time.Parse(time.RFC3339, end); err == nil && !ends.After(t.facts.Now) || key == "" {
+	url, key, end := strings.TrimSuffix(in.option("url").text(""), "/"), in.option("key"), in.option("end").text("")
+	id := in.option("log_id")
+	if id.text("") == "" {
+		id = in.option("id") // acmebot's earlier name
+	}
+	if ends, err := time.Parse(time.RFC3339, end); err == nil && !ends.After(t.facts.Now) || endedLog(url) {
+		return nil
+	}
+	if key.text("") == "" && id.text("") == "" {
 		return nil
 	}
 	s := o.source()
 	to := t.object(s)
 	to.set("name", s.text(name))
-	to.set("url", s.text(strings.TrimSuffix(url, "/")))
-	to.set("key", s.text(key))
+	to.set("url", s.text(url))
+	if key.text("") != "" {
+		to.set("key", key.source().text(key.text("")))
+	} else {
+		to.set("id", id.source().text(id.text("")))
+	}
 	for _, k := range []string{"start", "end"} {
 		if when := in.option(k); when.text("") != "" {
 			to.set(k, when.source().text(when.text("")))
