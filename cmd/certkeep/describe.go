@@ -174,6 +174,9 @@ func (r renderer) target(t status.Target) string {
 	if len(t.Services) > 0 && state != string(plan.TargetWritten) {
 		text += ", services " + strings.Join(t.Services, ", ")
 	}
+	if !t.Awaits.IsZero() {
+		return text + ", read by its services when somebody restarts them"
+	}
 	if t.Verify == nil {
 		return text + ", not verified"
 	}

@@ -20,6 +20,7 @@ type Settings struct {
 	Renew       plan.RenewPolicy // a zero Before is plan's default
 	Warn        plan.Span
 	Mode        string   // one of the modes
+	Activate    string   // one of the activations
 	Maintenance []Window // in which services may be disturbed; none: at any time
 	Services    []string
 	Verify      []Endpoint // nil leaves it to the services, empty verifies nothing
@@ -70,6 +71,12 @@ type CSR struct {
 const (
 	ModeAuto   = "auto"
 	ModeManual = "manual"
+)
+
+// The activations: when services read new files.
+const (
+	ActivateReload    = "reload"
+	ActivateOnRestart = "on-restart"
 )
 
 // The layouts.

@@ -27,7 +27,7 @@ func TestDefaults(t *testing.T) {
 			Keep: Keep{Versions: 3, Archive: 365 * 24 * time.Hour, Events: 256}, Suffixes: Suffixes{RSA: ".rsa", ECDSA: ".ecdsa"},
 			Defaults: Settings{
 				Issuers: []string{"letsencrypt"}, KeyTypes: standardSettings().KeyTypes, Renew: plan.RenewPolicy{ARI: true},
-				Warn: plan.Span{Percent: 10}, Layout: "standard", Mode: "auto",
+				Warn: plan.Span{Percent: 10}, Layout: "standard", Mode: "auto", Activate: "reload",
 			},
 		}
 		if !reflect.DeepEqual(got, want) {

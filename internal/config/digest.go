@@ -24,6 +24,9 @@ func (c *Config) digest(cert *Certificate, t Target) string {
 	}
 	d.files(t.Files)
 	d.beside(cert, t)
+	if cert.Activate == ActivateOnRestart {
+		d.put(cert.Activate)
+	}
 	d.count(len(cert.Services))
 	for _, name := range cert.Services {
 		d.service(c.Services[name])

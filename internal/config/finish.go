@@ -81,7 +81,29 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 	finishTLSA(r, n, c)
 	checkMethods(r, c)
 	checkReloadZones(r, n, c)
+	checkActivation(r, n, c)
 	checkOverlap(r, c)
+}
+
+// checkActivation refuses what services would have to be told of again and again.
+func checkActivation(r *reader, n *node, c *Certificate) {
+	if c.Activate != ActivateOnRestart {
+		return
+	}
+	beside := ""
+	switch {
+	case c.Key != "":
+		beside = "key"
+	case c.staples() && c.OCSP.File != "":
+		beside = "ocsp"
+	case c.logged():
+		beside = "sct"
+	case c.pinned():
+		beside = "hpkp"
+	default:
+		return
+	}
+	r.out.add(n.placeOf("activate"), fmt.Sprintf("certificate %q is activated on restart, and has %q, which needs the services to be told", c.Name, beside), "leave one of them out")
 }
 
 // finishCommonName checks a given common name and chooses one otherwise.

@@ -25,6 +25,7 @@ func standardSettings() Settings {
 		Warn:     plan.Span{Percent: 10},
 		Layout:   LayoutStandard,
 		Mode:     ModeAuto,
+		Activate: ActivateReload,
 	}
 }
 
@@ -51,6 +52,9 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		inherited(field("backup_key", truth(), func(t *T) *bool { return &at(t).BackupKey }, about{
 			doc: "Whether the next key is kept ready, and can be published before it is used. A certificate with `tlsa` records of its key does so unless it says false itself.",
 		}), truth().show(false)),
+		inherited(field("activate", oneOf("activation", ActivateReload, ActivateOnRestart), func(t *T) *string { return &at(t).Activate }, about{
+			doc: "When services read new files: `reload` tells them at once; with `on-restart` they are checked and not told, what they serve stays until somebody restarts them, and it is looked hourly whether it was done. That nobody did is a problem once little is left (`warn`) of what they serve. They are told all the same where that has ended or was revoked.",
+		}), showText(std.Activate)),
 		inherited(field("mode", oneOf("mode", ModeAuto, ModeManual), func(t *T) *string { return &at(t).Mode }, about{
 			doc: "`auto` obtains and renews by itself. `manual` orders only what a person asks for (`certkeep renew NAME`, `apply NAME`), and tells what is due; what is there is installed and verified all the same.",
 		}), showText(std.Mode)),

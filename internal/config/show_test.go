@@ -88,6 +88,7 @@ keys:
 key_type_suffixes: {rsa: "", ecdsa: .ec}
 certificates:
   bare.example.net:
+  staged: {names: [s.example.net], activate: on-restart, services: [nginx], ocsp: false, sct: false, hpkp: false}
   rolled: {names: [e.example.net], key_reuse: true, backup_key: true}
   on: {names: [f.example.net], key: shared.example}
   on-one: {names: [g.example.net], key: shared.example, key_types: [ecdsa-p384]}

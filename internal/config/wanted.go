@@ -79,6 +79,7 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 			Services: cert.Services,
 			Hooks:    hooks,
 			Verify:   len(cert.Verify) > 0,
+			Staged:   cert.Activate == ActivateOnRestart && len(cert.Services) > 0,
 			Pins:     slices.ContainsFunc(cert.Verify, func(e Endpoint) bool { return e.Pins }),
 			DH:       cert.DHParams.Own > 0 && t.holds(PartDHParams),
 

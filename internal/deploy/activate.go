@@ -55,14 +55,14 @@ type outcome struct {
 	refused  *ServiceError
 }
 
-// activate checks all services, then reloads each.
-func (b *batch) activate(services []service.Service) (o outcome) {
+// activate checks all services, then reloads those that are to be told.
+func (b *batch) activate(services, tell []service.Service) (o outcome) {
 	if o.refused = b.check(services); o.refused != nil {
 		return o
 	}
 	ctx, done := b.linger()
 	defer done()
-	for _, s := range services {
+	for _, s := range tell {
 		o.asked = append(o.asked, s.Name)
 		told, err := b.ReloadService(ctx, s)
 		if refused, ok := errors.AsType[*ServiceError](err); ok {

@@ -17,6 +17,9 @@ type Job struct {
 	// Told says that the target's services are known to have read these very
 	// files. Nothing is reloaded then unless something has to be written.
 	Told bool
+	// Staged says that the target's services are not to be told: they read the
+	// files when somebody restarts them. They are checked all the same.
+	Staged bool
 	// Ours are plain files as they were written last: no copy of them is kept
 	// once others are in their place.
 	Ours []plan.File
@@ -192,7 +195,7 @@ func (b *batch) attempt(works []*work, sound bool) {
 		}
 	}
 	services := servicesOf(written)
-	outcome := b.activate(services)
+	outcome := b.activate(services, servicesOf(telling(written)))
 	if outcome.refused == nil {
 		for _, w := range written {
 			w.succeed(outcome)
@@ -286,9 +289,10 @@ func (b *batch) putForth(undone []*work) (others []*work) {
 
 func (w *work) succeed(o outcome) {
 	for _, s := range w.job.Target.Services {
-		if slices.Contains(o.reloaded, s.Name) {
+		switch {
+		case slices.Contains(o.reloaded, s.Name):
 			w.result.Reloaded = append(w.result.Reloaded, s.Name)
-		} else {
+		case !w.job.Staged:
 			w.result.Stopped = append(w.result.Stopped, s.Name)
 		}
 	}

@@ -19,6 +19,11 @@ func servicesOf(works []*work) []service.Service {
 	return all
 }
 
+// telling leaves the jobs whose services are to be told.
+func telling(works []*work) []*work {
+	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.job.Staged })
+}
+
 // components splits jobs into groups that share no service. What happens to
 // one group is nothing to the others.
 func components(works []*work) [][]*work {

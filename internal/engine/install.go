@@ -41,7 +41,7 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	fact := w.known.Targets[s.Target]
 	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
 	with := w.companionsDue(ctx)
-	jobs := []deploy.Job{{Target: target, Content: content, Told: told}}
+	jobs := []deploy.Job{{Target: target, Content: content, Told: told, Staged: s.Staged}}
 	for _, b := range with {
 		jobs = append(jobs, b.job)
 	}
@@ -105,6 +105,10 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 		t.Version, t.State, t.Config, t.Files, t.At = s.Version, plan.TargetReloaded, want.Config, r.Files, now
 		t.Reloaded, t.Altered, t.Refused, t.Spare, t.Tries = r.Reloaded, nil, nil, nil, plan.Tries{}
 		t.DH, t.Lacks = with.dh, with.lacks
+		t.Awaits = nil
+		if s.Staged && len(r.Reloaded) == 0 {
+			t.State, t.Awaits = plan.TargetWritten, &plan.Restart{Since: now, Serves: s.Serves}
+		}
 		t.Keys = w.keysWords(want)
 		t.Hooks = withHooks(w.pendingHooks(s.Kind, t.Hooks, r, arrived), hooks)
 		targets[s.Target] = t

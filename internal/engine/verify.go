@@ -121,6 +121,9 @@ func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, 
 	jitter := w.roll(now, "verify "+s.Target)
 	verdict := worst(results)
 	fault := verdictFault(verdict, results, now)
+	if before.Awaits != nil && verdict != plan.VerdictRight {
+		fault = nil // the services were not restarted yet
+	}
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
 		if t.Verify.Version != s.Version || t.Verify.Pins != pins {
@@ -129,8 +132,8 @@ func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, 
 		t.Verify.Version, t.Verify.Pins, t.Verify.At, t.Verify.Results = s.Version, pins, now, results
 		if fault == nil {
 			t.Verify.Tries = plan.Tries{}
-			if t.Version == s.Version {
-				t.State, t.At = plan.TargetVerified, now
+			if t.Version == s.Version && verdict == plan.VerdictRight {
+				t.State, t.At, t.Awaits = plan.TargetVerified, now, nil
 			}
 		} else {
 			t.Verify.Tries = t.Verify.Tries.Begin(now, jitter).Failed(now, *fault, time.Time{})
@@ -164,6 +167,8 @@ func (w *worker) tellVerified(ctx context.Context, s plan.Step, before plan.Targ
 	switch {
 	case fault != nil:
 		event.Kind, event.Words, event.Detail, event.Fault = store.EventVerifyFailed, fault.Words, fault.Detail, fault
+	case worst(results) != plan.VerdictRight:
+		return // nor is it a failure
 	case before.State == plan.TargetVerified && before.Verify.Version == s.Version:
 		return // as yesterday
 	default:

@@ -52,6 +52,7 @@ const (
 	CodeExpiring       Code = "expiring"
 	CodeExpired        Code = "expired"
 	CodeMissing        Code = "missing"
+	CodeRestart        Code = "restart-awaited"
 	CodeDue            Code = "due"
 	CodeOverlap        Code = "names-overlap"
 	CodeNoStaging      Code = "no-staging"

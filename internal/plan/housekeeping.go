@@ -95,7 +95,7 @@ func (d *decision) publishes(version string) bool {
 
 func (d *decision) installed(version string) bool {
 	for _, t := range d.known.Targets {
-		if t.Version == version {
+		if t.Version == version || t.served() == version {
 			return true
 		}
 	}

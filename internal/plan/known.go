@@ -317,6 +317,7 @@ type Target struct {
 	DH       string       `json:"dh,omitempty"`      // DHParams.ID of what its files hold; "" a group of RFC 7919, or none
 	Lacks    *Fault       `json:"lacks,omitempty"`   // what its files should hold and do not
 	Spare    *Placeholder `json:"placeholder,omitempty"`
+	Awaits   *Restart     `json:"awaits,omitempty"`
 	Keys     string       `json:"keys,omitempty"` // which keys beside the primary ones its files hold; see keysWords
 
 	// HookTries are the failures in a row of each hook, so that one that

@@ -86,6 +86,8 @@ type Step struct {
 	Urgent     bool             `json:"urgent,omitempty"`
 	Spends     []string         `json:"spends,omitempty"`  // what it takes of a CA's limits, in words
 	Limited    bool             `json:"limited,omitempty"` // it waits for a limit of the CA
+	Staged     bool             `json:"-"`                 // of an install: services are not told
+	Serves     string           `json:"-"`                 // and go on to serve this version
 	Closes     time.Time        `json:"-"`                 // when the maintenance window that it is done in closes; zero without one
 	Until      time.Time        `json:"until,omitzero"`    // when what is served now ends; zero where nothing valid is served
 }

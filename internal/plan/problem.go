@@ -213,6 +213,10 @@ func (d *diagnosis) target(name string, t Target) {
 	if len(t.Altered) > 0 {
 		d.add(CodeAltered, name, "changed by somebody else: "+strings.Join(t.Altered, ", "), nil, time.Time{})
 	}
+	if t.Awaits != nil {
+		d.awaiting(name, t)
+		return
+	}
 	if t.Version == "" || t.Verify.Version != t.Version {
 		return
 	}

@@ -36,6 +36,7 @@ func meaningsOfFiles() map[Code]meaning {
 		CodeNotify:        {Warning, "People are not told by this channel until it works. Mend what its words say, and try it: `certkeep notify test`. Nothing is lost; it is tried again."},
 		CodeVerifyWrong:   {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},
 		CodeVerifyUnknown: {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
+		CodeRestart:       {"", "Restart or reload the services yourself, or leave out `activate: on-restart`, so that Certkeep does."},
 		CodeAltered:       {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
 	}
 }

@@ -273,7 +273,7 @@ func (d *decision) replaced(p Pair) bool {
 	}
 	for _, target := range d.want.Targets {
 		fact := d.known.Targets[target.Name]
-		if _, behind := d.lags(fact, target, d.current); behind || target.Verify && !shown(fact, d.current) {
+		if _, behind := d.lags(fact, target, d.current); behind || fact.Awaits != nil || target.Verify && !shown(fact, d.current) {
 			return false
 		}
 	}

@@ -57,6 +57,7 @@ func (d *decision) installAt(target WantedTarget, version Version) {
 		return // what is shared is installed with the keys
 	}
 	if step, behind := d.installStep(target, version.ID); behind {
+		d.stage(&step, target, d.known.Targets[target.Name])
 		d.maintainAt(&step, d.known.Targets[target.Name])
 		d.add(step)
 	}
@@ -93,6 +94,8 @@ func (d *decision) lags(fact Target, target WantedTarget, version Version) (Reas
 		return Reason{ReasonAltered, "changed by somebody else: " + strings.Join(fact.Altered, ", ")}, true
 	case fact.State == TargetPending || fact.State == "":
 		return Reason{ReasonBehind, "the installation did not finish"}, true
+	case fact.Awaits != nil && d.stays(fact):
+		return Reason{}, false
 	case fact.State == TargetWritten:
 		return Reason{ReasonUntold, "files are in place, services were not told"}, true
 	}
@@ -166,6 +169,11 @@ func (d *decision) verifyAt(target WantedTarget, fact Target, version Version) {
 		step.Reason = Reason{ReasonUnverified, "no handshake has shown this version yet"}
 	case d.pinsUnshown(target, fact):
 		step.Reason = Reason{ReasonUnverified, "no answer has shown these public key pins yet"}
+	case fact.Awaits != nil:
+		if !ahead(fact.Verify.At, d.now) {
+			step.At = fact.Verify.At.Add(awaitEvery)
+		}
+		step.Reason = Reason{ReasonUnverified, "the services may have been restarted"}
 	case fact.State != TargetVerified:
 		step.At = fact.Verify.Tries.WaitsUntil(d.now)
 		step.Reason = Reason{ReasonUnverified, "the last handshakes did not show this version"}

@@ -80,6 +80,9 @@ func (c Neighbour) serves(k *KnownCert) (ids []string, sure bool) {
 		if fact.Version != "" && !slices.Contains(ids, fact.Version) {
 			ids = append(ids, fact.Version)
 		}
+		if fact.Awaits != nil && !slices.Contains(ids, fact.Awaits.Serves) {
+			ids = append(ids, fact.Awaits.Serves)
+		}
 		shown := fact.State == TargetVerified || fact.State == TargetReloaded && !target.Verify
 		sure = sure && fact.Version == k.Published && shown
 	}

@@ -82,6 +82,7 @@ type WantedTarget struct {
 	Services []string // told after a write
 	Hooks    []string // names of hooks to run after an installation
 	Verify   bool     // some endpoint can be asked
+	Staged   bool     // its services read the files when somebody restarts them
 	Pins     bool     // some endpoint's answers are to name the keys
 	DH       bool     // its files hold Diffie-Hellman parameters of its own
 	// Shared is set where the keys' own files are switched with these: then the

@@ -103,6 +103,9 @@ func targets(want plan.WantedCert, k *plan.KnownCert) []Target {
 			Current:  fact.Version != "" && fact.Version == k.Published,
 			Services: list(wanted.Services), Files: make([]string, 0, len(fact.Files)), Verify: verify(fact.Verify),
 		}
+		if fact.Awaits != nil {
+			t.Awaits = fact.Awaits.Since.UTC()
+		}
 		if t.State == "" {
 			t.State = string(plan.TargetPending)
 		}

@@ -109,6 +109,7 @@ type Target struct {
 	Current  bool      `json:"current"`           // State speaks of the published version
 	Version  string    `json:"version,omitempty"` // what lies there
 	At       time.Time `json:"at,omitzero"`
+	Awaits   time.Time `json:"awaits_restart_since,omitzero"` // its services go on serving another version until somebody restarts them
 	Services []string  `json:"services"`
 	Files    []string  `json:"files"`
 	Verify   *Verify   `json:"verify,omitempty"`
