@@ -17,9 +17,9 @@ import (
 // parts of --only, and the kinds of step that each allows.
 func onlyParts() map[string][]plan.Kind {
 	return map[string][]plan.Kind{
-		"auth": {plan.KindAuthorize, plan.KindCleanUp},
+		"auth": {plan.KindAuthorize, plan.KindReadmit, plan.KindCleanUp},
 		"certs": {
-			plan.KindAdopt, plan.KindTakeOver, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAdvice, plan.KindCRL, plan.KindCleanUp, plan.KindPrune,
+			plan.KindAdopt, plan.KindTakeOver, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAside, plan.KindReadmit, plan.KindAdvice, plan.KindCRL, plan.KindCleanUp, plan.KindPrune,
 			plan.KindKeys, plan.KindRoll, plan.KindSwitch,
 		},
 		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams, plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP},

@@ -15,6 +15,7 @@ type Settings struct {
 	KeyTypes    []keys.Type // a pair each; the first is the plain one
 	Profile     string
 	MustStaple  bool
+	Quarantine  bool             // names that keep failing their proof are set aside
 	KeyReuse    bool             // the key stays the same until it is rolled over
 	BackupKey   bool             // the next key is kept ready
 	Renew       plan.RenewPolicy // a zero Before is plan's default
@@ -48,9 +49,10 @@ type Certificate struct {
 	// CommonNameGiven is set where the configuration says CommonName; else it
 	// follows the names.
 	CommonNameGiven bool
-	Key             string // name of the Config.Keys that it is on; "" where it has keys of its own
-	CSR             *CSR   // nil where Certkeep makes keys and requests itself
-	Challenges      []Rule // looked at before Config.Challenges
+	Key             string   // name of the Config.Keys that it is on; "" where it has keys of its own
+	Protected       []string // names that are never set aside; nil: the common name, or the first one
+	CSR             *CSR     // nil where Certkeep makes keys and requests itself
+	Challenges      []Rule   // looked at before Config.Challenges
 	TLSA            []TLSA
 	Settings
 

@@ -71,6 +71,7 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 	}
 	finishKey(r, n, c)
 	finishCommonName(r, n, c)
+	finishProtected(r, n, c)
 	finishPassphrase(r, n, c)
 	finishFiles(r, n, c)
 	checkUnused(r, n, c)

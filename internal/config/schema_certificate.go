@@ -57,6 +57,7 @@ func certificate() shape[Certificate] {
 		field("common_name", wordsOf("a name", "www.example.com"), func(c *Certificate) *string { return &c.CommonName }, about{
 			doc: "One of the names, at most 64 characters, to stand in the subject; left out where the profile has none.", standard: "the first DNS name that is short enough", example: "www.example.com", off: true,
 		}),
+		protectedKey(),
 		field("key", reference("keys", "shared", keySetNames, knownKeySet), func(c *Certificate) *string { return &c.Key }, about{
 			doc: "Name of the `keys` that it shares with other certificates.", standard: "keys of its own", example: "shared", off: true,
 		}),

@@ -63,6 +63,7 @@ defaults:
   key_types: [ecdsa-p384, rsa-3072]
   profile: p
   must_staple: true
+  quarantine: true
   reload_zones: [example.com]
   renew: {before: 12.5%, ari: false, crl: true}
   warn: 3d
@@ -96,6 +97,7 @@ certificates:
   full:
     names: [b.example.net, "2001:DB8::1", B2.example.net]
     common_name: b2.example.net
+    protected: [b2.example.net]
     issuer: letsencrypt
     key_types: [rsa-2048]
     renew: {ari: true}

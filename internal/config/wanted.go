@@ -56,6 +56,8 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 		FreshKey:        cert.Key == "" && !cert.KeyReuse && cert.BackupKey,
 		Profile:         c.wantedProfile(cert),
 		MustStaple:      cert.MustStaple,
+		Quarantine:      cert.Quarantine,
+		Protected:       protected(cert),
 		Proof:           c.proof(cert, global),
 		Renew:           cert.Renew,
 		Warn:            cert.Warn,

@@ -58,6 +58,7 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 			return nil // it was published, and only the answer of that write was lost
 		}
 		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
+		k.NamesFailed(namesOf(order, err))
 		if orderEnded(err) {
 			delete(k.Orders, s.KeyType)
 		}

@@ -30,6 +30,9 @@ func (w *worker) issue(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // nothing was begun
 	}
 	defer leave()
+	wanted := w.want
+	w.want = w.effective()
+	defer func() { w.want = wanted }()
 	if admitted, fault := w.admit(ctx, s); !admitted {
 		return fault // nothing was begun
 	}
@@ -179,7 +182,7 @@ func (e *Engine) newKey(ctx context.Context, t keys.Type) (key crypto.Signer, fi
 func (w *worker) job(ctx context.Context, s plan.Step, order plan.Order, account issuer.Account, request signing) issuer.Job {
 	cert := w.parts.cfg.Certificate(w.want.Name)
 	job := w.parts.job(cert, order.Issuer, account, request)
-	job.Replaces = order.Replaces
+	job.Names, job.Replaces = w.want.Names, order.Replaces
 	job.Solvers = w.solvers
 	job.Warn = func(err error) {
 		w.engine.Log.Warn("going on in spite of a failure", "certificate", w.want.Name, "error", err)
@@ -289,6 +292,7 @@ func (w *worker) publishNew(ctx context.Context, s plan.Step, order plan.Order, 
 			forgetWindows(k, record.Version)
 		}
 		k.DropOrders(s.KeyType)
+		k.Failing = nil
 		k.Succeeded(s.KeyType, now, order.Issuer)
 		k.TakenAway(w.gone.list())
 		if !asked {

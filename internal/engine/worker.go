@@ -244,6 +244,10 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.revoke(ctx, s)
 	case plan.KindAuthorize:
 		return w.authorize(ctx, s)
+	case plan.KindAside:
+		return w.setAside(ctx, s)
+	case plan.KindReadmit:
+		return w.readmit(ctx, s)
 	case plan.KindOCSP:
 		return w.ocsp(ctx, s)
 	case plan.KindCRL:

@@ -14,6 +14,7 @@ const (
 	CodeCAChain        Code = "ca-wrong-certificate"
 	CodeRateLimited    Code = "rate-limited"
 	CodeLimit          Code = "limit-spent"
+	CodeAside          Code = "name-set-aside"
 	CodeRejected       Code = "rejected"
 	CodeChallenge      Code = "challenge-failed"
 	CodeNoChallenge    Code = "no-challenge"

@@ -39,7 +39,8 @@ type decision struct {
 
 // take takes a certificate in hand.
 func (d *decision) take(want WantedCert) {
-	d.want, d.known, d.first = want, d.world.Known.Cert(want.Name), len(d.steps)
+	d.known, d.first = d.world.Known.Cert(want.Name), len(d.steps)
+	d.want = Effective(want, d.known)
 	d.keys = &d.noKeys
 	if want.Keys != "" {
 		d.keys = d.world.Known.KeysOf(want.Keys)
@@ -71,6 +72,7 @@ func (d *decision) make(want WantedCert) {
 		return
 	}
 	d.revoke(true)
+	d.setAside(want)
 	d.obtain()
 	d.statements()
 	d.install()

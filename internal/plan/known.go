@@ -58,6 +58,8 @@ type KnownCert struct {
 	Issued      []Issued              `json:"issued,omitempty"`      // automatic issues of the last weeks, for the guard
 	Presented   []Presented           `json:"presented,omitempty"`   // answers to challenges that nobody took away yet
 	Revocations []Revocation          `json:"revocations,omitempty"` // that a person asked for; see ToRevoke
+	Failing     map[string]int        `json:"failing,omitempty"`     // by name: attempts in a row that it made fail
+	Aside       map[string]Aside      `json:"aside,omitempty"`       // by name: what the certificate goes without for now
 	CleanUp     Tries                 `json:"clean_up,omitzero"`     // failures in a row to take them away
 
 	TLSA map[string]KnownTLSA `json:"tlsa,omitempty"` // by name in DNS

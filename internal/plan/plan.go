@@ -41,6 +41,8 @@ const (
 	KindParams    Kind = "params"      // search for Diffie-Hellman parameters, beside all else
 	KindPrune     Kind = "prune"       // drop versions nobody needs, and their keys
 	KindAuthorize Kind = "authorize"   // have names proven without a certificate
+	KindAside     Kind = "set-aside"   // go without names that keep failing their proof
+	KindReadmit   Kind = "readmit"     // try to prove a name that was set aside
 	KindAnswer    Kind = "answer"      // drop asks that are answered
 	KindKeys      Kind = "make-keys"   // make keys that outlive certificates
 	KindRoll      Kind = "rollover"    // begin a change of such keys, or give it up

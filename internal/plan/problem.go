@@ -85,6 +85,7 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 		return d.problems
 	}
 	d.validity()
+	d.asides()
 	d.attempts()
 	d.keyProblems()
 	d.revocations()

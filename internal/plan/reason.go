@@ -49,5 +49,6 @@ const (
 	ReasonKeyLost    ReasonCode = "key-lost"
 	ReasonRolled     ReasonCode = "rollover"
 	ReasonCancelled  ReasonCode = "cancelled"
+	ReasonFailing    ReasonCode = "keeps-failing"
 	ReasonTLSA       ReasonCode = "records-differ"
 )

@@ -51,6 +51,7 @@ func meaningsOfOrders() map[Code]meaning {
 		CodeCAChain:        {"", "The CA gave a certificate that does not fit what was asked. Nothing was installed. Report it to the CA."},
 		CodeRateLimited:    {"", "The CA's limit is used up. Certkeep waits as long as the CA asks; do not delete state to try sooner."},
 		CodeLimit:          {"", "What the CA allows is spent, and it is not asked before there is room. List a second issuer, put more names into fewer certificates, or ask the CA for more and write that down under `issuers.NAME.limits`."},
+		CodeAside:          {Warning, "Mend how the name is proven: its address, port or DNS. It is tried again daily, at once by `certkeep apply NAME`, and comes back into the certificate by itself. Take it out of the config where it is gone for good."},
 		CodeRejected:       {"", "The CA refuses the request. Read its words above, and correct the names or the profile."},
 		CodeChallenge:      {"", "The CA could not see the answer to its challenge. Check that the name resolves to this machine, that the port is open from the Internet, and that no redirect or other server answers in its place."},
 		CodeNoChallenge:    {"", "No challenge that the CA offers is configured for the name. Add a matching rule to `challenges`; a wildcard needs dns-01."},

@@ -53,6 +53,10 @@ func (k *KnownCert) Replaces(keyType, issuer string) string {
 
 // Spends are the limits that a step is held against: none but for a new order.
 func (w World) Spends(want WantedCert, s Step) []Spending {
+	if s.Kind == KindAuthorize || s.Kind == KindReadmit {
+		limits := w.Wanted.Limits[s.Issuer]
+		return []Spending{{Kind: LimitOrders, Limit: limits.Orders}}
+	}
 	if s.Kind != KindIssue {
 		return nil
 	}

@@ -28,9 +28,11 @@ type WantedCert struct {
 	Keys            string   // name of the WantedKeys that it is issued on; "": a new key at every issue
 	Profile         string   // ACME profile; "" leaves the choice to the CA
 	MustStaple      bool
-	FreshKey        bool   // its Keys change at each renewal, to the next one that is kept ready
-	CSR             string // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
-	Proof           string // digest of how its names are proven; "": not known
+	Quarantine      bool     // names that keep failing their proof are set aside
+	Protected       []string // but for these
+	FreshKey        bool     // its Keys change at each renewal, to the next one that is kept ready
+	CSR             string   // SHA-256 of the CSR's DER; "" where Certkeep makes the request itself
+	Proof           string   // digest of how its names are proven; "": not known
 	Renew           RenewPolicy
 	Warn            Span // how much life left is worth a warning
 	Mode            Mode

@@ -220,7 +220,7 @@ func switches(now time.Time, w, alone plan.World, want plan.WantedCert) []plan.S
 // brings reports whether a step publishes something new.
 func brings(k plan.Kind) bool {
 	switch k {
-	case plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdopt, plan.KindTakeOver, plan.KindAuthorize:
+	case plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindAdopt, plan.KindTakeOver, plan.KindAuthorize, plan.KindReadmit:
 		return true
 	}
 	return false
