@@ -24,6 +24,7 @@ type wish struct {
 	ask     plan.AskKind // "" only looks at what is due
 	names   []string     // checked; none means all
 	version string       // of a restore
+	issuer  string       // of a renewal; "" leaves it to the list
 	only    engine.Only
 	revoke  engine.RevokeWish // of a revocation
 	also    []string          // certificates that a revocation reaches beyond its names
@@ -122,7 +123,7 @@ func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Sto
 	case plan.AskRevoke:
 		err = e.Revoke(ctx, w.names, w.revoke)
 	default:
-		err = e.Ask(ctx, w.ask, w.all(cfg), w.version)
+		err = e.Ask(ctx, w.ask, w.all(cfg), cmp.Or(w.version, w.issuer))
 	}
 	if err != nil {
 		return plan.World{}, false, err
@@ -151,7 +152,7 @@ func (a *app) engine(ctx context.Context, cfg *config.Config, s *store.Store, na
 
 // convergeThere hands the wish to the daemon and follows it.
 func (a *app) convergeThere(ctx context.Context, client *daemon.Client, w wish, r *recorder) (bool, error) {
-	ask := daemon.Ask{Kind: w.ask, Names: w.names, Version: w.version, Reason: w.revoke.Reason, First: w.revoke.First}
+	ask := daemon.Ask{Kind: w.ask, Names: w.names, Version: w.version, Issuer: w.issuer, Reason: w.revoke.Reason, First: w.revoke.First}
 	if ask.Kind == "" {
 		ask.Kind = plan.AskApply
 	}

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
+	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
 func (a *app) renewCommand() *cobra.Command {
-	all := false
+	all, issuer := false, ""
 	cmd := &cobra.Command{
 		Use:   "renew NAME…|--all",
 		Short: "Renew certificates now",
@@ -35,11 +40,26 @@ func (a *app) renewCommand() *cobra.Command {
 			if len(names) == 0 {
 				return usage("no certificate is configured", "declare one below `certificates`")
 			}
-			return a.converge(cmd.Context(), cfg, wish{ask: plan.AskRenew, names: names})
+			if err := listed(cfg, names, issuer); err != nil {
+				return err
+			}
+			return a.converge(cmd.Context(), cfg, wish{ask: plan.AskRenew, names: names, issuer: issuer})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "renew every certificate of the config")
+	cmd.Flags().StringVar(&issuer, "issuer", "", "ask this `ISSUER` of those that the certificates list")
 	return cmd
+}
+
+// listed refuses an issuer that a certificate does not list: its renewal would
+// be undone by the next one.
+func listed(cfg *config.Config, names []string, issuer string) error {
+	for _, name := range names {
+		if cert := cfg.Certificate(name); issuer != "" && !slices.Contains(cert.Issuers, issuer) {
+			return usage(fmt.Sprintf("certificate %s is issued by %s, not by %q", name, strings.Join(cert.Issuers, " or "), issuer), "add it to its `issuer` in the config")
+		}
+	}
+	return nil
 }
 
 // namesOrAll refuses a command that was given neither names nor --all, or both.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,7 +114,7 @@ func (s *server) store(ctx context.Context, a Ask) error {
 	if a.Kind == plan.AskRevoke {
 		return s.d.engine.Revoke(ctx, a.Names, engine.RevokeWish{Reason: a.Reason, First: a.First})
 	}
-	return s.d.engine.Ask(ctx, a.Kind, a.Names, a.Version)
+	return s.d.engine.Ask(ctx, a.Kind, a.Names, cmp.Or(a.Version, a.Issuer))
 }
 
 // settle ends the ticket once all that was asked for has been done or tried.

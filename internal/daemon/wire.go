@@ -38,6 +38,7 @@ type Ask struct {
 	Kind    plan.AskKind `json:"kind"`
 	Names   []string     `json:"names,omitempty"`   // none: look at all that is due (apply only)
 	Version string       `json:"version,omitempty"` // of restore; of rollover, how
+	Issuer  string       `json:"issuer,omitempty"`  // of renew: whom to ask
 
 	Reason plan.RevocationReason `json:"reason,omitempty"` // of revoke
 	First  bool                  `json:"first,omitempty"`  // of revoke: before the replacement
@@ -64,7 +65,9 @@ func (a Ask) check() error {
 		return fmt.Errorf("%w: revocation for reason %q", errAsk, a.Reason)
 	case a.Kind != plan.AskRevoke && (a.Reason != "" || a.First):
 		return fmt.Errorf("%w: %s takes no reason of a revocation", errAsk, a.Kind)
-	case len(a.Version) > maxName:
+	case a.Kind != plan.AskRenew && a.Issuer != "":
+		return fmt.Errorf("%w: an issuer of %q", errAsk, a.Kind)
+	case len(a.Version) > maxName, len(a.Issuer) > maxName:
 		return fmt.Errorf("%w: the version is too long", errAsk)
 	}
 	return checkNames(a.Names)

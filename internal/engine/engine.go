@@ -142,7 +142,8 @@ func (e *Engine) current() *parts {
 	return e.parts
 }
 
-// Ask stores a person's wish for certificates and wakes the engine. It
+// Ask stores a person's wish for certificates and wakes the engine; version is
+// that of a restore, and of a renewal the issuer to be asked, "" for any. It
 // returns once the wish survives a crash. Its error is a *FaultError; the wish
 // for other certificates may be stored then.
 func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, version string) error {
@@ -151,6 +152,8 @@ func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, ver
 	if kind == plan.AskRollover {
 		names, failed = e.askRollover(ctx, names, version)
 		kind, ask.Version = plan.AskRenew, ""
+	} else if kind == plan.AskRenew {
+		ask.Version, ask.Issuer = "", version
 	}
 	for _, name := range names {
 		err := e.Store.UpdateCert(ctx, name, func(k *plan.KnownCert) error {

@@ -22,6 +22,19 @@ func (d *decision) renewAsked(made time.Time) (time.Time, bool) {
 	return ask.At, ask.At.After(made) || ahead(made, d.now)
 }
 
+// chosen is the issuer that a person wants a renewal from, as long as it is
+// listed; "" where nobody said. After failures of that CA the list counts again.
+func (d *decision) chosen(t Tries) string {
+	ask, ok := d.known.Asks[AskRenew]
+	if !ok || ask.Issuer == "" || ask.At.After(d.now) || !slices.Contains(d.want.Issuers, ask.Issuer) {
+		return ""
+	}
+	if t.blamesCA() && t.Count >= failoverAfter {
+		return ""
+	}
+	return ask.Issuer
+}
+
 // skipsBackoff reports whether a person asked since the last attempt.
 func (d *decision) skipsBackoff(t Tries) bool {
 	return d.asked(AskRenew, t.Last) || d.asked(AskApply, t.Last) || d.asked(AskRevoke, t.Last)

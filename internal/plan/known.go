@@ -290,6 +290,7 @@ const (
 type Ask struct {
 	At      time.Time `json:"at"`
 	Version string    `json:"version,omitempty"`
+	Issuer  string    `json:"issuer,omitempty"` // of a renewal: who is to be asked
 }
 
 // TargetState is how far the published version came at a target.

@@ -106,6 +106,9 @@ func (d *decision) resumable(n need, o Order, t Tries) bool {
 	if !o.Expires.IsZero() && !o.Expires.After(d.now) {
 		return false
 	}
+	if id := d.chosen(t); id != "" && id != o.Issuer {
+		return false
+	}
 	return t.Count < failoverAfter || !t.blamesCA() || o.Issuer == d.issuer(t)
 }
 
@@ -121,6 +124,9 @@ func (d *decision) issuer(t Tries) string {
 	n := len(d.want.Issuers)
 	if n == 0 {
 		return ""
+	}
+	if id := d.chosen(t); id != "" {
+		return id
 	}
 	first := 0
 	if t.blamesCA() && t.Count >= failoverAfter {

@@ -93,7 +93,7 @@ func (d *decision) withinLimits(s *Step, t Tries) {
 	if s.Kind != KindIssue || !s.Due(d.now) || !free.After(d.now) {
 		return
 	}
-	if free.After(d.patience(s.Reason.Code)) {
+	if free.After(d.patience(s.Reason.Code)) && d.chosen(t) == "" {
 		for _, id := range d.want.Issuers {
 			other := *s
 			other.Issuer = id
