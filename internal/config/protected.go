@@ -5,6 +5,13 @@ import (
 	"slices"
 )
 
+// quarantineKey says whether names are set aside.
+func quarantineKey[T any](at func(*T) *Settings) key[T] {
+	return inherited(field("quarantine", truth(), func(t *T) *bool { return &at(t).Quarantine }, about{
+		doc: "Whether a name that keeps failing its proof is set aside, so that the others get their certificate. It is tried again daily, and comes back by itself; a problem tells of it meanwhile. See `protected`.",
+	}), truth().show(false))
+}
+
 // protectedKey is the list of names that no quarantine sets aside.
 func protectedKey() key[Certificate] {
 	return field("protected", distinct(listOf(wordsOf("a name", "example.com"), "a list of names", "[example.com]")), func(c *Certificate) *[]string { return &c.Protected }, about{

@@ -46,9 +46,7 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		inherited(field("must_staple", truth(), func(t *T) *bool { return &at(t).MustStaple }, about{
 			doc: "Asks for a certificate that is good with a stapled OCSP response only (RFC 7633). Few CAs still offer it.",
 		}), truth().show(false)),
-		inherited(field("quarantine", truth(), func(t *T) *bool { return &at(t).Quarantine }, about{
-			doc: "Whether a name that keeps failing its proof is set aside, so that the others get their certificate. It is tried again daily, and comes back by itself; a problem tells of it meanwhile. See `protected`.",
-		}), truth().show(false)),
+		quarantineKey(at),
 		inherited(field("key_reuse", truth(), func(t *T) *bool { return &at(t).KeyReuse }, about{
 			doc: "Whether a renewal keeps the private key. It then changes by `certkeep rollover` only, as pins and TLSA records want it.",
 		}), truth().show(false)),
