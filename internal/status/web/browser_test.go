@@ -253,7 +253,7 @@ func TestLooks(t *testing.T) {
 			tab := browser(t, look.width, look.height)
 			dress := chromedp.Tasks{emulation.SetDeviceMetricsOverride(look.width, look.height, 1, false), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}})}
 			for name, path := range map[string]string{"list": "/", "certificate": "/certificates/site00003.example.com"} {
-						run(t, tab, dress, chromedp.Navigate(at+path), chromedp.WaitVisible("main", chromedp.ByQuery))
+				run(t, tab, dress, chromedp.Navigate(at+path), chromedp.WaitVisible("main", chromedp.ByQuery))
 				if bad := eval[string](t, tab, contrast); bad != "" {
 					t.Errorf("%s: too little contrast: %s", name, bad)
 				}

@@ -63,19 +63,33 @@ func (f filter) find(s *status.Snapshot) []*status.Row {
 			found = append(found, &s.Rows[i])
 		}
 	}
-	switch f.sort {
-	case sortName:
-		slices.SortStableFunc(found, func(a, b *status.Row) int { return strings.Compare(a.Name, b.Name) })
-	case sortExpiry:
-		slices.SortStableFunc(found, func(a, b *status.Row) int { return a.NotAfter.Compare(b.NotAfter) })
-	case sortRenewal:
-		slices.SortStableFunc(found, func(a, b *status.Row) int { return compareSet(a.RenewAt, b.RenewAt) })
-	case sortUrgency:
-		slices.SortStableFunc(found, func(a, b *status.Row) int {
-			return cmp.Or(cmp.Compare(urgency(b.State), urgency(a.State)), compareSet(a.RenewAt, b.RenewAt))
-		})
-	}
+	slices.SortFunc(found, f.order())
 	return found
+}
+
+// order compares two rows; by name where nothing else tells them apart, so
+// that no page lacks what another shows twice.
+func (f filter) order() func(a, b *status.Row) int {
+	by := func(*status.Row, *status.Row) int { return 0 }
+	switch f.sort {
+	case sortExpiry:
+		by = func(a, b *status.Row) int { return a.NotAfter.Compare(b.NotAfter) }
+	case sortRenewal:
+		by = func(a, b *status.Row) int { return compareSet(a.RenewAt, b.RenewAt) }
+	case sortUrgency:
+		by = func(a, b *status.Row) int {
+			if c := cmp.Compare(urgency(b.State), urgency(a.State)); c != 0 {
+				return c
+			}
+			return compareSet(a.RenewAt, b.RenewAt)
+		}
+	}
+	return func(a, b *status.Row) int {
+		if c := by(a, b); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	}
 }
 
 // compareSet puts instants that are none last.
@@ -90,5 +104,13 @@ func compareSet(a, b time.Time) int {
 }
 
 func urgency(s status.State) int {
-	return slices.Index([]status.State{status.OK, status.Warning, status.Unknown, status.Critical}, s)
+	switch s {
+	case status.Critical:
+		return 3
+	case status.Unknown:
+		return 2
+	case status.Warning:
+		return 1
+	}
+	return 0
 }
