@@ -30,6 +30,9 @@ func (c *Config) Check() Errors {
 			if _, err := i.EAB.HMAC.Read(); err != nil {
 				k.add("issuers."+name, err.Error())
 			}
+			if words := exposed(i.EAB.HMAC); words != "" {
+				k.add("issuers."+name, words)
+			}
 		}
 		k.readable("issuers."+name, i.RootsFile)
 	}
