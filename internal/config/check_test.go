@@ -12,6 +12,11 @@ func TestCheck(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"good": "#!/bin/sh\n", "bad": "#!/bin/sh\n", "group": "#!/bin/sh\n", "open/prog": "#!/bin/sh\n", "secret": "s\n", "empty": " \n",
 	})
+	for _, name := range []string{"secret", "empty"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for path, mode := range map[string]os.FileMode{"good": 0o755, "bad": 0o777, "group": 0o775, "open": 0o777} {
 		if err := os.Chmod(filepath.Join(dir, path), mode); err != nil {
 			t.Fatal(err)

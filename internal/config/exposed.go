@@ -17,5 +17,5 @@ func exposed(s SecretRef) string {
 	if err != nil || info.Mode().Perm()&0o007 == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s can be read by everybody on this machine: chmod o= %s", path, path)
+	return fmt.Sprintf("%s can be read by everybody on this machine; chmod o= %s", path, path)
 }
