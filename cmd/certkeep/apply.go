@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -78,7 +80,11 @@ func (a *app) applyCommand() *cobra.Command {
 			if len(names) > 0 {
 				w.ask = plan.AskApply
 			}
-			return a.converge(cmd.Context(), cfg, w)
+			after, here, err := a.carryOut(cmd.Context(), cfg, w)
+			if _, told := errors.AsType[*exitError](err); here && (err == nil || told) {
+				err = cmp.Or(err, a.searchParams(cmd.Context(), cfg, w, after))
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&only, "only", "", "do only these parts: auth, certs, install, tlsa, ocsp, sct, verify (several with commas)")

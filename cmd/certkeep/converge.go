@@ -66,17 +66,23 @@ func (h holding) close() error {
 }
 
 // converge carries out a wish, here or by the daemon, and tells how it went.
-func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err error) {
+func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) error {
+	_, _, err := a.carryOut(ctx, cfg, w)
+	return err
+}
+
+// carryOut is converge. It returns the world as it is afterwards, and whether
+// it was this process that saw to it.
+func (a *app) carryOut(ctx context.Context, cfg *config.Config, w wish) (after plan.World, here bool, err error) {
 	state, err := a.hold(ctx, cfg)
 	if err != nil {
-		return err
+		return after, false, err
 	}
 	defer func() { err = errors.Join(err, state.close()) }()
 	r := &recorder{ui: a.ui}
 	stop := a.ui.startLive()
 	failed := false
-	var after plan.World
-	if state.client != nil {
+	if here = state.client == nil; !here {
 		failed, err = a.convergeThere(ctx, state.client, w, r)
 		if err == nil {
 			after, err = world(ctx, cfg)
@@ -86,7 +92,7 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 	}
 	stop()
 	if err != nil {
-		return err
+		return after, here, err
 	}
 	o := outcomeOf(after, w, r.done(), failed)
 	if strict := cmp.Or(w.strict, &cfg.WarningExitCode); *strict && o.ExitCode == exitOK && o.State != status.OK {
@@ -101,14 +107,14 @@ func (a *app) converge(ctx context.Context, cfg *config.Config, w wish) (err err
 		a.warn(w.warnings)
 		a.tellHeldUp(after, w)
 	} else if !a.json {
-		return nil
+		return after, here, nil
 	}
 	if a.json {
 		err = a.ui.printJSON(o)
 	} else {
 		a.ui.print(text)
 	}
-	return errors.Join(err, exitWith(o.ExitCode))
+	return after, here, errors.Join(err, exitWith(o.ExitCode))
 }
 
 // convergeHere runs the engine in this process, which holds the state. It
@@ -128,6 +134,7 @@ func (a *app) convergeHere(ctx context.Context, cfg *config.Config, s *store.Sto
 	if err != nil {
 		return plan.World{}, false, err
 	}
+	w.only.NoSearch = true // see searchParams
 	report, err := e.Apply(ctx, append(slices.Clip(w.names), w.also...), w.only)
 	r.take(report.Done)
 	return report.World, report.Failed, err

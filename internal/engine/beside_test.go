@@ -226,6 +226,47 @@ func TestSearchBlocksNothing(t *testing.T) {
 	}
 }
 
+// A process that ends leaves the search out of its pass, makes it apart from
+// it, and stores what it found unless somebody else found others meanwhile.
+func TestSearchApart(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	cfg := f.config(fmt.Sprintf("certificates: {a.test: {dh_params: {own: 2048}, files: [{path: %[1]s/dh.pem, content: dh-params}, {path: %[1]s/a.pem, content: [key, fullchain]}]}}\n", f.dir))
+	cfg.Certificate("a.test").DHParams.Own = 512 // found at once
+	if err := f.Configure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	report, err := f.Apply(t.Context(), nil, Only{NoSearch: true})
+	if err != nil || report.Failed {
+		t.Fatal(err, report.Done)
+	}
+	due := Searches(time.Now(), report.World)
+	if len(due) != 1 || due[0].Cert != "a.test" || due[0].Bits != 512 || f.known("a.test").DH != nil {
+		t.Fatalf("searches %+v, stored %+v", due, f.known("a.test").DH)
+	}
+	first, err := due[0].Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := due[0].Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range []plan.DHParams{first, second} {
+		if err := f.Keep(t.Context(), due[0], found); err != nil {
+			t.Fatal(err)
+		}
+		if report, err = f.Apply(t.Context(), nil, Only{NoSearch: true}); err != nil || report.Failed {
+			t.Fatal(err, report.Done)
+		}
+		if f.read("dh.pem") != first.PEM {
+			t.Errorf("installed\n%s, want\n%s", f.read("dh.pem"), first.PEM)
+		}
+	}
+	if left := Searches(time.Now(), report.World); len(left) != 0 {
+		t.Errorf("still due: %+v", left)
+	}
+}
+
 // A key under a passphrase is installed so, adopted so by a new state, and a
 // missing passphrase is told and stops no other certificate.
 func TestKeyUnderAPassphrase(t *testing.T) {

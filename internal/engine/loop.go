@@ -61,9 +61,16 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // Only restricts the kinds of step that are done; the zero value allows all.
-type Only struct{ Kinds []plan.Kind }
+type Only struct {
+	Kinds []plan.Kind
+	// NoSearch leaves out searches for Diffie-Hellman parameters: a pass ends
+	// only when a search has ended, and holds the state until then.
+	NoSearch bool
+}
 
-func (o Only) allows(k plan.Kind) bool { return len(o.Kinds) == 0 || slices.Contains(o.Kinds, k) }
+func (o Only) allows(k plan.Kind) bool {
+	return (len(o.Kinds) == 0 || slices.Contains(o.Kinds, k)) && (!o.NoSearch || k != plan.KindParams)
+}
 
 // restrict leaves only the named certificates in the world's wishes.
 func restrict(w *plan.World, names []string) {

@@ -64,29 +64,41 @@ func (e *Engine) search(ctx context.Context, step plan.Step, bits int, key strin
 	fault := func(err error) (*plan.DHParams, *plan.Fault) {
 		return nil, &plan.Fault{Code: plan.CodeDisk, Words: stage + ": " + err.Error(), At: time.Now()}
 	}
-	group, err := params.Generate(ctx, bits)
+	found, err := findParams(ctx, bits, key)
 	if ctx.Err() != nil {
 		return nil, nil // the next run begins anew
 	}
-	var text []byte
 	if err == nil {
-		text, err = group.PEM()
+		err = e.keepParams(context.WithoutCancel(ctx), step.Cert, found)
 	}
 	if err != nil {
 		return fault(err)
 	}
+	return &found, nil
+}
+
+// findParams searches, and names what it found.
+func findParams(ctx context.Context, bits int, key string) (plan.DHParams, error) {
+	group, err := params.Generate(ctx, bits)
+	if err != nil {
+		return plan.DHParams{}, err
+	}
+	text, err := group.PEM()
+	if err != nil {
+		return plan.DHParams{}, err
+	}
 	sum := sha256.Sum256(text)
-	found := plan.DHParams{Bits: bits, PEM: string(text), ID: hex.EncodeToString(sum[:8]), Made: time.Now(), Key: key}
-	err = e.Store.UpdateCert(context.WithoutCancel(ctx), step.Cert, func(k *plan.KnownCert) error {
+	return plan.DHParams{Bits: bits, PEM: string(text), ID: hex.EncodeToString(sum[:8]), Made: time.Now(), Key: key}, nil
+}
+
+// keepParams stores what was found.
+func (e *Engine) keepParams(ctx context.Context, cert string, found plan.DHParams) error {
+	return e.Store.UpdateCert(ctx, cert, func(k *plan.KnownCert) error {
 		if len(k.Versions) > 0 { // else it was forgotten meanwhile
 			k.DH = &found
 		}
 		return nil
 	})
-	if err != nil {
-		return fault(err)
-	}
-	return &found, nil
 }
 
 // found takes note of the end of a search: the certificate is looked at again,
