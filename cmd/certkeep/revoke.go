@@ -15,22 +15,41 @@ import (
 )
 
 func (a *app) revokeCommand() *cobra.Command {
+	var file fileRevocation
 	var yes, first bool
 	reason := string(plan.RevokeUnspecified)
 	cmd := &cobra.Command{
-		Use:   "revoke NAME…",
+		Use:   "revoke NAME… | --cert FILE",
 		Short: "Replace certificates, then have them revoked",
-		Long: "Issues new certificates on new keys, installs and verifies them, and then has the CA revoke\n" +
-			"the old ones; with --now the CA is asked first. What cannot be done yet is done by the next\n" +
-			"run. While a revocation is under way, asking again may change its reason and hasten it, and\n" +
-			"never revokes the replacement. With --reason keyCompromise every certificate on the key is\n" +
-			"replaced and revoked, and the key is never used again.",
-		Args:              atLeast(1, "the name of a certificate"),
+		Long: "Issues new certificates, installs and verifies them, and then has the CA revoke the old\n" +
+			"ones; with --now the CA is asked first. The key is a new one unless the config lets keys\n" +
+			"outlive certificates: those stay for every reason but keyCompromise.\n" +
+			"\n" +
+			"What cannot be done yet is done by the next run. While a revocation is under way, asking\n" +
+			"again may change its reason and hasten it, and never revokes the replacement. With --reason\n" +
+			"keyCompromise every certificate on the key is replaced and revoked, and the key is never\n" +
+			"used again; where the next key is ready, it takes its place.\n" +
+			"\n" +
+			"With --cert a certificate is revoked that is served by nothing here, and nothing replaces\n" +
+			"it. The account signs, or with --key the certificate's own private key.",
+		Args: func(cmd *cobra.Command, names []string) error {
+			if file.cert != "" {
+				return nil
+			}
+			return atLeast(1, "the name of a certificate")(cmd, names)
+		},
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			why, err := revocationReason(reason)
 			if err != nil {
 				return err
+			}
+			if err := file.check(names, first); err != nil {
+				return err
+			}
+			if file.cert != "" {
+				file.reason, file.yes = why, yes
+				return a.revokeFile(cmd.Context(), file)
 			}
 			cfg, w, err := a.read(cmd.Context())
 			if err != nil {
@@ -55,6 +74,9 @@ func (a *app) revokeCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&reason, "reason", reason, "`WHY`: "+strings.Join(reasonWords(), ", "))
 	cmd.Flags().BoolVar(&first, "now", false, "revoke before the replacement is in place")
+	cmd.Flags().StringVar(&file.cert, "cert", "", "revoke the certificate in this `FILE` (PEM), which nothing replaces")
+	cmd.Flags().StringVar(&file.key, "key", "", "sign with the certificate's private key in this `FILE`, not by the account")
+	cmd.Flags().StringVar(&file.issuer, "issuer", "", "the CA to ask about --cert, as the config names it (default: the first in `defaults`)")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
