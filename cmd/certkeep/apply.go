@@ -63,11 +63,7 @@ func (a *app) applyCommand() *cobra.Command {
 			if err := known(cfg, names); err != nil {
 				return err
 			}
-			wait, err := pause(span, cfg)
-			if err != nil {
-				return err
-			}
-			if err := sleep(cmd.Context(), wait); err != nil {
+			if err := pauseFor(cmd.Context(), span, cfg); err != nil {
 				return err
 			}
 			if dryRun {
@@ -93,6 +89,15 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&metrics, "metrics", "", "leave metrics in `FILE` for the textfile collector of Prometheus' node_exporter")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "make whole orders at the issuers' staging; keep and install nothing")
 	return cmd
+}
+
+// pauseFor waits for a random time of a span.
+func pauseFor(ctx context.Context, span string, cfg *config.Config) error {
+	wait, err := pause(span, cfg)
+	if err != nil {
+		return err
+	}
+	return sleep(ctx, wait)
 }
 
 // parseOnly turns --only into kinds of step; none means all.

@@ -14,6 +14,18 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
+const revokeHelp = "Issues new certificates, installs and verifies them, and then has the CA revoke the old\n" +
+	"ones; with --now the CA is asked first. The key is a new one unless the config lets keys\n" +
+	"outlive certificates: those stay for every reason but keyCompromise.\n" +
+	"\n" +
+	"What cannot be done yet is done by the next run. While a revocation is under way, asking\n" +
+	"again may change its reason and hasten it, and never revokes the replacement. With --reason\n" +
+	"keyCompromise every certificate on the key is replaced and revoked, and the key is never\n" +
+	"used again; where the next key is ready, it takes its place.\n" +
+	"\n" +
+	"With --cert a certificate is revoked that is served by nothing here, and nothing replaces\n" +
+	"it. The account signs, or with --key the certificate's own private key."
+
 func (a *app) revokeCommand() *cobra.Command {
 	var file fileRevocation
 	var yes, first bool
@@ -21,17 +33,7 @@ func (a *app) revokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke NAME… | --cert FILE",
 		Short: "Replace certificates, then have them revoked",
-		Long: "Issues new certificates, installs and verifies them, and then has the CA revoke the old\n" +
-			"ones; with --now the CA is asked first. The key is a new one unless the config lets keys\n" +
-			"outlive certificates: those stay for every reason but keyCompromise.\n" +
-			"\n" +
-			"What cannot be done yet is done by the next run. While a revocation is under way, asking\n" +
-			"again may change its reason and hasten it, and never revokes the replacement. With --reason\n" +
-			"keyCompromise every certificate on the key is replaced and revoked, and the key is never\n" +
-			"used again; where the next key is ready, it takes its place.\n" +
-			"\n" +
-			"With --cert a certificate is revoked that is served by nothing here, and nothing replaces\n" +
-			"it. The account signs, or with --key the certificate's own private key.",
+		Long:  revokeHelp,
 		Args: func(cmd *cobra.Command, names []string) error {
 			if file.cert != "" {
 				return nil
