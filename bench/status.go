@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -104,8 +105,8 @@ func (b *bench) inChromium(ctx context.Context, at string, n int) (part, whole s
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true))
 	allocator, stop := chromedp.NewExecAllocator(ctx, options...)
 	defer stop()
-	tab, leave := chromedp.NewContext(allocator)
-	defer leave()
+	tab, _ := chromedp.NewContext(allocator)
+	defer func() { err = errors.Join(err, chromedp.Cancel(tab)) }() // killed, it would leave its child
 	load := func(url string) (string, error) {
 		var took float64
 		err := chromedp.Run(tab, chromedp.Navigate(url), chromedp.Evaluate(`performance.getEntriesByType("navigation")[0].loadEventStart`, &took))

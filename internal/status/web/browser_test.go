@@ -37,8 +37,13 @@ func browser(t *testing.T, width, height int64) context.Context {
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	tab, leave := chromedp.NewContext(allocator)
-	t.Cleanup(leave)
+	tab, _ := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		// Asked to close, not killed: Debian's program is a script, whose child would stay.
+		if err := chromedp.Cancel(tab); err != nil {
+			t.Errorf("close the browser: %v", err)
+		}
+	})
 	chromedp.ListenTarget(tab, func(e any) {
 		switch e := e.(type) {
 		case *runtime.EventExceptionThrown:
