@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"crypto"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +40,7 @@ func Vacant(t Target) (bool, error) {
 // do. It is told from any other by chain.PlaceholderOrganization in its
 // subject, and never adopted.
 func PlaceholderFor(t Target, names []string, now time.Time) (Content, error) {
-	c := Content{Version: PlaceholderVersion}
+	made := map[string]crypto.Signer{}
 	for _, keyType := range t.KeyTypes {
 		kind, err := keys.ParseType(keyType)
 		if err != nil {
@@ -47,15 +49,22 @@ func PlaceholderFor(t Target, names []string, now time.Time) (Content, error) {
 		if strings.HasPrefix(keyType, "rsa-") {
 			kind = keys.RSA2048
 		}
-		key, err := keys.Generate(kind)
+		if made[keyType], err = keys.Generate(kind); err != nil {
+			return Content{}, fmt.Errorf("make placeholder: %w", err)
+		}
+	}
+	return PlaceholderOn(made, names, now)
+}
+
+// PlaceholderOn makes such a content on keys that are there, by their types.
+func PlaceholderOn(with map[string]crypto.Signer, names []string, now time.Time) (Content, error) {
+	c := Content{Version: PlaceholderVersion}
+	for _, keyType := range slices.Sorted(maps.Keys(with)) {
+		text, err := keys.Marshal(with[keyType])
 		if err != nil {
 			return Content{}, fmt.Errorf("make placeholder: %w", err)
 		}
-		text, err := keys.Marshal(key)
-		if err != nil {
-			return Content{}, fmt.Errorf("make placeholder: %w", err)
-		}
-		leaf, err := chain.SelfSigned(key, names, now, placeholderLife)
+		leaf, err := chain.SelfSigned(with[keyType], names, now, placeholderLife)
 		if err != nil {
 			return Content{}, fmt.Errorf("make placeholder: %w", err)
 		}

@@ -34,8 +34,9 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 			fault = cmp.Or(fault, w.targetFault(err))
 			continue
 		}
+		own := target.Files
 		if want.Shared {
-			target.Files = append(target.Files, w.parts.sharedKeyFiles(w.want)...)
+			target.Files = append(slices.Clip(own), w.parts.sharedKeyFiles(w.want)...)
 		}
 		content, found, why := deploy.Found(target, w.want.Names, time.Now())
 		if found && w.onBannedKey(content) {
@@ -47,6 +48,9 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		if why != "" {
 			w.engine.Log.Info("what is at the target is not taken over", "certificate", w.want.Name, "target", want.Name, "why", why)
+		}
+		if want.Shared {
+			target.Files = own // its key may be in place, for others on it
 		}
 		vacant, err := deploy.Vacant(target)
 		if err != nil {

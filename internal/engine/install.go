@@ -345,7 +345,7 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.targetFault(err)
 	}
 	w.known.Vacant[s.Target] = false // done, or not to be tried again in this run
-	content, err := deploy.PlaceholderFor(target, w.want.Names, time.Now())
+	content, err := w.placeholderFor(ctx, target)
 	if err != nil {
 		return w.targetFault(err)
 	}
@@ -353,15 +353,20 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	if result.Fault != nil {
 		return result.Fault
 	}
-	err = w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
-		t := targets[s.Target]
-		t.State, t.Files, t.Spare = plan.TargetPending, result.Files, &plan.Placeholder{At: time.Now()}
-		targets[s.Target] = t
+	return w.spared(ctx, s.Target, result.Files)
+}
+
+// spared stores and tells that a placeholder was installed.
+func (w *worker) spared(ctx context.Context, target string, files []plan.File) *plan.Fault {
+	err := w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
+		t := targets[target]
+		t.State, t.Files, t.Spare = plan.TargetPending, files, &plan.Placeholder{At: time.Now()}
+		targets[target] = t
 		return nil
 	})
 	if err != nil {
 		return w.fault(plan.CodeDisk, "store that a placeholder was installed: "+err.Error(), nil)
 	}
-	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: s.Target, Words: "placeholder installed, so that " + strings.Join(w.wantedTarget(s.Target).Services, ", ") + " can start"})
+	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: target, Words: "placeholder installed, so that " + strings.Join(w.wantedTarget(target).Services, ", ") + " can start"})
 	return nil
 }

@@ -145,6 +145,8 @@ func (w *keyWorker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.roll(ctx, s)
 	case plan.KindSwitch:
 		return w.switchKeys(ctx, s)
+	case plan.KindSpare:
+		return w.placeholder(ctx, s)
 	case plan.KindInstall:
 		return w.install(ctx, s)
 	case plan.KindInspect:

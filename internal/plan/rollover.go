@@ -90,9 +90,11 @@ func (k *keyDecision) make() {
 	k.inspect()
 	k.cancel()
 	if k.want.Provided {
+		k.spare()
 		k.share()
 		return
 	}
+	k.spare()
 	switch {
 	case !k.complete():
 		k.first()

@@ -29,7 +29,7 @@ func (d *decision) install() {
 		switch {
 		case d.has:
 			d.installAt(target, d.current)
-		case target.Shared: // a placeholder of one would not fit the others
+		case target.Shared && !d.keyFilesStand(): // its placeholder comes with the files of the keys
 		case d.known.Vacant[target.Name] && len(target.Services) > 0:
 			// First in line: a web server that cannot start answers no challenge.
 			d.addFirst(Step{Kind: KindSpare, Target: target.Name, Urgent: true, Reason: Reason{ReasonNoFile, "a service is named and no usable file is there"}})
