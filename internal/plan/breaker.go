@@ -28,6 +28,9 @@ type Breaker struct {
 	Orders   bool      `json:"orders,omitempty"` // the CA answers, and what it does to orders is wrong
 }
 
+// probeMost is how long a CA is left alone at most between two attempts.
+const probeMost = time.Hour
+
 // probeWait is how long to leave a CA alone after the n-th failure in a row: a
 // minute, then ever twice as long, up to an hour.
 func probeWait(n int) time.Duration {
@@ -35,7 +38,7 @@ func probeWait(n int) time.Duration {
 	for range min(max(0, n-breakerAfter), 10) {
 		wait *= 2
 	}
-	return min(wait, time.Hour)
+	return min(wait, probeMost)
 }
 
 // open reports whether the breaker is open. One that opened under a clock that
@@ -50,7 +53,7 @@ func (b Breaker) waits(now time.Time, asked bool) time.Time {
 		return time.Time{}
 	case b.Probing.After(now) && !b.Probing.After(now.Add(probeLease)):
 		return b.Probing
-	case asked:
+	case asked, ahead(b.Next, now.Add(probeMost)): // the latter was set under a clock that was ahead
 		return time.Time{}
 	}
 	return b.Next

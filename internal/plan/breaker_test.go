@@ -136,3 +136,17 @@ func TestBreakerIsToldOf(t *testing.T) {
 		t.Errorf("problems %+v of a certificate that is not due", problems)
 	}
 }
+
+// What was set under a clock that was years ahead holds no order back.
+func TestBreakerUnderAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	now := day(61)
+	for name, k := range map[string]plan.KnownIssuer{
+		"a probe that told nothing": unreached(4, now).Unprobed(now.AddDate(6, 0, 0)),
+		"opened there":              unreached(4, now.AddDate(6, 0, 0)),
+	} {
+		if _, admitted, _ := k.Admit(now.Add(time.Hour), false); !admitted {
+			t.Errorf("%s: the CA is not tried", name)
+		}
+	}
+}
