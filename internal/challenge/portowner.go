@@ -22,13 +22,30 @@ const somebody = "another process"
 // portOwner names the process that listens on a TCP address, as well as this
 // process is permitted to see.
 func portOwner(address string) string {
+	pid := PortHolder(address)
+	switch {
+	case pid == 0:
+		return somebody
+	case pid == os.Getpid():
+		return "this process itself"
+	}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return fmt.Sprintf("process %d", pid)
+	}
+	return fmt.Sprintf("%s (process %d)", command.Escape(strings.TrimSpace(string(name))), pid)
+}
+
+// PortHolder is the number of the process that listens on a TCP address; 0
+// where there is none that this process is permitted to see.
+func PortHolder(address string) int {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
-		return somebody
+		return 0
 	}
 	port, err := net.LookupPort("tcp", service)
 	if err != nil {
-		return somebody
+		return 0
 	}
 	ours, err := netip.ParseAddr(host)
 	if err != nil {
@@ -42,18 +59,7 @@ func portOwner(address string) string {
 		}
 		inodes = append(inodes, listeners(string(text), ours, port)...)
 	}
-	pid := socketOwner(inodes)
-	switch {
-	case pid == 0:
-		return somebody
-	case pid == os.Getpid():
-		return "this process itself"
-	}
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err != nil {
-		return fmt.Sprintf("process %d", pid)
-	}
-	return fmt.Sprintf("%s (process %d)", command.Escape(strings.TrimSpace(string(name))), pid)
+	return socketOwner(inodes)
 }
 
 // listeners returns the inodes of sockets in a table of proc(5) that listen on

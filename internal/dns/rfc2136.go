@@ -100,6 +100,41 @@ func (u *RFC2136) change(ctx context.Context, verb string, r Record, fill func(*
 	return nil
 }
 
+// Look asks the server that takes the updates of name for the SOA record of its
+// zone, signed as updates are, and returns the zone's name. Nothing is changed.
+func (u *RFC2136) Look(ctx context.Context, name string) (zone string, err error) {
+	op := "ask the server of updates for the zone of " + plain(name)
+	name, err = canonical(name)
+	if err != nil {
+		return "", &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.timeout)
+	defer cancel()
+	found, err := u.discover(ctx, name)
+	if err == nil && u.server == "" {
+		err = u.lookAtPrimary(ctx, found)
+	}
+	if err != nil {
+		return "", &Error{Op: op, Code: plan.CodeDNSUpdate, Err: err, Hint: u.hint(err, found.Name)}
+	}
+	return plain(found.Name), nil
+}
+
+// lookAtPrimary asks the primary server that a resolver named.
+func (u *RFC2136) lookAtPrimary(ctx context.Context, z Zone) error {
+	servers, err := u.resolver.addresses(ctx, z.Primary)
+	if err != nil {
+		return fmt.Errorf("find the primary server of the zone %s: %w", plain(z.Name), err)
+	}
+	m := new(dns.Msg)
+	m.SetQuestion(z.Name, dns.TypeSOA)
+	m.RecursionDesired = false
+	return u.ask(ctx, servers, func(server string) error {
+		_, err := u.resolver.exchange(ctx, server, m, u.key)
+		return err
+	})
+}
+
 // ask asks the addresses of one server in turn, until one gives an answer.
 func (u *RFC2136) ask(ctx context.Context, servers []string, question func(server string) error) error {
 	var err error
