@@ -87,7 +87,7 @@ func (p place) configText(certs []cert) string {
 	line("log: {format: human}")
 	line("issuers:")
 	line("  testca: {directory: %q, roots_file: %q}", p.directory, p.file(fileHTTPS))
-	line(`listen: {http: "127.0.0.1:%d", tls: "127.0.0.1:%d"}`, p.httpPort, p.tlsPort)
+	line(`listen: {http: "127.0.0.1:%d", tls: "127.0.0.1:%d", status: false}`, p.httpPort, p.tlsPort)
 	line("dns:")
 	b.WriteString(p.dnsText())
 	line("challenges:")

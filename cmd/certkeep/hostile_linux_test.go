@@ -35,7 +35,7 @@ func TestHostileWords(t *testing.T) {
 			s := newStage(t, program, ca, map[string]string{"certkeep.yaml": `
 state: $DIR/state
 accept_terms: true
-listen: {http: "$HTTP"}
+listen: {http: "$HTTP", status: false}
 log: {level: debug, format: ` + format + `, file: $DIR/log}
 issuers: {test: {directory: $DIRECTORY, roots_file: $DIR/roots.pem}}
 services: {web: {check: $DIR/bin/spit, reload: /bin/true}}

@@ -77,6 +77,7 @@ func newVictimIn(t *testing.T, program string, w *scene, dir string) *victim {
 	v := &victim{T: t, program: program, ca: w.CA, dir: dir}
 	config := fmt.Sprintf(`state: %[1]s/state
 accept_terms: true
+listen: {status: false}
 issuers: {test: {directory: %[2]q, roots_file: "%[1]s/roots.pem"}}
 defaults: {issuer: [test], path: "%[1]s/ssl", renew: {ari: false}}
 challenges: [{http-01: {webroot: "%[1]s/www"}}]

@@ -35,7 +35,7 @@ func TestSecretsStayInside(t *testing.T) {
 		"certkeep.yaml": `
 state: $DIR/state
 accept_terms: true
-listen: {http: "$HTTP"}
+listen: {http: "$HTTP", status: false}
 log: {level: debug, file: $DIR/log}
 issuers:
   test: {directory: $DIRECTORY, roots_file: $DIR/roots.pem, eab: {kid: kid-1, hmac_file: $DIR/hmac}}

@@ -73,7 +73,7 @@ func tracedIssue(t *testing.T, dir string) []string {
 	ca := acmetest.Start(t, acmetest.Options{})
 	config := fmt.Sprintf(`state: %[1]s/state
 accept_terms: true
-listen: {http: "127.0.0.1:%[2]d"}
+listen: {http: "127.0.0.1:%[2]d", status: false}
 log: {file: "%[1]s/log"}
 issuers: {test: {directory: %[3]q, roots_file: "%[1]s/roots.pem"}}
 defaults: {issuer: [test], path: "%[1]s/ssl", renew: {ari: false}}

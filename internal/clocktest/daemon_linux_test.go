@@ -53,6 +53,7 @@ func keep(t *testing.T, program string, clock *clocktest.Clock, ca *acmetest.CA,
 	k := &keeper{T: t, program: program, dir: t.TempDir(), clock: clock, ca: ca}
 	config := fmt.Sprintf(`state: %[1]s/state
 accept_terms: true
+listen: {status: false}
 challenges: [{http-01: {webroot: %[2]q}}]
 issuers: {test: {directory: %[3]q, roots_file: "%[1]s/roots.pem"}}
 defaults: {issuer: [test], path: "%[1]s/ssl", renew: {ari: false}}
