@@ -78,7 +78,11 @@ func (w *worker) hearsOfFiles() bool {
 }
 
 // changedIn tells of a path whether an installation changed the file there.
+// Of what came with a placeholder no hook has heard.
 func changedIn(fact plan.Target, files []plan.File) func(path string) bool {
+	if fact.Spare != nil {
+		fact.Files = nil
+	}
 	return func(path string) bool {
 		i := slices.IndexFunc(files, func(f plan.File) bool { return f.Path == path })
 		return i >= 0 && !slices.ContainsFunc(fact.Files, func(old plan.File) bool { return old.Path == path && old.SHA256 == files[i].SHA256 })
