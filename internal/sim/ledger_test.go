@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,9 +60,9 @@ func TestRefusalIsHeededByAll(t *testing.T) {
 // TestFailuresAreReturned: orders that came to nothing cost no certificates, so
 // that a name that was mended gets one at once.
 func TestFailuresAreReturned(t *testing.T) {
-	mended := false
+	var mended atomic.Bool
 	validate := func(context.Context, string, string, string, string) error {
-		if mended {
+		if mended.Load() {
 			return nil
 		}
 		return errors.New("nothing there")
@@ -71,7 +72,7 @@ func TestFailuresAreReturned(t *testing.T) {
 		f.config = domainOf(1, "limits: {same_names: 1/7d, failures: 5/1h}")
 		f.start(f.wire)
 		time.Sleep(3 * time.Hour)
-		mended = true
+		mended.Store(true)
 		time.Sleep(30 * time.Hour)
 		if got := len(f.cas["one"].Issuances()); got != 1 {
 			t.Errorf("%d certificates were issued, want 1", got)
