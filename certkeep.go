@@ -26,6 +26,7 @@ import (
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/seal"
 	"github.com/certkeep/certkeep/internal/serve"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -96,31 +97,39 @@ func Open(o Options) (*Keeper, error) {
 		return nil, fmt.Errorf("open certkeep: %w", err)
 	}
 	k.config.Store(cfg)
-	ctx, end := context.WithCancelCause(context.Background())
-	k.end = end
-	reader, err := store.Open(ctx, cfg.State, durable.OS{}, cfg.Node, store.Reader)
-	if err != nil {
-		end(nil)
+	k.ctx, k.end = context.WithCancelCause(context.Background())
+	if err := k.begin(cfg); err != nil {
+		k.end(nil)
 		return nil, fmt.Errorf("open certkeep: %w", err)
 	}
-	k.reader, k.ctx = reader, ctx
-	k.shelf = serve.New(reader, orDefault(o.InMemory, DefaultInMemory), k.log)
-	if err := k.shelf.Refresh(ctx, wanted(cfg)); err != nil {
-		end(nil)
-		return nil, fmt.Errorf("open certkeep: %w", err)
-	}
-	if o.OnDemand != nil {
-		names, err := reader.Demands(ctx)
-		if err != nil {
-			end(nil)
-			return nil, fmt.Errorf("open certkeep: %w", err)
-		}
-		k.demand.stored(names)
-		k.work.Go(func() { k.demand.review(ctx) })
-	}
-	k.work.Go(func() { k.follow(ctx, reader) })
-	k.work.Go(func() { k.hold(ctx) })
 	return k, nil
+}
+
+// begin serves what is stored, and begins to keep it.
+func (k *Keeper) begin(cfg *config.Config) error {
+	var err error
+	k.reader, err = store.OpenSealed(k.ctx, store.Options{Path: cfg.State, Disk: durable.OS{}, Node: cfg.Node, Keys: func() (seal.Ring, error) { return k.config.Load().StoreKeys() }})
+	if err == nil {
+		err = k.reader.CheckKeys(k.ctx)
+	}
+	if err != nil {
+		return err
+	}
+	k.shelf = serve.New(k.reader, orDefault(k.options.InMemory, DefaultInMemory), k.log)
+	if err := k.shelf.Refresh(k.ctx, k.wanted); err != nil {
+		return err
+	}
+	if k.options.OnDemand != nil {
+		names, err := k.reader.Demands(k.ctx)
+		if err != nil {
+			return err
+		}
+		k.demand.stored(names) // before review begins
+		k.work.Go(func() { k.demand.review(k.ctx) })
+	}
+	k.work.Go(func() { k.follow(k.ctx, k.reader) })
+	k.work.Go(func() { k.hold(k.ctx) })
+	return nil
 }
 
 // ErrClosed is why handshakes fail after Close.
@@ -144,6 +153,10 @@ func (k *Keeper) Reload() error {
 	}
 	k.config.Store(cfg)
 	k.again()
+	// Where another process has the state nobody else says what is wanted now.
+	if err := k.shelf.Refresh(k.ctx, k.wanted); err != nil {
+		return fmt.Errorf("reload certkeep: %w", err)
+	}
 	return nil
 }
 
@@ -194,8 +207,9 @@ func host(cfg *config.Config) {
 	})
 }
 
-// wanted are the names of the certificates that a configuration declares.
-func wanted(cfg *config.Config) map[string][]string {
+// wanted are the names of the certificates that the configuration declares now.
+func (k *Keeper) wanted() map[string][]string {
+	cfg := k.config.Load()
 	names := make(map[string][]string, len(cfg.Certificates))
 	for _, c := range cfg.Certificates {
 		names[c.Name] = c.Names

@@ -189,32 +189,45 @@ func (d *demand) refuse(name string) {
 	}
 }
 
-// review asks OnDemand again about all names, now and every day: what it
-// refuses is not renewed any more. Its certificate is shown to its end.
+// review asks OnDemand again about all names, as soon as this process has the
+// state and every day from then on: what it refuses is not renewed any more.
+// Its certificate is shown to its end. The first time it is about the names
+// that were stored before: a program that is started daily asks, too.
 func (d *demand) review(ctx context.Context) {
+	names := d.names()
 	for ctx.Err() == nil {
-		pause(ctx, askedAgain)
-		for _, name := range d.names() {
-			e := d.keeper.engine.Load()
-			if e == nil || ctx.Err() != nil {
-				break
-			}
-			bounded, cancel := context.WithTimeout(ctx, orDefault(d.keeper.options.Wait, DefaultWait))
-			err := d.keeper.options.OnDemand(bounded, name)
-			ended := bounded.Err()
-			cancel()
-			if err == nil || ended != nil {
-				continue
-			}
-			if err := e.Store.Undemand(ctx, name); err != nil {
-				d.keeper.log.Error("a name that is no longer allowed stays", "name", name, "error", err)
-				continue
-			}
-			d.mu.Lock()
-			delete(d.allowed, name)
-			d.mu.Unlock()
-			d.keeper.log.Info("a name that visitors asked for is not kept any more", "name", name, "because", err.Error())
-			d.keeper.again()
+		if d.keeper.engine.Load() == nil {
+			pause(ctx, lockEvery) // another process has it, and asks
+			continue
 		}
+		for _, name := range names {
+			d.reviewOne(ctx, name)
+		}
+		pause(ctx, askedAgain)
+		names = d.names()
 	}
+}
+
+// reviewOne asks OnDemand again about one name. An answer that did not come in
+// time changes nothing.
+func (d *demand) reviewOne(ctx context.Context, name string) {
+	e := d.keeper.engine.Load()
+	if e == nil || ctx.Err() != nil {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, orDefault(d.keeper.options.Wait, DefaultWait))
+	defer cancel()
+	err := d.keeper.options.OnDemand(bounded, name)
+	if err == nil || bounded.Err() != nil {
+		return
+	}
+	if err := e.Store.Undemand(ctx, name); err != nil {
+		d.keeper.log.Error("a name that is no longer allowed stays", "name", name, "error", err)
+		return
+	}
+	d.mu.Lock()
+	delete(d.allowed, name)
+	d.mu.Unlock()
+	d.keeper.log.Info("a name that visitors asked for is not kept any more", "name", name, "because", err.Error())
+	d.keeper.again()
 }

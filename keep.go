@@ -29,9 +29,9 @@ func (k *Keeper) follow(ctx context.Context, reader *store.Store) {
 	for ctx.Err() == nil {
 		for name, err := range reader.Follow(ctx) {
 			if err == nil && name == "" {
-				err = k.shelf.Refresh(ctx, wanted(k.config.Load()))
+				err = k.shelf.Refresh(ctx, k.wanted)
 			} else if err == nil {
-				err = k.shelf.Changed(ctx, name, k.namesOf(name))
+				err = k.shelf.Changed(ctx, name, func() []string { return k.namesOf(name) })
 			}
 			if err != nil && ctx.Err() == nil {
 				k.log.Error("cannot follow what is published; what was served before is served on", "error", err)

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/status"
 	"github.com/certkeep/certkeep/internal/status/web"
@@ -24,25 +23,15 @@ const codeNotKept plan.Code = "not-kept"
 // `listen.status.hosts`, and wants the token of `listen.status.token_file` where
 // one is configured. Its error is that of reading the token.
 func (k *Keeper) StatusHandler() (http.Handler, error) {
-	at := k.config.Load().Listen.Status
-	o := web.Options{
+	cfg := k.config.Load()
+	token, err := cfg.Listen.Status.ReadToken()
+	if err != nil {
+		return nil, fmt.Errorf("certkeep: read the token of the status page: %w", err)
+	}
+	return web.New(web.Options{
 		Snapshots: status.NewSnapshots(k.ctx, status.Source{Read: k.world, Problems: k.problems, Events: status.History(k.reader)}),
-		Build:     build(), Hosts: at.Hosts, Directories: map[string]string{}, Log: k.log,
-	}
-	for id, issuer := range k.config.Load().Issuers {
-		o.Directories[id] = issuer.Directory
-	}
-	if at.Token != "" {
-		token, err := config.SecretRef{File: at.Token}.Read()
-		if err != nil {
-			return nil, fmt.Errorf("certkeep: read the token of the status page: %w", err)
-		}
-		if len(token) < web.LeastToken {
-			return nil, fmt.Errorf("certkeep: the token in %s has fewer than %d characters", at.Token, web.LeastToken)
-		}
-		o.Token = token
-	}
-	return web.New(o), nil
+		Build:     build(), Hosts: cfg.Listen.Status.Hosts, Token: token, Directories: cfg.Directories(), Email: cfg.Email, Log: k.log,
+	}), nil
 }
 
 // world is what the status is made of.

@@ -67,6 +67,7 @@ func run(ctx context.Context, dir string, large bool, only []string) error {
 		{"shelf", b.shelf},
 		{"swap", b.swap},
 		{"scale", func(ctx context.Context) error { return b.scale(ctx, sizes) }},
+		{"daemon", func(ctx context.Context) error { return b.daemon(ctx, sizes) }},
 		{"shown", func(ctx context.Context) error { return b.shown(ctx, []int{1000, 10_000, 100_000}) }},
 	} {
 		if len(only) > 0 && !slices.Contains(only, p.name) {

@@ -55,7 +55,7 @@ func (b *bench) fleet(ctx context.Context, n int) (string, error) {
 		return "", err
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "state: %[1]s/state\nnode: bench\nissuers: {nobody: {directory: \"https://127.0.0.1:1/dir\"}}\ndefaults: {issuer: [nobody], path: %[1]s/out}\ncertificates:\n", dir)
+	fmt.Fprintf(&text, "state: %[1]s/state\nnode: bench\nissuers: {nobody: {directory: \"https://127.0.0.1:1/dir\"}}\nlisten: {status: false}\ndefaults: {issuer: [nobody], path: %[1]s/out}\ncertificates:\n", dir)
 	for i := range n {
 		fmt.Fprintf(&text, "  c%06d.example.com: {}\n", i)
 	}

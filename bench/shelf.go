@@ -38,7 +38,7 @@ func (b *bench) shelf(ctx context.Context) error {
 	empty := heap()
 	s := serve.New(st, inMemory, slog.New(slog.DiscardHandler))
 	begin := time.Now()
-	if err := s.Refresh(ctx, nil); err != nil {
+	if err := s.Refresh(ctx, func() map[string][]string { return nil }); err != nil {
 		return err
 	}
 	index, size := time.Since(begin), heap()-empty

@@ -85,11 +85,7 @@ func (a *app) accountShowCommand() *cobra.Command {
 		Short:             "Show the accounts that are stored",
 		ValidArgsFunction: a.completeIssuers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.load()
-			if err != nil {
-				return err
-			}
-			s, err := openReader(cmd.Context(), cfg)
+			_, s, err := a.reader(cmd.Context())
 			if err != nil {
 				return err
 			}

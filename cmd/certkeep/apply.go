@@ -21,10 +21,10 @@ func onlyParts() map[string][]plan.Kind {
 	return map[string][]plan.Kind{
 		"auth": {plan.KindAuthorize, plan.KindReadmit, plan.KindCleanUp},
 		"certs": {
-			plan.KindAdopt, plan.KindTakeOver, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindAside, plan.KindReadmit, plan.KindAdvice, plan.KindCRL, plan.KindCleanUp, plan.KindPrune,
+			plan.KindAdopt, plan.KindTakeOver, plan.KindTakeIn, plan.KindIssue, plan.KindResume, plan.KindPublish, plan.KindRevoke, plan.KindWithdraw, plan.KindAside, plan.KindReadmit, plan.KindAdvice, plan.KindCRL, plan.KindCleanUp, plan.KindPrune,
 			plan.KindKeys, plan.KindRoll, plan.KindSwitch,
 		},
-		"install": {plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams, plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP},
+		"install": {plan.KindAdopt, plan.KindSpare, plan.KindInstall, plan.KindHook, plan.KindInspect, plan.KindParams, plan.KindOCSPFile, plan.KindSCTFile, plan.KindHPKP},
 		"ocsp":    {plan.KindOCSP, plan.KindOCSPFile, plan.KindHook},
 		"sct":     {plan.KindSCT, plan.KindSCTFile, plan.KindHook},
 		"tlsa":    {plan.KindLookTLSA, plan.KindTLSA},
@@ -38,10 +38,10 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [NAME…]",
 		Short: "Do everything that is due now, then exit",
-		Long: "Does one pass and exits. Naming certificates asks for them: our own backoff is skipped,\n" +
-			"never what a CA asked for. With --dry-run, whole orders are made at the issuers' staging,\n" +
-			"and nothing is kept or installed. Where nobody looks on, as in cron, it prints nothing when\n" +
-			"nothing was done and nothing is wrong.",
+		Long: "Does one pass and exits. Naming certificates, or keys that some are on, asks for them: our\n" +
+			"own backoff is skipped, never what a CA asked for. With --dry-run, whole orders are made at\n" +
+			"the issuers' staging, and nothing is kept or installed. Where nobody looks on, as in cron, it\n" +
+			"prints nothing when nothing was done and nothing is wrong.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			kinds, err := parseOnly(only)
@@ -60,7 +60,7 @@ func (a *app) applyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := known(cfg, names); err != nil {
+			if names, err = known(cfg, names); err != nil {
 				return err
 			}
 			if err := pauseFor(cmd.Context(), span, cfg); err != nil {

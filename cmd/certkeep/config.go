@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/engine"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -66,8 +69,26 @@ func (a *app) findings() (findings, string, error) {
 		return found, "", err
 	}
 	found.Errors = append(found.Errors, cfg.Check()...)
+	found.lookAtUpdateKeys(cfg)
 	found.Valid = len(found.Errors) == 0
 	return found, cfg.Path, nil
+}
+
+// lookAtUpdateKeys adds what is wrong with keys that sign updates of DNS, where
+// nothing else was found at that entry.
+func (f *findings) lookAtUpdateKeys(cfg *config.Config) {
+	for _, id := range slices.Sorted(maps.Keys(cfg.DNS)) {
+		what := "dns." + id
+		key, err := engine.UpdateKey(cfg.DNS[id])
+		switch {
+		case err != nil && !slices.ContainsFunc(f.Errors, func(e config.Finding) bool { return strings.HasPrefix(e.Words, what+": ") }):
+			f.Errors = append(f.Errors, cfg.FindingAt(what, err.Error(), ""))
+		case err == nil && key != nil:
+			if words, hint := key.Weak(); words != "" {
+				f.Warnings = append(f.Warnings, cfg.FindingAt(what, words, hint))
+			}
+		}
+	}
 }
 
 func (a *app) printFindings(path string, found findings) {

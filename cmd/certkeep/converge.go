@@ -159,13 +159,19 @@ func (a *app) engine(ctx context.Context, cfg *config.Config, s *store.Store, na
 
 // convergeThere hands the wish to the daemon and follows it.
 func (a *app) convergeThere(ctx context.Context, client *daemon.Client, w wish, r *recorder) (bool, error) {
-	ask := daemon.Ask{Kind: w.ask, Names: w.names, Version: w.version, Issuer: w.issuer, Reason: w.revoke.Reason, First: w.revoke.First}
+	ask := daemon.Ask{Kind: w.ask, Names: w.names, Version: w.version, Issuer: w.issuer, Reason: w.revoke.Reason, First: w.revoke.First, Withdraw: w.revoke.Withdraw}
 	if ask.Kind == "" {
 		ask.Kind = plan.AskApply
 	}
 	a.ui.say("a daemon holds the state and does what was asked for")
-	if len(w.only.Kinds) > 0 && w.ask != plan.AskVerify {
+	if len(w.only.Kinds) > 0 && w.ask != plan.AskVerify && w.ask != plan.AskRevoke {
 		a.ui.say("it does all that is due, not only what --only names")
+	}
+	if ask.Kind == plan.AskApply {
+		// As without a daemon, the config on the disk is meant.
+		if err := client.Reload(ctx); err != nil {
+			a.ui.say("%s it goes on with the config that it has: %v", a.ui.painter(a.ui.stderr)(yellow, "warning:"), err)
+		}
 	}
 	ended, err := client.Ask(ctx, ask, r.watch)
 	if errors.Is(err, daemon.ErrLost) {
@@ -183,7 +189,7 @@ func (a *app) convergeThere(ctx context.Context, client *daemon.Client, w wish, 
 // outdated gives the hint for a daemon that runs with another config.
 func outdated(err error) error {
 	if e, ok := errors.AsType[*daemon.RefusedError](err); ok && e.Status == http.StatusNotFound {
-		return &hintedError{code: exitUsage, words: e.Words, hint: "let it reload its config: send it SIGHUP", err: err}
+		return &hintedError{code: exitUsage, words: e.Words, hint: "let it reload its config: `certkeep apply`, or send it SIGHUP", err: err}
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/status"
 )
@@ -62,6 +63,9 @@ func (r renderer) certificate(c status.Certificate) string {
 	line := func(label, text string) { b.WriteString("  " + r.indented(label, text)) }
 	line("names", strings.Join(c.Names, ", "))
 	line("issuer", issuers(c))
+	if c.Mode == config.ModeStatic {
+		line("renewal", "by somebody else (mode: static); the files are watched")
+	}
 	if c.Renewal != nil {
 		line("renewal", r.when(c.Renewal.At)+": "+c.Renewal.Reason.Words)
 	}
@@ -190,6 +194,11 @@ func (r renderer) target(t status.Target) string {
 		text += ", seen " + minute(t.Verify.At) + " at " + strings.Join(seen, ", ")
 	}
 	return text
+}
+
+// fault says what went wrong in an attempt of its own, as a problem does.
+func (r renderer) fault(f plan.Fault) string {
+	return r.problem(plan.Problem{Code: f.Code, Severity: plan.Critical, Words: f.Words, Detail: f.Detail, Remedy: f.Code.Remedy()})
 }
 
 // problem says what is wrong, in whose words, and what to do.

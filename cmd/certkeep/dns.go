@@ -48,7 +48,7 @@ func (a *app) dnsRecordCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, args); err != nil {
+			if err := certificateNamed(cfg, args[0]); err != nil {
 				return err
 			}
 			all := dnsRecords{Certificate: args[0], Records: []dnsRecord{}, Notes: []string{}}
@@ -172,15 +172,9 @@ func (a *app) dnsTestCommand() *cobra.Command {
 			"asked and no state is touched. A TLSA record is one that clients pass over.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			cfg, err := a.load()
+			cfg, names, err := a.ofNames(names)
 			if err != nil {
 				return err
-			}
-			if err := named(cfg, names); err != nil {
-				return err
-			}
-			if len(names) == 0 {
-				names = allNames(cfg)
 			}
 			tests := engine.DNSTests(cfg, names)
 			if len(tests) == 0 {
@@ -215,14 +209,7 @@ func (a *app) testDNS(ctx context.Context, cfg *config.Config, tests []engine.DN
 		return context.Cause(ctx)
 	}
 	all.Time = time.Now().UTC()
-	if a.json {
-		if err := a.ui.printJSON(all); err != nil {
-			return err
-		}
-	} else {
-		a.ui.print(a.describeDNSTests(all))
-	}
-	return exitWith(all.ExitCode)
+	return a.show(all, func() string { return a.describeDNSTests(all) }, all.ExitCode)
 }
 
 func (a *app) describeDNSTests(all dnsTests) string {
@@ -232,9 +219,7 @@ func (a *app) describeDNSTests(all dnsTests) string {
 		switch {
 		case t.Fault != nil:
 			fmt.Fprintf(&b, "%s %s via %s: failed\n", t.Name, t.Type, t.Via)
-			b.WriteString(r.problem(plan.Problem{
-				Code: t.Fault.Code, Severity: plan.Critical, Words: t.Fault.Words, Detail: t.Fault.Detail, Remedy: t.Fault.Code.Remedy(),
-			}))
+			b.WriteString(r.fault(*t.Fault))
 		case !a.quiet:
 			fmt.Fprintf(&b, "%s %s via %s: written, seen, removed\n", t.Name, t.Type, t.Via)
 		}

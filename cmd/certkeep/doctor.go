@@ -58,14 +58,7 @@ func (a *app) doctorCommand() *cobra.Command {
 			}
 			found := diagnosis{Time: time.Now().UTC(), Online: online, Checks: d.checks}
 			found.ExitCode = exitOf(d.checks, cfg.WarningExitCode)
-			if a.json {
-				if err := a.ui.printJSON(found); err != nil {
-					return err
-				}
-			} else {
-				a.ui.print(a.describeDiagnosis(found))
-			}
-			return exitWith(found.ExitCode)
+			return a.show(found, func() string { return a.describeDiagnosis(found) }, found.ExitCode)
 		},
 	}
 	cmd.Flags().BoolVar(&online, "online", false, "ask CAs and name servers too")
@@ -83,13 +76,22 @@ func exitOf(checks []checked, strict bool) int {
 }
 
 func (a *app) describeDiagnosis(d diagnosis) string {
+	text := a.describeChecks(d.Checks)
+	if !a.quiet && !d.Online {
+		text += "the clock and the name servers were not looked at: `certkeep doctor --online` asks\n"
+	}
+	return text
+}
+
+// describeChecks tells what was looked at, and how much of it is wrong.
+func (a *app) describeChecks(checks []checked) string {
 	paint := a.ui.painter(a.ui.stdout)
 	width := a.ui.width(a.ui.stdout)
 	hue := map[verdict]colour{verdictOK: green, verdictWarning: yellow, verdictProblem: red}
 	const column = len(verdictProblem) + 2
 	count := map[verdict]int{}
 	var b strings.Builder
-	for _, c := range d.Checks {
+	for _, c := range checks {
 		count[c.Verdict]++
 		if a.quiet && c.Verdict == verdictOK {
 			continue
@@ -109,9 +111,6 @@ func (a *app) describeDiagnosis(d diagnosis) string {
 		b.WriteString("\nnothing is wrong\n")
 	default:
 		fmt.Fprintf(&b, "\nproblems: %d, warnings: %d\n", problems, warnings)
-	}
-	if !d.Online {
-		b.WriteString("the clock and the name servers were not looked at: `certkeep doctor --online` asks\n")
 	}
 	return b.String()
 }

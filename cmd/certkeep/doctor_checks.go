@@ -30,6 +30,7 @@ type examiner struct {
 	cfg    *config.Config
 	online bool
 	checks []checked
+	known  *plan.Known // what is stored; nil where it cannot be read
 }
 
 func (d *examiner) add(v verdict, name, words, remedy string) {
@@ -47,6 +48,8 @@ func (d *examiner) examine(ctx context.Context) {
 	d.listeners(ctx)
 	d.outputs()
 	d.services(ctx)
+	d.readers()
+	d.programs()
 	d.dns(ctx)
 	if d.online {
 		d.clocks(ctx)
@@ -70,7 +73,17 @@ func (d *examiner) state(ctx context.Context) {
 	const name = "state"
 	s, err := openReader(ctx, d.cfg)
 	if err == nil {
-		_, err = s.Known(ctx)
+		var known plan.Known
+		if known, err = s.Known(ctx); err == nil {
+			d.known = &known
+		}
+	}
+	if err == nil {
+		err = s.CheckKeys(ctx)
+	}
+	if sealed, ok := errors.AsType[*store.StoreKeyError](err); ok {
+		d.add(verdictProblem, name, sealed.Error(), sealed.Remedy())
+		return
 	}
 	if unusable, ok := errors.AsType[*store.FolderError](err); ok {
 		d.add(verdictProblem, name, unusable.Dir+": "+unusable.Words, unusable.Remedy)
@@ -141,7 +154,7 @@ func (d *examiner) answers() (http, tls bool) {
 		for _, name := range names {
 			base, wildcard := strings.CutPrefix(name, "*.")
 			for _, m := range d.cfg.MethodsFor(cert, base, wildcard) {
-				http = http || m.Type == config.MethodHTTP01 && m.Webroot == "" && m.Folder == ""
+				http = http || m.Type == config.MethodHTTP01 && m.Webroot == "" && m.Folder == "" && m.Manual == nil
 				tls = tls || m.Type == config.MethodTLSALPN01
 			}
 		}
@@ -203,13 +216,7 @@ func (d *examiner) outputs() {
 
 // services runs the checks of the services that are told of certificates.
 func (d *examiner) services(ctx context.Context) {
-	used := map[string]bool{}
-	for _, cert := range d.cfg.Certificates {
-		for _, name := range cert.Services {
-			used[name] = true
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(used)) {
+	for _, id := range slices.Sorted(maps.Keys(d.used())) {
 		name, s := "services."+id, d.cfg.Services[id]
 		if len(s.Check) == 0 {
 			d.add(verdictOK, name, "it has no check", "")
@@ -231,6 +238,10 @@ func (d *examiner) dns(ctx context.Context) {
 		if d.online {
 			names = d.zones(entry)
 		}
+		weak, instead := "", ""
+		if key, err := engine.UpdateKey(entry); err == nil && key != nil {
+			weak, instead = key.Weak()
+		}
 		switch f := engine.LookAtDNS(ctx, d.cfg, id, names); {
 		case f != nil:
 			d.fault(name, f)
@@ -238,6 +249,8 @@ func (d *examiner) dns(ctx context.Context) {
 			d.add(verdictProblem, name, strings.TrimPrefix(found[untrusted].Words, name+": "), found[untrusted].Hint)
 		case readableByAll(entry.TSIGFile):
 			d.add(verdictWarning, name, entry.TSIGFile+" may be read by everybody: who can, may change the zone", "chmod 600 "+entry.TSIGFile)
+		case weak != "":
+			d.add(verdictWarning, name, weak, instead)
 		case entry.Provider == config.ProviderZoneFile:
 			d.folder(name, entry.Directory)
 		case len(names) > 0:

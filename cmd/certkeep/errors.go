@@ -77,6 +77,9 @@ func tell(err error) told {
 	if e, ok := errors.AsType[*store.HeldError](err); ok {
 		return told{code: exitHeld, lines: []string{e.Error()}, remedy: "wait until it has ended, or end it"}
 	}
+	if e, ok := errors.AsType[*store.StoreKeyError](err); ok {
+		return told{code: exitConfig, lines: []string{e.Error()}, remedy: e.Remedy()}
+	}
 	if e, ok := errors.AsType[*engine.FaultError](err); ok {
 		return told{code: exitFailed, lines: append([]string{err.Error()}, e.Fault.Detail...), remedy: e.Fault.Code.Remedy()}
 	}

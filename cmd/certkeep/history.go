@@ -47,11 +47,7 @@ func (a *app) historyCommand() *cobra.Command {
 // histories reads the events of certificates. A name that is neither in the
 // config nor has a history is a mistake.
 func (a *app) histories(ctx context.Context, names []string) (histories, error) {
-	cfg, err := a.load()
-	if err != nil {
-		return histories{}, err
-	}
-	s, err := openReader(ctx, cfg)
+	cfg, s, err := a.reader(ctx)
 	if err != nil {
 		return histories{}, err
 	}
@@ -65,7 +61,7 @@ func (a *app) histories(ctx context.Context, names []string) (histories, error) 
 			h.Events = append(h.Events, status.EventOf(e))
 		}
 		if len(h.Events) == 0 {
-			if err := named(cfg, []string{name}); err != nil {
+			if err := certificateNamed(cfg, name); err != nil {
 				return histories{}, err
 			}
 		}

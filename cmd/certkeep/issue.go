@@ -38,16 +38,30 @@ type onceOptions struct {
 
 func (a *app) issueCommand() *cobra.Command {
 	var o onceOptions
+	var t tinyOptions
 	cmd := &cobra.Command{
 		Use:   "issue NAME… --key-out KEY | --csr FILE",
 		Short: "Get one certificate, without a config",
 		Long: "Orders one certificate and prints its chain (PEM), leaf first, on standard output; nothing\n" +
 			"else is printed there, and nothing at all after a failure. Nothing is stored. A config is\n" +
-			"not needed; where there is one, its issuers, `dns` and `challenges` count, and options win.",
+			"not needed; where there is one, its issuers, `dns` and `challenges` count, and options win.\n\n" +
+			"With --acme-dir, or when the program is called `acme-tiny`, it takes acme-tiny's options, prints\n" +
+			"its progress, and ends with 2 where they are wrong, else with 1 after a failure.",
 		Example: "  certkeep issue www.example.com --key-out www.key --agree-terms > www.pem\n" +
-			"  certkeep issue --csr www.csr --webroot /var/www/html --account-key account.key > www.pem",
-		RunE: func(cmd *cobra.Command, names []string) error { return a.issue(cmd.Context(), o, names) },
+			"  certkeep issue --csr www.csr --webroot /var/www/html --account-key account.key > www.pem\n" +
+			"  certkeep issue --account-key account.key --csr www.csr --acme-dir /var/www/challenges > www.pem",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			given := t.given(cmd)
+			switch {
+			case t.dir != "" || a.tiny:
+				return a.issueTiny(cmd.Context(), o, t, names)
+			case given != "":
+				return usage(given+" needs --acme-dir", "without it, name the CA by --directory, and a contact by --email")
+			}
+			return a.issue(cmd.Context(), o, names)
+		},
 	}
+	t.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.keyOut, "key-out", "", "write the new private key to this `FILE`")
 	f.StringVar(&o.keyType, "key-type", "ecdsa-p256", "kind of the new key")
@@ -185,13 +199,18 @@ func (a *app) onceConfig(o onceOptions, names []string) (*config.Config, error) 
 	if err := o.change(tree, names); err != nil {
 		return nil, err
 	}
+	return loadTree(tree, func(w config.Warning) { a.ui.say("%s", w.Words) })
+}
+
+// loadTree checks a config that was made of options.
+func loadTree(tree map[string]any, warn func(config.Warning)) (*config.Config, error) {
 	text, err := json.Marshal(tree)
 	if err != nil {
 		return nil, fmt.Errorf("make a config of the options: %w", err)
 	}
 	cfg, warnings, err := config.LoadBytes("", text)
 	for _, w := range warnings {
-		a.ui.say("%s", w.Words)
+		warn(w)
 	}
 	if wrong, ok := errors.AsType[config.Errors](err); ok {
 		return nil, usage(wrong[0].Words, wrong[0].Hint)

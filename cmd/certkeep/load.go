@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -87,33 +85,34 @@ func world(ctx context.Context, cfg *config.Config) (plan.World, error) {
 	return w, nil
 }
 
+// reader is what commands that look into the store need.
+func (a *app) reader(ctx context.Context) (*config.Config, *store.Store, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := openReader(ctx, cfg)
+	return cfg, s, err
+}
+
+// ofNames is the config, and those of its certificates that a command line names,
+// or all.
+func (a *app) ofNames(names []string) (*config.Config, []string, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(names) == 0 {
+		return cfg, allNames(cfg), nil
+	}
+	names, err = named(cfg, names)
+	return cfg, names, err
+}
+
 // openReader opens the state for reading. A reader holds nothing, so there is
 // nothing to close.
 func openReader(ctx context.Context, cfg *config.Config) (*store.Store, error) {
-	return store.Open(ctx, cfg.State, durable.OS{}, cfg.Node, store.Reader)
-}
-
-// named checks the certificates that a command line names.
-func named(cfg *config.Config, names []string) error {
-	for _, name := range names {
-		if cfg.Certificate(name) != nil {
-			continue
-		}
-		all := make([]string, 0, len(cfg.Certificates))
-		for _, c := range cfg.Certificates {
-			all = append(all, c.Name)
-		}
-		return unknownName("certificate", name, all)
-	}
-	return nil
-}
-
-// known checks names like named, and lets those pass that are kept proven
-// without a certificate.
-func known(cfg *config.Config, names []string) error {
-	return named(cfg, slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return name == config.AuthorizationsName && cfg.Known(name)
-	}))
+	return store.OpenSealed(ctx, store.Options{Path: cfg.State, Disk: durable.OS{}, Node: cfg.Node, Keys: cfg.StoreKeys})
 }
 
 // unknownName is a name that does not exist, with those that come near.
@@ -132,19 +131,4 @@ func unknownName(what, name string, all []string) error {
 		hint += fmt.Sprintf(", and %d more", len(all)-len(shown))
 	}
 	return usage(words, hint)
-}
-
-// completeNames completes the names of certificates.
-func (a *app) completeNames(_ *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
-	cfg, _, err := a.loadQuietly()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, c := range cfg.Certificates {
-		if strings.HasPrefix(c.Name, begin) {
-			names = append(names, c.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -25,16 +25,20 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	ui := newUI(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
-	ui.exit(run(ui, os.Args[1:]))
+	ui.exit(run(ui, os.Args[0], os.Args[1:]))
 }
 
-// run carries out a command line and returns its exit code. A first SIGINT or
+// run carries out a command line and returns its exit code. Called by the name
+// of acme-tiny, the program does what acme-tiny does. A first SIGINT or
 // SIGTERM lets the step under way be saved; a second one ends the process.
-func run(ui *ui, args []string) int {
+func run(ui *ui, program string, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	a := &app{ui: ui, getenv: os.Getenv}
+	a := &app{ui: ui, getenv: os.Getenv, tiny: asTiny(program)}
+	if a.tiny {
+		args = append([]string{"issue"}, args...)
+	}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

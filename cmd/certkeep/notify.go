@@ -69,14 +69,7 @@ func (a *app) testChannels(ctx context.Context, cfg *config.Config) error {
 		}
 	}
 	all.Time = time.Now().UTC()
-	if a.json {
-		if err := a.ui.printJSON(all); err != nil {
-			return err
-		}
-	} else {
-		a.ui.print(a.describeNotifyTests(all))
-	}
-	return exitWith(all.ExitCode)
+	return a.show(all, func() string { return a.describeNotifyTests(all) }, all.ExitCode)
 }
 
 func (a *app) describeNotifyTests(all notifyTests) string {
@@ -86,9 +79,7 @@ func (a *app) describeNotifyTests(all notifyTests) string {
 		switch {
 		case t.Fault != nil:
 			fmt.Fprintf(&b, "%s: failed\n", t.Channel)
-			b.WriteString(r.problem(plan.Problem{
-				Code: t.Fault.Code, Severity: plan.Critical, Words: t.Fault.Words, Detail: t.Fault.Detail, Remedy: t.Fault.Code.Remedy(),
-			}))
+			b.WriteString(r.fault(*t.Fault))
 		case !a.quiet:
 			fmt.Fprintf(&b, "%s: sent\n", t.Channel)
 		}

@@ -55,7 +55,7 @@ func (a *app) describeOutcome(o outcome, w wish) string {
 	var waiting []string // after a failure, until nobody asks for them
 	well := 0
 	for _, c := range o.Certificates {
-		words := doneTo(c.Name, o.Steps)
+		words := doneTo(c, o.Steps)
 		if c.State == status.OK && words == "" {
 			well++
 			continue
@@ -168,19 +168,33 @@ func (a *app) tellHeldUp(after plan.World, w wish) {
 func doneWords() map[plan.Kind]string {
 	return map[plan.Kind]string{
 		plan.KindIssue: "issued", plan.KindResume: "issued", plan.KindPublish: "published",
-		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindAuthorize: "authorised",
-		plan.KindTLSA:   "TLSA records published",
-		plan.KindParams: "parameters found",
+		plan.KindInstall: "installed", plan.KindHook: "hooks run", plan.KindVerify: "verified", plan.KindRevoke: "revoked", plan.KindWithdraw: "withdrawn", plan.KindAuthorize: "authorised",
+		plan.KindTLSA:   "TLSA records updated",
+		plan.KindParams: "parameters found", plan.KindKeys: "made", plan.KindSwitch: "changed",
 	}
 }
 
-// doneTo sums up the steps that were carried out for a certificate.
-func doneTo(cert string, steps []doneStep) string {
+// doneTo sums up the steps that were carried out for a certificate, and for the
+// keys that it is on.
+func doneTo(c status.Certificate, steps []doneStep) string {
+	own := wordsOf(steps, func(s doneStep) bool { return s.Certificate == c.Name })
+	ofKeys := wordsOf(steps, func(s doneStep) bool { return s.Certificate == "" && c.Keys != nil && s.Keys == c.Keys.Name })
+	switch {
+	case ofKeys == "":
+		return own
+	case own == "":
+		return "keys " + ofKeys
+	}
+	return own + "; keys " + ofKeys
+}
+
+// wordsOf are what some of the steps did, each where it was done last.
+func wordsOf(steps []doneStep, concerns func(doneStep) bool) string {
 	done := doneWords()
-	var words []string // each where it was done last
+	var words []string
 	for _, s := range steps {
 		word := done[s.Kind]
-		if s.Certificate != cert || word == "" {
+		if !concerns(s) || word == "" {
 			continue
 		}
 		if s.Fault != nil {

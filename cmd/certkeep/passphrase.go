@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -30,7 +31,8 @@ type passphrases struct {
 }
 
 // passphrases are for the named certificates, or all. Of certificates that
-// share their keys it is these that have the passphrase.
+// share their keys it is these that have the passphrase. Lines come in the order
+// of names, for acmebot's files in that of their keys.
 func (a *app) passphrases(cfg *config.Config, names []string) *passphrases {
 	p := &passphrases{ui: a.ui}
 	for _, cert := range cfg.Certificates {
@@ -39,7 +41,9 @@ func (a *app) passphrases(cfg *config.Config, names []string) *passphrases {
 			p.expect = append(p.expect, whose)
 		}
 	}
-	slices.Sort(p.expect)
+	slices.SortStableFunc(p.expect, func(a, b string) int {
+		return cmp.Or(cmp.Compare(slices.Index(cfg.KeyOrder, a), slices.Index(cfg.KeyOrder, b)), strings.Compare(a, b))
+	})
 	return p
 }
 

@@ -32,7 +32,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := known(cfg, names); err != nil {
+			if names, err = known(cfg, names); err != nil {
 				return err
 			}
 			now := time.Now()
@@ -75,7 +75,11 @@ func (r renderer) forecast(f status.Forecast, routine bool) string {
 		if s.Orders == 1 {
 			count = "counts"
 		}
-		fmt.Fprintf(&b, "\n%s: %s of %s %s against its limits", s.Issuer, counted(s.Orders, "order"), counted(s.Names, "name"), count)
+		most := ""
+		if s.AtMost {
+			most = "at most "
+		}
+		fmt.Fprintf(&b, "\n%s: %s%s of %s %s against its limits", s.Issuer, most, counted(s.Orders, "order"), counted(s.Names, "name"), count)
 		if s.Replaces > 0 {
 			fmt.Fprintf(&b, "; as %s, which many CAs do not count", counted(s.Replaces, "replacement"))
 		}
@@ -106,6 +110,9 @@ func (r renderer) steps(steps []status.Step) string {
 	var b strings.Builder
 	for i, line := range strings.Split(strings.TrimSuffix(table(rows), "\n"), "\n") {
 		b.WriteString(line + "\n")
+		if steps[i].Perhaps && steps[i].Kind == plan.KindIssue {
+			b.WriteString(indent(wrap(steps[i].Reason.Words, r.width-6), 6))
+		}
 		if !steps[i].Follows {
 			b.WriteString(indent(wrap(steps[i].Reason.Words, r.width-6), 6))
 			if spends := steps[i].Spends; len(spends) > 0 {

@@ -37,8 +37,9 @@ type rehearsedPair struct {
 // each has the own listeners to itself. It needs no lock: nothing is read from
 // the state, and nothing is kept.
 func (a *app) rehearse(ctx context.Context, cfg *config.Config, names []string) error {
-	if len(names) == 0 {
-		names = allNames(cfg)
+	names, err := ordered(cfg, names)
+	if err != nil {
+		return err
 	}
 	all := rehearsal{Certificates: make([]rehearsedCert, 0, len(names))}
 	stop := a.ui.startLive()
@@ -56,14 +57,7 @@ func (a *app) rehearse(ctx context.Context, cfg *config.Config, names []string) 
 	if slices.ContainsFunc(all.Certificates, func(c rehearsedCert) bool { return c.Fault != nil }) {
 		all.ExitCode = exitFailed
 	}
-	if a.json {
-		if err := a.ui.printJSON(all); err != nil {
-			return err
-		}
-	} else {
-		a.ui.print(a.describeRehearsal(all))
-	}
-	return exitWith(all.ExitCode)
+	return a.show(all, func() string { return a.describeRehearsal(all) }, all.ExitCode)
 }
 
 func (a *app) rehearseOne(ctx context.Context, cfg *config.Config, name string, terms func(issuer, url string) error) rehearsedCert {
@@ -106,9 +100,7 @@ func (a *app) describeRehearsal(all rehearsal) string {
 	for _, c := range all.Certificates {
 		if c.Fault != nil {
 			fmt.Fprintf(&b, "%s: failed\n", c.Name)
-			b.WriteString(r.problem(plan.Problem{
-				Code: c.Fault.Code, Severity: plan.Critical, Words: c.Fault.Words, Detail: c.Fault.Detail, Remedy: c.Fault.Code.Remedy(),
-			}))
+			b.WriteString(r.fault(*c.Fault))
 			continue
 		}
 		if a.quiet {

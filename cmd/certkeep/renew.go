@@ -18,7 +18,8 @@ func (a *app) renewCommand() *cobra.Command {
 		Use:   "renew NAME…|--all",
 		Short: "Renew certificates now",
 		Long: "Issues new certificates now, installs and verifies them. It skips our own window, backoff\n" +
-			"and guard, never what a CA asked for. The names are those of the config.",
+			"and guard, never what a CA asked for. The names are those of certificates or keys\n" +
+			"of the config.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if err := namesOrAll("renew", names, all); err != nil {
@@ -28,17 +29,17 @@ func (a *app) renewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, names); err != nil {
+			if names, err = named(cfg, names); err != nil {
 				return err
 			}
 			if !cfg.Issue {
 				return usage("this node orders nothing", "`issue: false` in the config says so")
 			}
-			if all {
-				names = allNames(cfg)
+			if names, err = ordered(cfg, names); err != nil {
+				return err
 			}
 			if len(names) == 0 {
-				return usage("no certificate is configured", "declare one below `certificates`")
+				return usage("no certificate is configured that is ordered here", "declare one below `certificates`")
 			}
 			if err := listed(cfg, names, issuer); err != nil {
 				return err
@@ -82,15 +83,9 @@ func (a *app) verifyCommand() *cobra.Command {
 			"not be asked.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			cfg, err := a.load()
+			cfg, names, err := a.ofNames(names)
 			if err != nil {
 				return err
-			}
-			if err := named(cfg, names); err != nil {
-				return err
-			}
-			if len(names) == 0 {
-				names = allNames(cfg)
 			}
 			if len(names) == 0 {
 				return usage("no certificate is configured", "declare one below `certificates`")

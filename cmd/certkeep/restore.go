@@ -57,7 +57,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, args[:1]); err != nil {
+			if err := certificateNamed(cfg, args[0]); err != nil {
 				return err
 			}
 			name := args[0]

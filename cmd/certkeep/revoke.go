@@ -23,12 +23,16 @@ const revokeHelp = "Issues new certificates, installs and verifies them, and the
 	"keyCompromise every certificate on the key is replaced and revoked, and the key is never\n" +
 	"used again; where the next key is ready, it takes its place.\n" +
 	"\n" +
+	"With --withdraw, which acmebot's configuration implies, every certificate on the key is\n" +
+	"revoked at once, its files and TLSA records go away, and the next run issues others, on the\n" +
+	"next key where it is ready. NAME may then be that of a key.\n" +
+	"\n" +
 	"With --cert a certificate is revoked that is served by nothing here, and nothing replaces\n" +
 	"it. The account signs, or with --key the certificate's own private key."
 
 func (a *app) revokeCommand() *cobra.Command {
 	var file fileRevocation
-	var yes, first bool
+	var yes, first, withdraw bool
 	reason := string(plan.RevokeUnspecified)
 	cmd := &cobra.Command{
 		Use:   "revoke NAME… | --cert FILE",
@@ -57,16 +61,20 @@ func (a *app) revokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, names); err != nil {
+			withdraw = withdraw || !cmd.Flags().Changed("withdraw") && cfg.Revoke == config.RevokeWithdraw
+			if names, err = ofKeys(cfg, w, names); err != nil {
 				return err
 			}
 			about, err := toRevoke(w, names)
 			if err != nil {
 				return err
 			}
-			wished := wish{ask: plan.AskRevoke, names: names, revoke: engine.RevokeWish{Reason: why, First: first}}
+			wished := wish{ask: plan.AskRevoke, names: names, revoke: engine.RevokeWish{Reason: why, First: first, Withdraw: withdraw}}
 			if why == plan.RevokeCompromise {
 				wished.also = alsoOnKeys(w, cfg, names, about)
+			}
+			if withdraw {
+				wished.withdrawing(cfg, w)
 			}
 			if err := a.ui.confirm(cmd.Context(), yes, revokeQuestion(about, wished)); err != nil {
 				return err
@@ -76,9 +84,8 @@ func (a *app) revokeCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&reason, "reason", reason, "`WHY`: "+strings.Join(reasonWords(), ", "))
 	cmd.Flags().BoolVar(&first, "now", false, "revoke before the replacement is in place")
-	cmd.Flags().StringVar(&file.cert, "cert", "", "revoke the certificate in this `FILE` (PEM), which nothing replaces")
-	cmd.Flags().StringVar(&file.key, "key", "", "sign with the certificate's private key in this `FILE`, not by the account")
-	cmd.Flags().StringVar(&file.issuer, "issuer", "", "the CA to ask about --cert, as the config names it (default: the first in `defaults`)")
+	cmd.Flags().BoolVar(&withdraw, "withdraw", false, "revoke at once, and take files and TLSA records away (default: the config's `revoke`)")
+	file.flags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
@@ -145,6 +152,8 @@ func revokeQuestion(about map[string][]plan.Pair, w wish) string {
 		fmt.Fprintf(&b, "on the same key, and revoked too: %s\n", strings.Join(w.also, ", "))
 	}
 	switch {
+	case w.revoke.Withdraw:
+		b.WriteString("Revoke them now, and take their files and TLSA records away? The next run brings others.")
 	case w.revoke.First:
 		b.WriteString("Revoke them now, while they are served?")
 	case w.revoke.Reason == plan.RevokeCompromise:

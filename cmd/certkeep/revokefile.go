@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/certkeep/certkeep/internal/chain"
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/durable"
@@ -25,6 +27,12 @@ type fileRevocation struct {
 	cert, key, issuer string
 	reason            plan.RevocationReason
 	yes               bool
+}
+
+func (o *fileRevocation) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.cert, "cert", "", "revoke the certificate in this `FILE` (PEM), which nothing replaces")
+	cmd.Flags().StringVar(&o.key, "key", "", "sign with the certificate's private key in this `FILE`, not by the account")
+	cmd.Flags().StringVar(&o.issuer, "issuer", "", "the CA to ask about --cert, as the config names it (default: the first in `defaults`)")
 }
 
 // check refuses options that exclude each other.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,13 +36,14 @@ func (a *app) rolloverCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := named(cfg, names); err != nil {
+			if names, err = named(cfg, names); err != nil {
 				return err
 			}
 			if names, err = changeable(cfg, names); err != nil {
 				return err
 			}
 			wished := wish{ask: plan.AskRollover, names: names, also: alsoRolled(cfg, names)}
+			var young []youngKey
 			switch {
 			case cancel:
 				wished.version = engine.RolloverCancelled
@@ -49,17 +51,12 @@ func (a *app) rolloverCommand() *cobra.Command {
 			case force:
 				wished.version = engine.RolloverForced
 			default:
-				if err := readyFor(w, wished); err != nil {
-					return err
+				young = wished.leaveOut(w)
+				if len(wished.names) == 0 {
+					return young[0].refused()
 				}
 			}
-			if len(wished.also) > 0 {
-				a.ui.say("on the same keys, and changed with them: %s", strings.Join(wished.also, ", "))
-				if err := a.ui.confirm(cmd.Context(), yes, "Change the keys of all of them?"); err != nil {
-					return err
-				}
-			}
-			return a.converge(cmd.Context(), cfg, wished)
+			return a.rollover(cmd.Context(), cfg, wished, young, yes)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "change the keys of every certificate of the config")
@@ -67,6 +64,24 @@ func (a *app) rolloverCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&cancel, "cancel", false, "give up a change that is under way")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
+}
+
+// rollover changes keys, once whoever is concerned was told, and says which are
+// too young for it.
+func (a *app) rollover(ctx context.Context, cfg *config.Config, wished wish, young []youngKey, yes bool) error {
+	if len(wished.also) > 0 {
+		a.ui.say("on the same keys, and changed with them: %s", strings.Join(wished.also, ", "))
+		if err := a.ui.confirm(ctx, yes, "Change the keys of all of them?"); err != nil {
+			return err
+		}
+	}
+	for _, y := range young {
+		a.ui.note("not changed: %s: %s", strings.Join(y.certs, ", "), y.words())
+	}
+	if err := a.converge(ctx, cfg, wished); err != nil || len(young) == 0 {
+		return err
+	}
+	return exitWith(exitFailed)
 }
 
 // changeable are the certificates whose keys can be changed here: those that
@@ -86,6 +101,9 @@ func changeable(cfg *config.Config, names []string) ([]string, error) {
 			refused[cert.Name] = usage(fmt.Sprintf("the key of %q is not held here: its csr is given", cert.Name), "make a csr with another key, and name it in the config")
 		}
 	}
+	if _, err := ordered(cfg, names); err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		if refused[name] != nil {
 			return nil, refused[name]
@@ -94,7 +112,8 @@ func changeable(cfg *config.Config, names []string) ([]string, error) {
 	if len(names) > 0 {
 		return names, nil
 	}
-	all := slices.DeleteFunc(allNames(cfg), func(name string) bool { return refused[name] != nil })
+	all, _ := ordered(cfg, nil) // of all there is no error
+	all = slices.DeleteFunc(all, func(name string) bool { return refused[name] != nil })
 	if len(all) == 0 {
 		return nil, usage("no certificate of the config is on a key that can be changed here", "see certkeep status")
 	}
@@ -117,20 +136,46 @@ func alsoRolled(cfg *config.Config, names []string) []string {
 	return also
 }
 
-// readyFor refuses a change to keys that are too young: who pinned them, or
-// looks at their TLSA records, may not have heard of them.
-func readyFor(w plan.World, wished wish) error {
-	for _, k := range w.Wanted.Keys {
-		if !slices.ContainsFunc(k.Certs, func(c string) bool { return slices.Contains(wished.names, c) }) {
+// youngKey is a next key that may not be used yet: who pinned the keys, or looks
+// at their TLSA records, may not have heard of it.
+type youngKey struct {
+	keys, keyType string
+	certs         []string // on the keys
+	since, free   time.Time
+}
+
+func (y youngKey) words() string {
+	return fmt.Sprintf("the next %s key of %s has been ready since %s only; it may be used from %s on", y.keyType, y.keys, minute(y.since), minute(y.free))
+}
+
+func (y youngKey) refused() error { return usage(y.words(), "wait until then, or give --force") }
+
+// leaveOut takes the certificates out whose next keys are too young. Those of
+// others are not held up by them.
+func (w *wish) leaveOut(world plan.World) []youngKey {
+	var young []youngKey
+	for _, k := range world.Wanted.Keys {
+		y, is := tooYoung(k, world.Known.KeysOf(k.Name))
+		on := func(cert string) bool { return slices.Contains(k.Certs, cert) }
+		if !is || !slices.ContainsFunc(w.names, on) {
 			continue
 		}
-		for _, keyType := range k.KeyTypes {
-			next := w.Known.KeysOf(k.Name).Keys[keyType].Next
-			if free := next.Made.Add(k.MinBackupAge); !next.IsZero() && k.MinBackupAge > 0 && free.After(time.Now()) {
-				return usage(fmt.Sprintf("the next %s key of %s has been ready since %s only; it may be used from %s on", keyType, k.Name, minute(next.Made), minute(free)),
-					"wait until then, or give --force")
-			}
-		}
+		young = append(young, y)
+		w.names = slices.DeleteFunc(slices.Clone(w.names), on)
+		w.also = slices.DeleteFunc(slices.Clone(w.also), on)
 	}
-	return nil
+	return young
+}
+
+// tooYoung is the next key that has to wait for longest, if one has to.
+func tooYoung(want plan.WantedKeys, known *plan.KnownKeys) (young youngKey, is bool) {
+	for _, keyType := range want.KeyTypes {
+		next := known.Keys[keyType].Next
+		free := next.Made.Add(want.MinBackupAge)
+		if next.IsZero() || want.MinBackupAge <= 0 || !free.After(time.Now()) || !free.After(young.free) {
+			continue
+		}
+		young, is = youngKey{keys: want.Name, keyType: keyType, certs: want.Certs, since: next.Made, free: free}, true
+	}
+	return young, is
 }

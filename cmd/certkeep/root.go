@@ -16,6 +16,7 @@ type app struct {
 	quiet      bool
 	verbose    bool
 	colour     string // --color
+	tiny       bool   // called by the name of acme-tiny
 }
 
 // root makes the command tree. Nothing is opened or read here, so that
@@ -56,7 +57,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.ui.stderr)
 	root.AddCommand(
 		a.runCommand(), a.applyCommand(), a.planCommand(), a.statusCommand(), a.verifyCommand(), a.renewCommand(), a.rolloverCommand(), a.revokeCommand(),
-		a.restoreCommand(), a.forgetCommand(), a.historyCommand(), a.issueCommand(), a.accountCommand(), a.dnsCommand(), a.notifyCommand(), a.storeCommand(), a.configCommand(), a.doctorCommand(),
+		a.restoreCommand(), a.forgetCommand(), a.historyCommand(), a.issueCommand(), a.accountCommand(), a.dnsCommand(), a.notifyCommand(), a.storeCommand(), a.configCommand(), a.doctorCommand(), a.webserverCommand(),
 		a.versionCommand(), a.completionCommand(root), a.manCommand(root),
 	)
 	return root

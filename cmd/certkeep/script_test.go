@@ -21,7 +21,7 @@ import (
 
 // The test binary is also the program: scripts run it as `certkeep`.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"certkeep": main, "tls-server": serveTLS})
+	testscript.Main(m, map[string]func(){"certkeep": main, "acme-tiny": main, "tls-server": serveTLS})
 }
 
 // TestScripts runs every script of testdata with the real program. Scripts

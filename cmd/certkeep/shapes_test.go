@@ -141,7 +141,7 @@ func TestShapesAreDocumented(t *testing.T) {
 	}
 	for shape, v := range map[string]any{
 		"status": status.Overview{}, "plan": status.Forecast{}, "apply": outcome{}, "rehearsal": rehearsal{}, "history": histories{},
-		"versions": heldVersions{}, "accounts": accounts{}, "revoke": revoked{}, "findings": findings{}, "version": status.Build{}, "dns record": dnsRecords{}, "dns test": dnsTests{}, "notify test": notifyTests{}, "doctor": diagnosis{}, "notification": plan.Message{}, "certificate": status.Certificate{},
+		"versions": heldVersions{}, "accounts": accounts{}, "revoke": revoked{}, "findings": findings{}, "version": status.Build{}, "dns record": dnsRecords{}, "dns test": dnsTests{}, "notify test": notifyTests{}, "doctor": diagnosis{}, "webserver list": webHosts{}, "webserver check": webChecks{}, "webserver enable": webEnabled{}, "webserver update": webUpdated{}, "webserver catch-all": webCaught{}, "notification": plan.Message{}, "certificate": status.Certificate{},
 		"api status": web.Summary{}, "api certificates": web.Certificates{}, "api certificate": web.One{}, "api problems": web.Problems{},
 	} {
 		t.Run(shape, func(t *testing.T) {

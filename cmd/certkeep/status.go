@@ -17,7 +17,7 @@ import (
 const daemonMayTake = 500 * time.Millisecond
 
 func (a *app) statusCommand() *cobra.Command {
-	check := false
+	check, wait := false, ""
 	cmd := &cobra.Command{
 		Use:   "status [NAME…]",
 		Short: "Tell how each certificate is",
@@ -25,9 +25,18 @@ func (a *app) statusCommand() *cobra.Command {
 			"is installed and whether it was seen there, and what is wrong with it and what to do.\n\n" +
 			"With --check it prints one line and exits as a monitoring plug-in: 0 OK, 1 WARNING,\n" +
 			"2 CRITICAL (missing, ended, revoked, another one is served, or less than a third of the\n" +
-			"warning window is left), 3 UNKNOWN.",
+			"warning window is left), 3 UNKNOWN.\n\n" +
+			"With --wait it exits with 0 as soon as each certificate is valid and its files are in place,\n" +
+			"whether its services know it already or not; a placeholder does not count. When the time is\n" +
+			"over it tells how things are. Somebody else has to obtain the certificates, `run` for instance.",
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if check && wait != "" {
+				return usage("--check does not wait", "leave out --wait or --check")
+			}
+			if wait != "" {
+				return a.awaitInPlace(cmd.Context(), names, wait)
+			}
 			if check {
 				return a.check(cmd.Context(), names)
 			}
@@ -35,18 +44,11 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
-				err = a.ui.printJSON(o)
-			} else {
-				a.ui.print(a.describe(o))
-			}
-			if err != nil {
-				return err
-			}
-			return exitWith(o.ExitCode(false))
+			return a.show(o, func() string { return a.describe(o) }, o.ExitCode(false))
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "print one line and exit as a monitoring plug-in")
+	cmd.Flags().StringVar(&wait, "wait", "", "wait for this long at most until the certificates are in place, such as 5m")
 	return cmd
 }
 
@@ -60,14 +62,7 @@ func (a *app) check(ctx context.Context, names []string) error {
 		a.ui.print("UNKNOWN " + strings.Join(t.lines, " "))
 		return exitWith(status.Unknown.CheckCode())
 	}
-	if a.json {
-		if err := a.ui.printJSON(o); err != nil {
-			return err
-		}
-	} else {
-		a.ui.print(o.CheckLine())
-	}
-	return exitWith(o.State.CheckCode())
+	return a.show(o, o.CheckLine, o.State.CheckCode())
 }
 
 // overview reads how the named certificates are, or all.
@@ -76,7 +71,7 @@ func (a *app) overview(ctx context.Context, names []string) (status.Overview, er
 	if err != nil {
 		return status.Overview{}, err
 	}
-	if err := known(cfg, names); err != nil {
+	if names, err = known(cfg, names); err != nil {
 		return status.Overview{}, err
 	}
 	o := status.Of(time.Now(), w)

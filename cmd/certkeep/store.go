@@ -8,11 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/certkeep/certkeep/internal/durable"
-	"github.com/certkeep/certkeep/internal/store"
 )
 
 func (a *app) storeCommand() *cobra.Command {
-	return group("store", "Care for what Certkeep remembers", a.storeBackupCommand())
+	return group(
+		"store", "Care for what Certkeep remembers",
+		a.storeBackupCommand(), a.storeStatusCommand(), a.storeKeyCommand(), a.storeSealCommand(), a.storeRotateCommand(),
+		a.storeDropKeysCommand(), a.storeUnsealCommand(), a.storeOpenCommand(),
+	)
 }
 
 func (a *app) storeBackupCommand() *cobra.Command {
@@ -24,15 +27,11 @@ func (a *app) storeBackupCommand() *cobra.Command {
 			"it, unpack it into an empty folder: mkdir -m 700 STATE && tar -xpf FILE -C STATE",
 		Args: allArgs(atLeast(1, "the name of the file to write"), atMost(1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			cfg, err := a.load()
+			_, s, err := a.reader(cmd.Context())
 			if err != nil {
 				return err
 			}
 			path, err := filepath.Abs(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := store.Open(cmd.Context(), cfg.State, durable.OS{}, cfg.Node, store.Reader)
 			if err != nil {
 				return err
 			}
@@ -42,6 +41,14 @@ func (a *app) storeBackupCommand() *cobra.Command {
 			}
 			if err := durable.Write(durable.OS{}, path, archive.Bytes(), durable.Private()); err != nil {
 				return fmt.Errorf("write the backup: %w", err)
+			}
+			known, err := s.KnownSeal(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if known != nil {
+				a.ui.say("%s holds all records; its secrets are sealed, and nothing without store key %s, which is not in it", path, known.Key)
+				return nil
 			}
 			a.ui.say("%s holds all records, private keys included: guard it", path)
 			return nil

@@ -87,6 +87,16 @@ func (u *ui) printJSON(v any) error {
 	return nil
 }
 
+// show writes a result, as JSON where asked, and ends the command with its code.
+func (a *app) show(result any, text func() string, code int) error {
+	if !a.json {
+		a.ui.print(text())
+	} else if err := a.ui.printJSON(result); err != nil {
+		return err
+	}
+	return exitWith(code)
+}
+
 // note writes a line for a person to stderr.
 func (u *ui) note(format string, args ...any) {
 	u.mu.Lock()

@@ -9,11 +9,15 @@ import (
 
 // FreePort finds a port of 127.0.0.1 that is free for TCP and UDP. It stays
 // below the range from which the kernel takes ports for outgoing connections,
-// so that only another caller of the same moment can take it away.
+// and for a minute no other caller gets it, in whichever process.
 func FreePort() (int, error) {
 	var last error
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
+		if !reserve(port) {
+			last = fmt.Errorf("port %d is taken by another test", port)
+			continue
+		}
 		if last = probePort(port); last == nil {
 			return port, nil
 		}

@@ -31,6 +31,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/crl":       3,
 		"internal/ct":        3,
 		"internal/serve":     3,
+		"internal/webserver": 3,
 		"internal/notify":    3,
 
 		"internal/config":         2,
@@ -48,6 +49,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/command":  1,
 		"internal/service":  1,
 		"internal/keystore": 1,
+		"internal/seal":     1,
 		"internal/params":   1,
 		"internal/hpkp":     1,
 		"internal/front":    1,
@@ -58,16 +60,17 @@ func layerOf(dir string) (layer int, known bool) {
 }
 
 // forTests reports whether dir is for tests alone: its name ends in "test",
-// or it is the faulty disk, or the simulator.
+// or it is the faulty disk, the simulator, or the NixOS module or the
+// files for service managers, whose Go tests them.
 func forTests(dir string) bool {
-	return strings.HasSuffix(dir, "test") || dir == "internal/faultfs" || dir == "internal/sim" || strings.HasPrefix(dir, "internal/sim/")
+	return strings.HasSuffix(dir, "test") || dir == "internal/faultfs" || dir == "nix" || dir == "contrib" || dir == "internal/sim" || strings.HasPrefix(dir, "internal/sim/")
 }
 
 // forDevelopers reports whether dir holds programs that are run from the
-// source and never installed. Nothing imports them.
+// source and never installed, or tests of what is no Go. Nothing imports them.
 func forDevelopers(dir string) bool {
 	top, _, _ := strings.Cut(dir, "/")
-	return slices.Contains([]string{"demo", "bench", "scripts"}, top)
+	return slices.Contains([]string{"demo", "bench", "scripts", "guix", "packaging"}, top)
 }
 
 // sideways are the imports inside one layer that are meant.

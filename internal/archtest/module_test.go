@@ -59,7 +59,7 @@ func modFile(text string) []string {
 }
 
 func noToolsForUsers(t *tree) []string {
-	tools := []string{"letsencrypt/pebble", "letsencrypt/challtestsrv", "mvdan.cc/gofumpt", "honnef.co/go/tools"}
+	tools := []string{"letsencrypt/pebble", "letsencrypt/challtestsrv", "mvdan.cc/gofumpt", "honnef.co/go/tools", "goreleaser/nfpm"}
 	var found []string
 	for _, line := range modFile(t.texts["go.mod"]) {
 		verb, _, _ := strings.Cut(line, " ")

@@ -50,6 +50,17 @@ func Start(t testing.TB, zones ...Zone) *Server {
 // to be free.
 func StartAt(t testing.TB, address string, zones ...Zone) *Server {
 	t.Helper()
+	return start(t, address, "hmac-sha256", zones)
+}
+
+// StartWith starts named as Start does, with a key of that algorithm.
+func StartWith(t testing.TB, algorithm string, zones ...Zone) *Server {
+	t.Helper()
+	return start(t, servertest.FreeAddress(t), algorithm, zones)
+}
+
+func start(t testing.TB, address, algorithm string, zones []Zone) *Server {
+	t.Helper()
 	program := servertest.Find(t, "named")
 	dir := t.TempDir()
 	key := make([]byte, 32)
@@ -58,7 +69,7 @@ func StartAt(t testing.TB, address string, zones ...Zone) *Server {
 	}
 	// named listens only on addresses that an interface has: 127.0.0.1.
 	s := &Server{Address: address, KeyName: "update"}
-	s.KeyFile = fmt.Appendf(nil, "key %q {\n\talgorithm hmac-sha256;\n\tsecret %q;\n};\n", s.KeyName, base64.StdEncoding.EncodeToString(key))
+	s.KeyFile = fmt.Appendf(nil, "key %q {\n\talgorithm %s;\n\tsecret %q;\n};\n", s.KeyName, algorithm, base64.StdEncoding.EncodeToString(key))
 	s.configure(t, dir, zones)
 	process := servertest.Start(t, syscall.SIGTERM, program, "-c", filepath.Join(dir, "named.conf"), "-f", "-n", "1")
 	process.Ready(t, filepath.Join(dir, "named.log"), func(ctx context.Context) error { return s.serves(ctx, zones) })

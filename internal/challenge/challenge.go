@@ -1,10 +1,10 @@
 // Package challenge answers the challenges of RFC 8555 section 8: http-01 by
 // an own listener or a webroot, tls-alpn-01 (RFC 8737) by an own listener, and
-// dns-01 through package dns. A Solver answers one type; which of them are
+// dns-01 through package dns, or either by programs in the manner of certbot. A Solver answers one type; which of them are
 // tried for a name, and in what order, is for the caller to say.
 //
-// Make solvers once, with NewHTTP01, NewWebroot, NewTLSALPN01 and NewDNS01,
-// and share them among all orders: a listener is bound only while a challenge
+// Make solvers once, with NewHTTP01, NewWebroot, NewTLSALPN01, NewDNS01
+// and NewManual, and share them among all orders: a listener is bound only while a challenge
 // needs it, and belongs to all of them. What a CA sends (the token) is taken
 // for an attack until it proves to be harmless; nothing is ever shown that was
 // not presented, and nothing is taken away that was not ours.
@@ -73,6 +73,15 @@ type Lasting interface {
 // returns when they can be seen, and is called before the CA is told.
 type Waiter interface {
 	Wait(ctx context.Context, c Challenge) error
+}
+
+// Noted is a Solver that learns something when it presents an answer, without
+// which nobody can take it away. Like the answer it has to be remembered.
+type Noted interface {
+	// Note is what is to be remembered of an answer; "" is nothing.
+	Note(c Challenge) string
+	// Recall says so to a process that did not present the answer.
+	Recall(c Challenge, note string)
 }
 
 // Asker is a Solver that notices when the CA asks.

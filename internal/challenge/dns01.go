@@ -57,7 +57,7 @@ func (s *DNS01) Lasting() {}
 func (s *DNS01) Present(ctx context.Context, c Challenge) error {
 	op := fmt.Sprintf("answer dns-01 for %s", c.Identifier)
 	if c.Identifier.IP {
-		return failed(op, plan.CodeNoChallenge, errors.New("dns-01 cannot prove an IP address"), "") // RFC 8738 section 7
+		return failed(op, plan.CodeNoChallenge, errIP, "") // RFC 8738 section 7
 	}
 	record, err := s.record(ctx, c)
 	if err != nil {

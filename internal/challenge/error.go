@@ -45,6 +45,7 @@ func failed(op string, code plan.Code, err error, hint string) error {
 const maxToken = 255
 
 var (
+	errIP       = errors.New("dns-01 cannot prove an IP address")
 	errToken    = errors.New("the CA's token is not base64url")
 	errWildcard = errors.New("a wildcard is proven by dns-01 only")
 )

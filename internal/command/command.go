@@ -9,6 +9,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ import (
 const (
 	DefaultTimeout = time.Minute     // where Command.Timeout is zero
 	DefaultGrace   = 5 * time.Second // where Command.Grace is zero
-	MaxOutput      = 64 << 10        // bytes kept of stdout, and of stderr; the rest is read and dropped
+	MaxOutput      = 64 << 10        // bytes kept of stdout, and of stderr, where Command.MaxOutput is zero; the rest is read and dropped
 
 	// pipeDelay is how long output is still read after the command ended: a
 	// daemon that it started may hold its stdout open for ever.
@@ -47,6 +48,9 @@ type Command struct {
 	User    string
 	Timeout time.Duration
 	Grace   time.Duration // between SIGTERM and SIGKILL once Timeout is over
+	// MaxOutput is how many bytes of its output are kept, for programs whose
+	// output is what they are run for.
+	MaxOutput int
 }
 
 // With adds arguments. Text for a shell has them as $1 and so on.
@@ -74,7 +78,7 @@ type Result struct {
 	Code      int // exit status; -1 when it did not exit by itself
 	Stdout    []byte
 	Stderr    []byte
-	Truncated bool // output went beyond MaxOutput
+	Truncated bool // output went beyond what is kept
 }
 
 // Error is a command that did not succeed.
@@ -126,7 +130,8 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return fail(err)
 	}
-	var stdout, stderr bounded
+	limit := cmp.Or(c.MaxOutput, MaxOutput)
+	stdout, stderr := bounded{limit: limit}, bounded{limit: limit}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		return fail(err)

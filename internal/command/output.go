@@ -8,16 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// bounded keeps the first MaxOutput bytes written to it. os/exec writes to it
-// from one goroutine, and is done with it when Wait returns.
+// bounded keeps the first bytes written to it, up to a limit. os/exec writes to
+// it from one goroutine, and is done with it when Wait returns.
 type bounded struct {
+	limit   int
 	kept    []byte
 	dropped bool
 }
 
 // Write never fails: a command must not die of SIGPIPE because it talks much.
 func (b *bounded) Write(p []byte) (int, error) {
-	room := MaxOutput - len(b.kept)
+	room := b.limit - len(b.kept)
 	if len(p) > room {
 		b.dropped = true
 		b.kept = append(b.kept, p[:room]...)

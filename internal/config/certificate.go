@@ -3,6 +3,7 @@ package config
 import (
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -11,29 +12,32 @@ import (
 // Settings are what `defaults` says for every certificate, and what a
 // certificate may say for itself.
 type Settings struct {
-	Issuers     []string    // in order of preference
-	KeyTypes    []keys.Type // a pair each; the first is the plain one
-	Profile     string
-	MustStaple  bool
-	Quarantine  bool             // names that keep failing their proof are set aside
-	KeyReuse    bool             // the key stays the same until it is rolled over
-	BackupKey   bool             // the next key is kept ready
-	Renew       plan.RenewPolicy // a zero Before is plan's default
-	Warn        plan.Span
-	Mode        string   // one of the modes
-	Activate    string   // one of the activations
-	Maintenance []Window // in which services may be disturbed; none: at any time
-	Services    []string
-	Verify      []Endpoint // nil leaves it to the services, empty verifies nothing
-	Path        string     // where layouts put their folders
-	Layout      string
-	Owner       string // of installed files; "" is the running user
-	Group       string // of installed files; with a group, keys are 0640
-	Files       []File // instead of a layout; nil where the layout counts
-	Root        Root
-	DHParams    DHParams
-	ECParams    []string // names of curves, for the part ec-params
-	Passphrase  Passphrase
+	Issuers  []string    // in order of preference
+	KeyTypes []keys.Type // a pair each; the first is the plain one
+	Profile  string
+	// ProfileMandatory is set where no CA is asked that does not offer it.
+	ProfileMandatory bool
+	MustStaple       bool
+	StapleWait       time.Duration    // for a service that does not staple what it has to
+	Quarantine       bool             // names that keep failing their proof are set aside
+	KeyReuse         bool             // the key stays the same until it is rolled over
+	BackupKey        bool             // the next key is kept ready
+	Renew            plan.RenewPolicy // a zero Before is plan's default
+	Warn             plan.Span
+	Mode             string   // one of the modes
+	Activate         string   // one of the activations
+	Maintenance      []Window // in which services may be disturbed; none: at any time
+	Services         []string
+	Verify           []Endpoint // nil leaves it to the services, empty verifies nothing
+	Path             string     // where layouts put their folders
+	Layout           string
+	Owner            string // of installed files; "" is the running user
+	Group            string // of installed files; with a group, keys are 0640
+	Files            []File // instead of a layout; nil where the layout counts
+	Root             Root
+	DHParams         DHParams
+	ECParams         []string // names of curves, for the part ec-params
+	Passphrase       Passphrase
 
 	ReloadZones []string // made anew after an installation, by an entry of `dns` that is a zonefile
 	OCSP        *OCSP    // nil, or turned off, where no responses are kept; likewise:
@@ -52,8 +56,10 @@ type Certificate struct {
 	Key             string   // name of the Config.Keys that it is on; "" where it has keys of its own
 	Protected       []string // names that are never set aside; nil: the common name, or the first one
 	CSR             *CSR     // nil where Certkeep makes keys and requests itself
+	Static          []Static // empty where Certkeep obtains it; else a pair for each key type
 	Challenges      []Rule   // looked at before Config.Challenges
 	TLSA            []TLSA
+	Hooks           map[string]Hook // by event, instead of those of Config.Hooks
 	Settings
 
 	spread []File // of a layout that puts its files into several folders
@@ -73,6 +79,7 @@ type CSR struct {
 const (
 	ModeAuto   = "auto"
 	ModeManual = "manual"
+	ModeStatic = "static" // nobody here: somebody else makes it
 )
 
 // The activations: when services read new files.
@@ -87,6 +94,7 @@ const (
 	LayoutCertbot  = "certbot"  // PATH/live/NAME/ with the same four
 	LayoutNixOS    = "nixos"    // PATH/NAME/{key,cert,chain,fullchain,full}.pem
 	LayoutHAProxy  = "haproxy"  // PATH/NAME.pem, everything in one
+	LayoutNone     = "none"     // nothing; of a target whose services read the administrator's own files
 	LayoutAcmebot  = "acmebot"  // PATH/private/NAME.rsa.key, PATH/certs/NAME.rsa.pem, …; see acmebotFiles
 )
 
@@ -162,6 +170,10 @@ func (c *Certificate) Targets() []Target {
 	files := c.Files
 	if files == nil && c.Layout == LayoutAcmebot {
 		files = c.spread
+	}
+	if files != nil && len(files) == 0 && len(c.Static) > 0 {
+		// The services read the administrator's own files: they are told, and looked at.
+		return []Target{{Name: DefaultTarget, Layout: LayoutNone, Files: []File{}}}
 	}
 	if files == nil {
 		return []Target{{Name: DefaultTarget, Layout: c.Layout, Path: c.Path, Owner: c.Owner, Group: c.Group}}

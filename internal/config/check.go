@@ -19,11 +19,19 @@ func (r *reader) mark(what string, n *node) {
 	r.cfg.marks[what] = r.out.finding(n.at, "", "")
 }
 
+// FindingAt is a finding about a part of the configuration, such as "dns.main".
+func (c *Config) FindingAt(what, words, hint string) Finding {
+	f := c.marks[what]
+	f.Words, f.Hint = what+": "+words, hint
+	return f
+}
+
 // Check looks at the files that a configuration speaks of: secrets have to be
 // readable, and nobody else may write the programs that are run. Load does
 // not do that, so that one missing file does not stop all certificates.
 func (c *Config) Check() Errors {
 	k := checker{cfg: c}
+	k.checkStoreKey()
 	for _, name := range slices.Sorted(maps.Keys(c.Issuers)) {
 		i := c.Issuers[name]
 		if i.EAB != nil {
@@ -40,6 +48,7 @@ func (c *Config) Check() Errors {
 	k.readable("listen.status", c.Listen.Status.Token)
 	for _, name := range slices.Sorted(maps.Keys(c.DNS)) {
 		k.readable("dns."+name, c.DNS[name].TSIGFile)
+		k.variables("dns."+name, c.DNS[name])
 		k.program("dns."+name, c.DNS[name].Command.Args, "")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
@@ -49,18 +58,27 @@ func (c *Config) Check() Errors {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Hooks)) {
-		k.program("hooks."+name, c.Hooks[name].Command.Args, c.Hooks[name].User)
+		k.hook("hooks."+name, c.Hooks[name])
 	}
+	k.manual(c.Challenges)
 	k.checkNotify(c.Notify)
 	for _, cert := range c.Certificates {
 		if cert.CSR != nil {
 			k.readable("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
+		}
+		for _, s := range cert.Static {
+			k.readable("certificates."+cert.Name+".static", s.Certificate)
+			k.readable("certificates."+cert.Name+".static", s.Key)
 		}
 		if cert.Passphrase.Secret.File != "" {
 			if _, err := cert.Passphrase.Read(); err != nil {
 				k.add("certificates."+cert.Name+".passphrase", err.Error())
 			}
 		}
+		for _, event := range slices.Sorted(maps.Keys(cert.Hooks)) {
+			k.hook("certificates."+cert.Name+".hooks."+event, cert.Hooks[event])
+		}
+		k.manual(cert.Challenges)
 		k.unreadableRoots(&cert)
 		for _, f := range cert.Files {
 			k.password("certificates."+cert.Name+".files", f)
@@ -93,9 +111,7 @@ type checker struct {
 
 // add records a finding at the place that was marked.
 func (k *checker) add(what, words string) {
-	f := k.cfg.marks[what]
-	f.Words = what + ": " + words
-	k.found = append(k.found, f)
+	k.found = append(k.found, k.cfg.FindingAt(what, words, ""))
 }
 
 // readable reports a file that cannot be read.
@@ -111,6 +127,19 @@ func (k *checker) readable(what, path string) {
 func (k *checker) service(what string, a service.Action) {
 	if _, configured := k.cfg.marks[what]; configured {
 		k.program(what, a.Args, "")
+	}
+}
+
+// hook reports programs of a hook that others may write, and a folder of them
+// that is not there.
+func (k *checker) hook(what string, h Hook) {
+	k.program(what, h.Command.Args, h.User)
+	programs, err := programs.InFolder(h.Directory)
+	if err != nil {
+		k.add(what, err.Error())
+	}
+	for _, program := range programs {
+		k.program(what, []string{program}, h.User)
 	}
 }
 

@@ -17,7 +17,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path, mode := range map[string]os.FileMode{"good": 0o755, "bad": 0o777, "group": 0o775, "open": 0o777} {
+	for path, mode := range map[string]os.FileMode{"good": 0o755, "bad": 0o777, "group": 0o775, "open": 0o777, "open/prog": 0o755} {
 		if err := os.Chmod(filepath.Join(dir, path), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,11 @@ services:
 hooks:
   issued: {command: [DIR/bad]}
   errored: {command: {shell: DIR/bad}}
+  expiring: {directory: DIR/open}
+  revoked: {directory: DIR/missing}
+challenges: [{names: [z.example], http-01: {manual: {auth_hook: [DIR/good], cleanup_hook: [DIR/bad]}}}]
 certificates:
+  own: {names: [own.example], hooks: {issued: {command: [DIR/bad]}}}
   www: {csr: {file: DIR/missing, key_file: DIR/missing}}
   java: {names: [j.example], files: [{path: /a.jks, content: jks, password_env: CONFIG_TEST_SECRET}, {path: /b.p12, content: pkcs12, password_file: DIR/missing}]}
 `, "DIR", dir)
@@ -59,9 +63,13 @@ c.yaml:10:10: dns.prog: bad may be written by everybody; chmod go-w bad
 c.yaml:13:9: services.bad: open may be written by everybody; chmod go-w DIR/open
 c.yaml:13:9: services.bad: group may be written by its group; chmod go-w group
 c.yaml:16:12: hooks.issued: bad may be written by everybody; chmod go-w bad
-c.yaml:19:15: certificates.www.csr: read missing: no such file or directory
-c.yaml:20:37: certificates.java.files: password for a jks file: it is shorter than 6 characters, which Java's keytool does not take
-c.yaml:20:37: certificates.java.files: read missing: no such file or directory`
+c.yaml:18:14: hooks.expiring: open may be written by everybody; chmod go-w open
+c.yaml:19:13: hooks.revoked: list the programs: open missing: no such file or directory
+c.yaml:20:54: manual good: bad may be written by everybody; chmod go-w bad
+c.yaml:22:48: certificates.own.hooks.issued: bad may be written by everybody; chmod go-w bad
+c.yaml:23:15: certificates.www.csr: read missing: no such file or directory
+c.yaml:24:37: certificates.java.files: password for a jks file: it is shorter than 6 characters, which Java's keytool does not take
+c.yaml:24:37: certificates.java.files: read missing: no such file or directory`
 	got = strings.ReplaceAll(got, dir, "DIR")
 	want = strings.ReplaceAll(want, "DIR/open", "open")
 	if got != want {

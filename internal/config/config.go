@@ -28,11 +28,12 @@ import (
 // Config is a checked configuration with all defaults filled in. It is not
 // changed after Load and may be read by many goroutines.
 type Config struct {
-	Path        string // the file it was read from; "" when it was read from bytes
-	State       string // folder of records, archive, journal and control socket
-	PIDFile     string // with the number of the process that holds the state; "" is none
-	Node        string // "" means: made once and kept in State
-	Email       string // contact for new accounts; "" gives none
+	Path        string    // the file it was read from; "" when it was read from bytes
+	State       string    // folder of records, archive, journal and control socket
+	StoreKey    SecretRef // where the keys are that seal the secrets in State; zero leaves them in the clear
+	PIDFile     string    // with the number of the process that holds the state; "" is none
+	Node        string    // "" means: made once and kept in State
+	Email       string    // contact for new accounts; "" gives none
 	Terms       Terms
 	Concurrency int  // orders under way at once
 	Issue       bool // may order
@@ -40,6 +41,7 @@ type Config struct {
 	WaitRandom  Wait // of `apply --wait-random`
 	// WarningExitCode has commands fail where only warnings are left.
 	WarningExitCode bool
+	Revoke          string // RevokeReplace or RevokeWithdraw
 	Listen          Listen
 	Log             Log
 	Issuers         map[string]Issuer // the built-in ones included
@@ -51,6 +53,7 @@ type Config struct {
 	Notify          Notify
 	Keep            Keep
 	Keys            map[string]Keys // that certificates share
+	KeyOrder        []string        // these as acmebot's files have them, whose passphrases come in that order; nil for files of our own
 	Suffixes        Suffixes        // of {suffix} in paths
 	Defaults        Settings
 	Certificates    []Certificate // by name
@@ -133,6 +136,7 @@ type Issuer struct {
 	RootsFile      string      // PEM, instead of the system's roots, to trust its web server by; "" is the system's
 	Unverified     bool        // whoever answers in its place is believed
 	Proxy          string      // URL of an HTTP proxy; "" leaves it to the environment
+	Email          string      // that it is told of; "" is that of all
 	Profile        string      // for certificates that name none
 	PreferredChain string      // common name of the root to prefer among alternate chains
 	EAB            *EAB        // nil without external account binding
@@ -162,9 +166,10 @@ type DNS struct {
 	Zones       []string // lower-case, without a trailing dot; empty means any
 	Server      string   // rfc2136: host:port; "" is the zone's primary
 	TSIGFile    string   // rfc2136: key file in BIND's syntax; "" signs nothing
-	Directory   string   // zonefile: folder of the zones' files
-	FileName    string   // zonefile: of a zone, in which {zone} stands for its name
-	Command     Command  // command; zonefile: what makes a zone anew
+	Environment SecretRef
+	Directory   string  // zonefile: folder of the zones' files
+	FileName    string  // zonefile: of a zone, in which {zone} stands for its name
+	Command     Command // command; zonefile: what makes a zone anew
 	TTL         time.Duration
 	Timeout     time.Duration // command: of one run
 	Resolver    string        // host:port asked for zones and CNAMEs; "" is the system's
@@ -222,10 +227,11 @@ const shell = "/bin/sh"
 
 // Hook is a program run at an event.
 type Hook struct {
-	Event   string
-	Command Command
-	User    string // "" is the running user
-	Timeout time.Duration
+	Event     string
+	Command   Command
+	Directory string // whose programs are run first; "" is none
+	User      string // "" is the running user
+	Timeout   time.Duration
 
 	Arguments bool // as mod_md: REASON and the certificate follow the command's own
 }
@@ -233,8 +239,11 @@ type Hook struct {
 // Keep says how much of the past is kept.
 type Keep struct {
 	Versions int           // of each certificate, the published one included
-	Archive  time.Duration // replaced files
+	Archive  time.Duration // replaced files; 0: for ever
 	Events   int           // of each certificate
+	// ArchiveDirectory is where replaced files are kept, by keys and time; "":
+	// in the state.
+	ArchiveDirectory string
 }
 
 // Certificate returns the certificate of that name, or nil.
@@ -246,6 +255,15 @@ func (c *Config) Certificate(name string) *Certificate {
 		return nil
 	}
 	return &c.Certificates[i]
+}
+
+// Directories are the CAs' addresses, by the names that the config gives them.
+func (c *Config) Directories() map[string]string {
+	all := make(map[string]string, len(c.Issuers))
+	for id, issuer := range c.Issuers {
+		all[id] = issuer.Directory
+	}
+	return all
 }
 
 // ProfileAt is the profile to ask of an issuer for a certificate: its own,

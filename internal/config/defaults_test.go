@@ -23,11 +23,11 @@ func TestDefaults(t *testing.T) {
 			got.Certificates = nil
 		}
 		want := &Config{
-			State: "/var/lib/certkeep", Concurrency: 20, WaitRandom: Wait{Least: 5 * time.Minute, Most: time.Hour}, Issue: true, Solve: true, Listen: Listen{HTTP: HTTPListener{Address: ":80"}, Status: StatusListener{Address: "127.0.0.1:9780"}}, Log: Log{Level: "info", Format: "auto", Mode: 0o600, Color: ColorAuto},
+			State: "/var/lib/certkeep", Concurrency: 20, WaitRandom: Wait{Least: 5 * time.Minute, Most: time.Hour}, Revoke: RevokeReplace, Issue: true, Solve: true, Listen: Listen{HTTP: HTTPListener{Address: ":80"}, Status: StatusListener{Address: "127.0.0.1:9780"}}, Log: Log{Level: "info", Format: "auto", Mode: 0o600, Color: ColorAuto},
 			Keep: Keep{Versions: 3, Archive: 365 * 24 * time.Hour, Events: 256}, Suffixes: Suffixes{RSA: ".rsa", ECDSA: ".ecdsa"},
 			Defaults: Settings{
 				Issuers: []string{"letsencrypt"}, KeyTypes: standardSettings().KeyTypes, Renew: plan.RenewPolicy{ARI: true},
-				Warn: plan.Span{Percent: 10}, Layout: "standard", Mode: "auto", Activate: "reload",
+				Warn: plan.Span{Percent: 10}, Layout: "standard", Mode: "auto", Activate: "reload", StapleWait: 50 * time.Second, ProfileMandatory: true,
 			},
 		}
 		if !reflect.DeepEqual(got, want) {

@@ -22,7 +22,7 @@ func (s Source) Load() (*Config, []Warning, error) {
 		out := &findings{files: []string{"the configuration in memory"}}
 		return decode(out, s.demand([]*node{parseYAML(out, 0, s.Text)}), noFacts())
 	}
-	return load(s.Path, s.demand)
+	return load(s.Path, nil, s.demand)
 }
 
 // demand adds a configuration that declares what is demanded and nowhere else.

@@ -88,15 +88,17 @@ func (c *Config) proof(cert *Certificate, global rules) string {
 		d.count(len(methods))
 		for _, m := range methods {
 			d.put(m.Type)
-			switch m.Type {
-			case MethodHTTP01:
+			switch {
+			case m.Manual != nil:
+				d.manual(*m.Manual)
+			case m.Type == MethodHTTP01:
 				d.put(m.Webroot, c.Listen.HTTP.Address)
 				if m.Folder != "" {
 					d.put(m.Folder)
 				}
-			case MethodTLSALPN01:
+			case m.Type == MethodTLSALPN01:
 				d.put(c.Listen.TLS)
-			case MethodDNS01:
+			case m.Type == MethodDNS01:
 				d.dns(c.DNS[m.Via])
 			}
 		}
@@ -107,6 +109,9 @@ func (c *Config) proof(cert *Certificate, global rules) string {
 // dns covers where and how records are written, and how long they are waited for.
 func (d *digester) dns(w DNS) {
 	d.put(w.Name, w.Provider, w.Server, w.TSIGFile, w.Directory, w.FileName, w.Command.Shell, w.TTL.String(), w.Timeout.String(), w.Resolver)
+	if !w.Environment.IsZero() {
+		d.put("environment", w.Environment.String())
+	}
 	d.put(strconv.FormatBool(w.Propagation.Off), w.Propagation.Timeout.String())
 	for _, list := range [][]string{w.Command.Args, w.Zones, w.Propagation.Servers} {
 		d.count(len(list))

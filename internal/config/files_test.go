@@ -142,6 +142,7 @@ func TestWantedDH(t *testing.T) {
 	for yaml, want := range map[string]plan.WantedDH{
 		"layout: acmebot, dh_params: {own: 3072, with_key: true}":         {Bits: 3072, WithKey: true},
 		"files: [{path: /p, content: dh-params}], dh_params: {own: 2048}": {Bits: 2048},
+		"files: [{path: /p, content: dh-params}], dh_params: {own: 2500}": {Bits: 2500},
 		"files: [{path: /p, content: dh-params}], dh_params: ffdhe2048":   {},
 		"files: [{path: /p, content: chain}], dh_params: {own: 2048}":     {},
 		"dh_params: {own: 2048}":            {},

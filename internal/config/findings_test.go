@@ -84,10 +84,9 @@ func TestFindings(t *testing.T) {
 // something that does not happen.
 func TestLaterKeysAreUnknown(t *testing.T) {
 	for _, yaml := range []string{
-		"store: {postgres: {url_file: /x}}", "store_key_file: /x",
+		"store: {postgres: {url_file: /x}}",
 		"listen: {dns: false}",
 		"certificates: {a.example.com: {account: x}}",
-		"certificates: {a.example.com: {static: {}}}",
 	} {
 		_, _, err := LoadBytes("c.yaml", []byte(yaml))
 		all, _ := errors.AsType[Errors](err)

@@ -58,6 +58,7 @@ func (c *certReader) placeOfName(i int) place {
 // finishCertificate fills in what follows from other keys, and checks what
 // speaks of more than one.
 func finishCertificate(r *reader, n *node, c *Certificate) {
+	finishStatic(r, n, c)
 	if c.CSR != nil {
 		finishCSR(r, n, c)
 	}
@@ -80,7 +81,11 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 		c.Verify = endpointsOf(r.cfg, c.Services)
 	}
 	finishTLSA(r, n, c)
-	checkMethods(r, c)
+	if len(c.Static) > 0 {
+		checkOwnFiles(r, n, c)
+	} else {
+		checkMethods(r, c)
+	}
 	checkReloadZones(r, n, c)
 	checkActivation(r, n, c)
 	checkOverlap(r, c)
@@ -109,7 +114,7 @@ func checkActivation(r *reader, n *node, c *Certificate) {
 
 // finishCommonName checks a given common name and chooses one otherwise.
 func finishCommonName(r *reader, n *node, c *Certificate) {
-	if c.CSR != nil {
+	if c.CSR != nil || len(c.Static) > 0 {
 		return
 	}
 	if c.CommonName == "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/certkeep/certkeep/internal/plan"
 )
@@ -36,7 +37,7 @@ func finishStatements(r *reader, n *node, c *Certificate) {
 		checkPlaces(r, n, c, "ocsp", c.OCSP.File)
 	}
 	if c.logged() {
-		checkPlaces(r, n, c, "sct", c.SCT.Directory)
+		checkPlaces(r, n, c, "sct", c.SCT.place())
 		checkLogs(r, n, c)
 	}
 	for _, path := range r.cfg.statementFiles(c) {
@@ -67,6 +68,9 @@ func (c *certReader) placeOfKey(n *node, key string) place {
 // checkLogs makes sure that the logs of a certificate can be known.
 func checkLogs(r *reader, n *node, c *Certificate) {
 	at := r.certs.placeOfKey(n, "sct")
+	if len(c.SCT.Logs) > 1 && !strings.Contains(c.SCT.place(), logMark) {
+		r.out.add(at, fmt.Sprintf("certificate %q is handed to %d logs, and %s is one place for all of them", c.Name, len(c.SCT.Logs), c.SCT.File), "write {log} in it")
+	}
 	if r.cfg.CTLogs.IsZero() {
 		r.out.add(at, fmt.Sprintf("certificate %q is to be handed to logs, and none is known", c.Name), "set ct_logs: {list: /etc/certkeep/log_list.json}")
 		return
@@ -134,7 +138,13 @@ func (c *Config) wantStatements(cert *Certificate, hooks []string, w *plan.Wante
 	}
 	if s := cert.SCT; cert.logged() {
 		w.SCT.Logs = s.Logs
-		companion(plan.CompanionSCT, func(d *digester) { d.put(s.Directory); d.put(s.Logs...); d.attributes(s.Attributes) })
+		companion(plan.CompanionSCT, func(d *digester) {
+			if d.put(s.Directory); s.File != "" {
+				d.put("file", s.File)
+			}
+			d.put(s.Logs...)
+			d.attributes(s.Attributes)
+		})
 	}
 	if h := cert.HPKP; cert.pinned() {
 		companion(plan.CompanionHPKP, func(d *digester) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,17 +43,29 @@ func Path(flag, env string) string {
 // write are refused. The error is of type Errors, and holds all that is wrong;
 // the warnings are given with and without an error.
 func Load(path string) (*Config, []Warning, error) {
-	return load(path, func(trees []*node) []*node { return trees })
+	return load(path, nil, func(trees []*node) []*node { return trees })
+}
+
+// LoadWith is Load as it would be with other files in conf.d: given has their
+// content by path. Nothing is written.
+func LoadWith(path string, given map[string][]byte) (*Config, []Warning, error) {
+	return load(path, given, func(trees []*node) []*node { return trees })
 }
 
 // load is Load with what is added to the files.
-func load(path string, add func([]*node) []*node) (*Config, []Warning, error) {
+func load(path string, given map[string][]byte, add func([]*node) []*node) (*Config, []Warning, error) {
 	out := &findings{}
 	var trees []*node
-	for _, file := range append([]string{path}, confD(out, path)...) {
+	beside := append(confD(out, path), slices.Collect(maps.Keys(given))...)
+	slices.Sort(beside)
+	for _, file := range append([]string{path}, slices.Compact(beside)...) {
 		index := len(out.files)
 		out.files = append(out.files, file)
-		data, refused := readConfigFile(file)
+		data, ours := given[file]
+		var refused *Finding
+		if !ours {
+			data, refused = readConfigFile(file)
+		}
 		if refused != nil {
 			out.errors = append(out.errors, *refused)
 			continue
@@ -88,6 +101,11 @@ func decode(out *findings, trees []*node, facts acmebot.Facts) (*Config, []Warni
 	r := &reader{cfg: &cfg, out: out, root: s.table}
 	if !out.broken && (!foreign || len(out.errors) == 0) {
 		readInto(r, s, root, &cfg)
+		if keys := root.get("keys"); foreign && keys != nil {
+			for _, p := range keys.value.pairs {
+				cfg.KeyOrder = append(cfg.KeyOrder, p.key)
+			}
+		}
 	}
 	byPlace := compareFindings(out.files)
 	slices.SortStableFunc(out.errors, byPlace)

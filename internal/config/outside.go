@@ -14,6 +14,19 @@ type Outside struct{ HTTP, TLS int }
 // Unreachable is a port that nobody outside can reach.
 const Unreachable = -1
 
+// Here are the ports of this machine at which arrives what was sent to 80 and 443.
+// Where nobody outside reaches one, visitors within still do.
+func (o Outside) Here() (http, tls int) {
+	http, tls = 80, 443
+	if o.HTTP > 0 {
+		http = o.HTTP
+	}
+	if o.TLS > 0 {
+		tls = o.TLS
+	}
+	return http, tls
+}
+
 // reaches reports whether a CA can look at what answers a method.
 func (o Outside) reaches(method string) bool {
 	switch method {

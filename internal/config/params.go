@@ -41,13 +41,13 @@ func dhParams() shape[DHParams] {
 		func(d DHParams) (string, bool) { return "ffdhe" + strconv.Itoa(d.Group), d.Group > 0 && d.Own == 0 })
 	own := object("dh_params", "A Diffie-Hellman group of one's own.", []key[DHParams]{
 		field("own", ownSize(), func(d *DHParams) *int { return &d.Own }, about{
-			doc: "Its size in bits: 2048, 3072 or 4096. The search takes a core for some seconds, or minutes with 4096; until it ends the group of RFC 7919 with that size is in the files. `run` searches beside all else, `apply` when all else is done. Required.", example: "2048",
+			doc: "Its size in bits, from 2048 to 4096. The search takes a core for some seconds, or minutes with 4096; until it ends the group of RFC 7919 with that size, or the next larger one, is in the files. `run` searches beside all else, `apply` when all else is done. Required.", example: "2048",
 		}),
 		fieldOr("with_key", truth(), func(d *DHParams) *bool { return &d.WithKey }, false, about{
 			doc: "Whether another one is searched for when the key changes.",
 		}),
 	}, func(r *reader, n *node, d *DHParams) {
-		d.Group, d.Off = d.Own, false
+		d.Group, d.Off = params.GroupOf(d.Own), false
 		d.WithKey = d.WithKey && n.has("with_key") // not what `defaults` says
 		if !n.has("own") {
 			r.out.add(n.at, r.is()+" has no size", "for example {own: 2048}, or ffdhe2048 for the group of RFC 7919")
@@ -64,26 +64,18 @@ func dhParams() shape[DHParams] {
 	return either("a group, a table or false", "ffdhe2048", group, own, off(DHParams{Off: true}, func(d DHParams) bool { return d.Off }))
 }
 
-// ownSize is the size of a group to search for. Each has one in RFC 7919 that
-// stands in for it meanwhile.
+// ownSize is the size of a group to search for. A group of RFC 7919 that is no
+// smaller stands in for it meanwhile.
 func ownSize() shape[int] {
-	allowed := slices.DeleteFunc(params.GroupSizes(), func(bits int) bool { return bits < leastOwn || bits > mostOwn })
-	s := scalar(number, "a size in bits", "2048", func(r *reader, n *node) (int, string, string) {
-		bits, err := strconv.Atoi(n.text)
-		switch {
-		case err != nil || !slices.Contains(allowed, bits) && bits >= leastOwn:
-			return 0, fmt.Sprintf("%s takes one of 2048, 3072 and 4096, not %s", r.is(), shorten(n.text)), ""
-		case bits < leastOwn:
-			return 0, fmt.Sprintf("%s: %d bits are too few: such groups have been broken", r.is(), bits), "write 2048, 3072 or 4096"
+	s := whole("a size in bits", leastOwn, mostOwn)
+	s.such = strconv.Itoa(leastOwn)
+	read := s.read
+	s.read = func(r *reader, n *node, v *int) {
+		if bits, err := strconv.Atoi(n.text); err == nil && bits > 0 && bits < leastOwn {
+			r.out.add(n.at, fmt.Sprintf("%s: %d bits are too few: such groups have been broken", r.is(), bits), "write 2048 to 4096")
+			return
 		}
-		return bits, "", ""
-	}, func(bits int) *node { return &node{kind: number, text: strconv.Itoa(bits)} })
-	s.json = func() *jsonSchema {
-		j := &jsonSchema{Type: "integer"}
-		for _, bits := range allowed {
-			j.Enum = append(j.Enum, bits)
-		}
-		return j
+		read(r, n, v)
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // The ways to prove a name, RFC 8555 section 8 and RFC 8737.
@@ -25,7 +26,21 @@ type Method struct {
 	Type    string // one of the constants above
 	Webroot string // http-01: folder, may hold {zone} {host} {fqdn}; "" is the own listener, unless Folder is set
 	Folder  string // http-01: folder of the answers themselves, likewise; "" has them below Webroot
-	Via     string // dns-01: name in Config.DNS
+	// ShownWithin is how long the web server here may take to show an answer in a
+	// folder before the CA is asked all the same; 0 does not look.
+	ShownWithin time.Duration
+
+	Via    string // dns-01: name in Config.DNS; "" with Manual
+	Manual *Manual
+}
+
+// Manual has http-01 or dns-01 answered by programs, as certbot's manual
+// plug-in does.
+type Manual struct {
+	Auth    Command
+	CleanUp Command // empty where nothing is taken away
+	User    string  // "" is the running user
+	Timeout time.Duration
 }
 
 // rules is an index over rules, so that finding the first match of a name

@@ -17,7 +17,7 @@ import (
 // exists when it stands here. Keys are read in this order, so that later ones
 // can refer to earlier ones.
 func schema() shape[Config] {
-	root := object("configuration", "A Certkeep configuration.", []key[Config]{
+	root := object("configuration", "A Certkeep configuration.", slices.Insert([]key[Config]{
 		fieldOr("state", absolute("/var/lib/certkeep"), func(c *Config) *string { return &c.State }, "/var/lib/certkeep", about{
 			doc: "Folder of everything that Certkeep remembers: accounts, keys, certificates, orders, archive, control socket. Always on this machine.",
 		}),
@@ -43,6 +43,7 @@ func schema() shape[Config] {
 		}),
 		waitKey(),
 		warningExitKey(),
+		revokeKey(),
 		pidFileKey(),
 		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
@@ -72,7 +73,7 @@ func schema() shape[Config] {
 		field("certificates", certificates(), func(c *Config) *[]Certificate { return &c.Certificates }, about{
 			doc: "The certificates that are wanted, by names of your choice. The name stands in records, paths and commands; without `names` it is also the only name in the certificate.",
 		}),
-	}, finishConfig)
+	}, 1, storeKeyKeys()...), finishConfig)
 	return root
 }
 
@@ -89,6 +90,7 @@ func finishConfig(r *reader, n *node, c *Config) {
 	}
 	r.certs.finish(r)
 	finishAuthorizations(r, n, c)
+	finishStoreKey(r, n, c)
 }
 
 // acceptTerms is true, false or a list of issuers. The issuers are looked up
@@ -177,8 +179,12 @@ func keep() shape[Keep] {
 			doc: "Versions of each certificate, the one in use included.",
 		}),
 		fieldOr("archive", duration(0), func(k *Keep) *time.Duration { return &k.Archive }, year, about{
-			doc: "How long files that were replaced are kept.",
+			doc: "How long files that were replaced are kept; 0s keeps them for ever.",
 		}),
+		fieldOr("archive_directory", either("an absolute path or false", "/etc/ssl/archive", absolute("/etc/ssl/archive"), off("", isEmpty)),
+			func(k *Keep) *string { return &k.ArchiveDirectory }, "", about{
+				doc: "Keeps files that were replaced there instead of in the state, as acmebot does: `KEYS/YYYY_MM_DD_HHMMSS/KIND.NAME`, with the name of the keys (or of a certificate that has none), the local time, and a kind such as `certificate` or `private_key`. What is older than `archive` says is removed, also what acmebot left there.",
+			}),
 		fieldOr("events", whole("a number of events", 0, 1_000_000), func(k *Keep) *int { return &k.Events }, 256, about{
 			doc: "Events of each certificate that `history` can show.",
 		}),

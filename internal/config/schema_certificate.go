@@ -64,12 +64,16 @@ func certificate() shape[Certificate] {
 		field("csr", pointer(csr()), func(c *Certificate) **CSR { return &c.CSR }, about{
 			doc: "A signing request of your own, instead of keys that Certkeep makes.", off: true,
 		}),
+		field("static", staticFiles(), func(c *Certificate) *[]Static { return &c.Static }, about{
+			doc: "Files of a certificate that somebody else makes: it is watched, taken in, installed and verified, and never ordered (`mode: static`). A list where there is one for each kind of key. With `files: []` nothing is copied, and the services, which read these files themselves, are told when they change.", off: true,
+		}),
 	}
 	all = append(all, settingsKeys(func(c *Certificate) *Settings { return &c.Settings })...)
 	all = append(all,
 		field("challenges", ruleList(), func(c *Certificate) *[]Rule { return &c.Challenges }, about{
 			doc: "Rules for this certificate alone, looked at before the general ones.", example: "[{http-01: {webroot: /var/www/html}}]", off: true,
 		}),
+		ownHooksKey(),
 		field("tlsa", filled(listOf(tlsa(), "a list of TLSA records", "[{name: _25._tcp.smtp.example.com}]")), func(c *Certificate) *[]TLSA { return &c.TLSA }, about{
 			doc: "TLSA records (DANE) to keep in DNS beside the certificate. A new key is not used before every cache has its record; with `backup_key` it has it beforehand.", off: true,
 		}),
@@ -99,9 +103,11 @@ func hiddenIn(c Certificate, key string) bool {
 	case "common_name":
 		return !c.CommonNameGiven
 	case "key_types", "must_staple":
-		return c.CSR != nil
+		return c.CSR != nil || len(c.Static) > 0
 	case "key_reuse", "backup_key":
-		return c.CSR != nil || c.Key != ""
+		return c.CSR != nil || c.Key != "" || len(c.Static) > 0
+	case "issuer", "profile", "profile_mandatory", "quarantine", "renew":
+		return len(c.Static) > 0
 	case "passphrase", "passphrase_file", "passphrase_env", "passphrase_credential", "kdf":
 		return c.Key != "" // said of the keys
 	case "layout", "path":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 func challengesKey() key[Config] {
@@ -138,15 +139,25 @@ func http01() shape[Method] {
 		field("folder", checked("an absolute path", "/srv/challenges", checkWebroot), func(m *Method) *string { return &m.Folder }, about{
 			doc: "Instead of `webroot`: the folder that a web server shows as `/.well-known/acme-challenge/` of the name, with the same placeholders.", example: "/srv/challenges", off: true,
 		}),
+		field("shown_within", duration(0), func(m *Method) *time.Duration { return &m.ShownWithin }, about{
+			doc: "With `webroot` or `folder`: the CA is not asked before the web server of this machine has shown the answer for a moment, or this time is over. A web server that was just reloaded may answer by its old configuration for some milliseconds. Looked at are this machine's addresses, at port 80 (`listen.outside`).", standard: "it is not looked at", example: "10s", off: true,
+		}),
+		manualKey(),
 	}, func(r *reader, n *node, m *Method) {
 		m.Type = MethodHTTP01
+		if m.ShownWithin > 0 && !n.has("webroot") && !n.has("folder") {
+			r.out.add(n.at, "shown_within needs a webroot or a folder, which a web server shows", "leave it out: other answers are there once they are given")
+		}
 		if n.has("webroot") && n.has("folder") {
 			r.out.add(n.at, "http-01 takes either a webroot or a folder", "a folder holds the answers, a webroot has them in /.well-known/acme-challenge")
+		}
+		if n.has("manual") && (n.has("webroot") || n.has("folder")) {
+			r.out.add(n.at, "http-01 takes either a folder or manual", "the programs of manual put the answer where it belongs")
 		}
 		if !checkReach(r, n, MethodHTTP01, "80") {
 			return
 		}
-		if m.Webroot == "" && !n.has("webroot") && m.Folder == "" && !n.has("folder") && r.cfg.Listen.HTTP.Address == "" {
+		if m.Webroot == "" && !n.has("webroot") && m.Folder == "" && !n.has("folder") && !n.has("manual") && r.cfg.Listen.HTTP.Address == "" {
 			r.out.add(n.at, "http-01 without a webroot needs the own listener, which is off", `set listen: {http: ":80"}, or a webroot`)
 		}
 	})
@@ -165,10 +176,14 @@ func tlsalpn01() shape[Method] {
 func dns01() shape[Method] {
 	via := reference("dns entry", "main", dnsNames, func(c *Config, name string) bool { _, ok := c.DNS[name]; return ok })
 	return object(MethodDNS01, "Proof by a DNS record.", []key[Method]{
-		field("via", via, func(m *Method) *string { return &m.Via }, about{doc: "Name of the entry of `dns` that writes the record. Required.", example: "main"}),
+		field("via", via, func(m *Method) *string { return &m.Via }, about{doc: "Name of the entry of `dns` that writes the record. Required, unless there is `manual`.", example: "main"}),
+		manualKey(),
 	}, func(r *reader, n *node, m *Method) {
 		m.Type = MethodDNS01
-		if !n.has("via") {
+		if n.has("via") && n.has("manual") {
+			r.out.add(n.at, "dns-01 takes either via or manual", "the programs of manual write the record themselves")
+		}
+		if !n.has("via") && !n.has("manual") {
 			r.out.add(n.at, "dns-01 does not say via which dns entry", "for example {via: main}; "+hintDeclared(dnsNames(r.cfg)))
 		}
 	})

@@ -18,7 +18,7 @@ func dnsWriters() shape[map[string]DNS] {
 func dnsNames(c *Config) []string { return declaredNames(c.DNS) }
 
 func dnsWriter() shape[DNS] {
-	s := object("dns", "A way to write DNS records.", []key[DNS]{
+	keys := []key[DNS]{
 		field("provider", oneOf("provider", ProviderRFC2136, ProviderCommand, ProviderZoneFile), func(d *DNS) *string { return &d.Provider }, about{
 			doc: "`rfc2136` sends dynamic updates to a name server; `command` runs a program; `zonefile` writes the answers of a zone to a file, from which a program makes the zone, as acmebot and bindtool do. Required.", example: ProviderRFC2136,
 		}),
@@ -38,10 +38,10 @@ func dnsWriter() shape[DNS] {
 		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
 			doc: "command: the program that writes and removes records. zonefile: the program that makes a zone anew; the zone is its last argument.", example: "[/usr/local/bin/dns-record]", off: true,
 		}),
-		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, 30*time.Second, about{
+		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, standardDNSTimeout, about{
 			doc: "command, zonefile: how long one run may take.",
 		}),
-		fieldOr("ttl", duration(0), func(d *DNS) *time.Duration { return &d.TTL }, time.Minute, about{doc: "Time to live of the records."}),
+		fieldOr("ttl", duration(0), func(d *DNS) *time.Duration { return &d.TTL }, standardDNSTTL, about{doc: "Time to live of the records."}),
 		field("resolver", server(), func(d *DNS) *string { return &d.Resolver }, about{
 			doc: "Resolver that is asked for zones, name servers and aliases.", standard: "the system's", example: `"127.0.0.1:53"`, off: true,
 		}),
@@ -49,7 +49,8 @@ func dnsWriter() shape[DNS] {
 			func(d *DNS) *Propagation { return &d.Propagation }, about{
 				doc: "How it is made sure that a new record can be seen before the CA is told; `false` does not look.",
 			}),
-	}, checkDNSWriter)
+	}
+	s := object("dns", "A way to write DNS records.", append(keys, environmentKeys()...), checkDNSWriter)
 	show := s.show
 	s.show = func(d DNS) *node {
 		n := show(d)
@@ -66,6 +67,8 @@ func (d DNS) takes(key string) bool {
 		return d.Provider == ProviderRFC2136
 	case "directory", "file_name":
 		return d.Provider == ProviderZoneFile
+	case "environment_file", "environment_env", "environment_credential":
+		return d.Provider == ProviderRFC2136 || d.Provider == ProviderCommand
 	case "ttl":
 		return d.Provider != ProviderZoneFile
 	case "command", "timeout":
@@ -88,6 +91,7 @@ func checkDNSWriter(r *reader, n *node, d *DNS) {
 			r.out.add(p.at, fmt.Sprintf("the provider %s takes no %q", d.Provider, p.key), "it belongs to another provider")
 		}
 	}
+	oneSecret(r, n, "environment", false)
 	if d.takes("command") && !n.has("command") {
 		r.out.add(n.at, fmt.Sprintf("dns %q has no command", d.Name), "the provider "+d.Provider+" needs one")
 	}
@@ -108,7 +112,7 @@ func checkZoneFile(r *reader, n *node, d *DNS) {
 
 func propagation() shape[Propagation] {
 	s := object("propagation", "How it is made sure that a new record can be seen before the CA is told.", []key[Propagation]{
-		fieldOr("timeout", duration(time.Millisecond), func(p *Propagation) *time.Duration { return &p.Timeout }, 5*time.Minute, about{
+		fieldOr("timeout", duration(time.Millisecond), func(p *Propagation) *time.Duration { return &p.Timeout }, standardPropagation, about{
 			doc: "How long to look before giving up.",
 		}),
 		field("servers", filled(listOf(server(), "a list of name servers", `["192.0.2.53:53"]`)), func(p *Propagation) *[]string { return &p.Servers }, about{

@@ -64,6 +64,9 @@ func issuer() shape[Issuer] {
 		field("proxy", checked("a URL", "http://proxy.example:3128", checkProxy), func(i *Issuer) *string { return &i.Proxy }, about{
 			doc: "HTTP proxy for requests to the CA. One that needs a password is given by the environment variable HTTPS_PROXY.", standard: "as the environment says", example: `"http://proxy.corp.example:3128"`, off: true,
 		}),
+		field("email", checked("a mail address", "tls@example.com", checkEmail), func(i *Issuer) *string { return &i.Email }, about{
+			doc: "Mail address that this CA is told of. For accounts that differ in it, give the CA several entries with the same directory.", standard: "`email`", example: "tls@example.com", off: true,
+		}),
 		field("profile", wordsOf("the name of a profile", ""), func(i *Issuer) *string { return &i.Profile }, about{
 			doc: "ACME profile for certificates that name none.", standard: "the CA's choice", example: "tlsserver", off: true,
 		}),

@@ -66,6 +66,9 @@ func serviceShape() shape[service.Service] {
 		field("min_interval", duration(0), func(s *service.Service) *time.Duration { return &s.MinInterval }, about{
 			doc: "Least time between two reloads.", standard: "`0s`", example: "10s",
 		}),
+		field("user", userName(), func(s *service.Service) *string { return &s.User }, about{
+			doc: "Who reads the files. `certkeep doctor` looks whether he can.", standard: "root; of `postgresql` `postgres`, of `prosody` `prosody`", example: "www-data",
+		}),
 		field("verify", listOf(serviceEndpoint(), "a list of ports", "[443]"), func(s *service.Service) *[]service.Endpoint { return &s.Verify }, about{
 			doc: "Where the service presents its certificate, for certificates that do not say so.", standard: "unknown", example: "[443]",
 		}),
@@ -73,7 +76,7 @@ func serviceShape() shape[service.Service] {
 		r.mark("services."+s.Name, n)
 		if n.has("reload") && len(s.Reload) > 0 {
 			// How the built-in service is found and told is for that reload only.
-			s.Unit, s.PIDFiles = "", nil
+			s.Unit, s.PIDFiles, s.Restart = "", nil, false
 			if !n.has("status") {
 				s.Status = nil
 			}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -26,6 +27,9 @@ func standardSettings() Settings {
 		Layout:   LayoutStandard,
 		Mode:     ModeAuto,
 		Activate: ActivateReload,
+
+		StapleWait:       50 * time.Second,
+		ProfileMandatory: true,
 	}
 }
 
@@ -40,12 +44,10 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 		inherited(field("key_types", filled(distinct(listOf(keyType(), "a list of key types", "[ecdsa-p256]"))), func(t *T) *[]keys.Type { return &at(t).KeyTypes }, about{
 			doc: "Kinds of private key, a certificate for each, side by side. The first one is the plain one.", example: "[ecdsa-p256, rsa-2048]", off: true,
 		}), keyTypeNode(std.KeyTypes)),
-		field("profile", wordsOf("the name of a profile", "tlsserver"), func(t *T) *string { return &at(t).Profile }, about{
-			doc: "ACME profile, as the CA names it.", standard: "the issuer's", example: "tlsserver", off: true,
-		}),
-		inherited(field("must_staple", truth(), func(t *T) *bool { return &at(t).MustStaple }, about{
-			doc: "Asks for a certificate that is good with a stapled OCSP response only (RFC 7633). Few CAs still offer it.",
-		}), truth().show(false)),
+		profileKey(at),
+		profileMandatoryKey(at),
+		mustStapleKey(at),
+		stapleWaitKey(at),
 		quarantineKey(at),
 		inherited(field("key_reuse", truth(), func(t *T) *bool { return &at(t).KeyReuse }, about{
 			doc: "Whether a renewal keeps the private key. It then changes by `certkeep rollover` only, as pins and TLSA records want it.",
@@ -54,17 +56,17 @@ func settingsKeys[T any](at func(*T) *Settings) []key[T] {
 			doc: "Whether the next key is kept ready, and can be published before it is used. A certificate with `tlsa` records of its key does so unless it says false itself.",
 		}), truth().show(false)),
 		inherited(field("activate", oneOf("activation", ActivateReload, ActivateOnRestart), func(t *T) *string { return &at(t).Activate }, about{
-			doc: "When services read new files: `reload` tells them at once; with `on-restart` they are checked and not told, what they serve stays until somebody restarts them, and it is looked hourly whether it was done. That nobody did is a problem once little is left (`warn`) of what they serve. They are told all the same where that has ended or was revoked.",
+			doc: "When services read new files: `reload` tells them at once; with `on-restart` they are checked and not told, what they serve stays until somebody restarts them, and it is looked hourly whether it was done. That nobody did is a problem once little is left (`warn`) of what they serve. They are told all the same where that has ended, was revoked, or is recalled by its CA.",
 		}), showText(std.Activate)),
-		inherited(field("mode", oneOf("mode", ModeAuto, ModeManual), func(t *T) *string { return &at(t).Mode }, about{
-			doc: "`auto` obtains and renews by itself. `manual` orders only what a person asks for (`certkeep renew NAME`, `apply NAME`), and tells what is due; what is there is installed and verified all the same.",
+		inherited(field("mode", oneOf("mode", ModeAuto, ModeManual, ModeStatic), func(t *T) *string { return &at(t).Mode }, about{
+			doc: "`auto` obtains and renews by itself. `manual` orders only what a person asks for (`certkeep renew NAME`, `apply NAME`), and tells what is due; what is there is installed and verified all the same. `static` orders nothing: the files named by `static` are watched, and what is good in them is installed and verified; that it ends is told, since nobody here renews it.",
 		}), showText(std.Mode)),
 		field("renew", renew(), func(t *T) *plan.RenewPolicy { return &at(t).Renew }, about{doc: "When to renew."}),
 		inherited(field("warn", span(), func(t *T) *plan.Span { return &at(t).Warn }, about{
 			doc: "How much life left is worth a warning: a share of the lifetime, or a duration.",
 		}), span().show(std.Warn)),
 		field("maintenance", maintenance(), func(t *T) *[]Window { return &at(t).Maintenance }, about{
-			doc: "Times in which services may be disturbed: automatic renewals and installations wait for them. They do not where waiting would leave less than `warn`, where nothing valid is served, where it was revoked, and where a person asks by `certkeep renew NAME` or `apply NAME`. A change of the config waits, too. `false` does all at any time.", standard: "at any time", example: `{days: [sat, sun], from: "02:00", to: "05:00", timezone: Europe/Berlin}`, off: true,
+			doc: "Times in which services may be disturbed: automatic renewals and installations wait for them. They do not where waiting would leave less than `warn`, where nothing valid is served, where it was revoked or its CA recalls it (by a renewal window moved into the past), and where a person asks by `certkeep renew NAME` or `apply NAME`. A change of the config waits, too. `false` does all at any time.", standard: "at any time", example: `{days: [sat, sun], from: "02:00", to: "05:00", timezone: Europe/Berlin}`, off: true,
 		}),
 		field("services", distinct(listOf(reference("service", "nginx", serviceNames, knownService), "a list of services", "[nginx]")), func(t *T) *[]string { return &at(t).Services }, about{
 			doc: "Services that read the files: checked before, reloaded after they are written.", standard: "none", example: "[nginx]",

@@ -23,7 +23,7 @@ func statementKeys[T any](at func(*T) *Settings) []key[T] {
 			doc: "Keeps OCSP responses in files for servers to staple. `false` where `defaults` has it.", standard: "none are kept", example: `{file: "/etc/ssl/ocsp/{name}.{key_type}.ocsp"}`, off: true,
 		}),
 		field("sct", either("a table of keys or false", "{directory: /etc/ssl/scts/{name}/{key_type}, logs: [google_argon]}",
-			off(&SCT{}, func(s *SCT) bool { return s != nil && s.Directory == "" }), pointer(sctSettings())), func(t *T) **SCT { return &at(t).SCT }, about{
+			off(&SCT{}, func(s *SCT) bool { return s != nil && !s.on() }), pointer(sctSettings())), func(t *T) **SCT { return &at(t).SCT }, about{
 			doc: "Hands certificates to logs (RFC 6962) and keeps their receipts in files. Public CAs put receipts into their certificates: few need this. `false` where `defaults` has it.", standard: "certificates are handed to no log", example: `{directory: "/etc/ssl/scts/{name}/{key_type}", logs: [google_argon]}`, off: true,
 		}),
 		field("hpkp", either("a table of keys or false", "{file: /etc/ssl/hpkp/{name}.{server}}",
@@ -64,13 +64,26 @@ func ocspSettings() shape[OCSP] {
 func sctSettings() shape[SCT] {
 	return object("sct", "Receipts of logs in files, as they stand in TLS (RFC 6962 section 3.2). A certificate is handed to each log once.", append([]key[SCT]{
 		field("directory", checked("an absolute path", "/etc/ssl/scts/{name}/{key_type}", pathWith(nameMark, keyTypeMark, kindMark, suffixMark)), func(s *SCT) *string { return &s.Directory }, about{
-			doc: "Folder in which each log has its `LOG.sct`. `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key. Required.", example: `"/etc/ssl/scts/{name}/{key_type}"`, off: true,
+			doc: "Folder in which each log has its `LOG.sct`. `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key. This or `file` is required.", example: `"/etc/ssl/scts/{name}/{key_type}"`, off: true,
+		}),
+		field("file", checked("an absolute path", "/etc/ssl/scts/{name}{suffix}.{log}.sct", pathWith(nameMark, keyTypeMark, kindMark, suffixMark, logMark)), func(s *SCT) *string { return &s.File }, about{
+			doc: "The file of each log, instead of a `directory`: the same, and `{log}` for the log's name.", example: `"/etc/ssl/scts/{name}{suffix}.{log}.sct"`, off: true,
 		}),
 		field("logs", filled(distinct(listOf(identifier("log", "google_argon"), "a list of logs", "[google_argon]"))), func(s *SCT) *[]string { return &s.Logs }, about{
 			doc: "Logs of `ct_logs` by name: `google_argon2026h1`, or `google_argon` for the part that fits the certificate. Required.", example: "[google_argon]", off: true,
 		}),
 	}, attributeKeys(func(s *SCT) *Attributes { return &s.Attributes })...), func(r *reader, n *node, s *SCT) {
-		if s.Directory == "" && !n.has("directory") || len(s.Logs) == 0 && !n.has("logs") {
+		switch { // one here replaces the other of `defaults`
+		case n.has("directory") && !n.has("file"):
+			s.File = ""
+		case n.has("file") && !n.has("directory"):
+			s.Directory = ""
+		}
+		place := n.has("directory") || n.has("file")
+		switch {
+		case n.has("directory") && n.has("file"):
+			r.out.add(n.placeOf("file"), `"sct" has a directory and a file`, "leave one of them out")
+		case !place && !s.on() || len(s.Logs) == 0 && !n.has("logs"):
 			r.out.add(n.at, `"sct" needs a directory and logs`, `for example {directory: "/etc/ssl/scts/{name}/{key_type}", logs: [google_argon]}`)
 		}
 	})
@@ -294,4 +307,18 @@ func instant() shape[time.Time] {
 		}
 		return showText(t.Format(time.RFC3339))
 	})
+}
+
+// mustStapleKey says whether certificates demand a stapled response.
+func mustStapleKey[T any](at func(*T) *Settings) key[T] {
+	return inherited(field("must_staple", truth(), func(t *T) *bool { return &at(t).MustStaple }, about{
+		doc: "Asks for a certificate that is good with a stapled OCSP response only (RFC 7633). Few CAs still offer it.",
+	}), truth().show(false))
+}
+
+// stapleWaitKey says how long a service may staple nothing of use.
+func stapleWaitKey[T any](at func(*T) *Settings) key[T] {
+	return inherited(field("staple_wait", duration(0), func(t *T) *time.Duration { return &at(t).StapleWait }, about{
+		doc: "How long a service is asked again that staples no OCSP response though its certificate demands it (`must_staple`), or one that clients refuse: servers that ask the responder themselves begin with that at the first connection.",
+	}), duration(0).show(standardSettings().StapleWait))
 }

@@ -15,6 +15,22 @@ type StatusListener struct {
 	Token   string   // file of what whoever asks has to know; "" asks for none
 }
 
+// leastToken is how many bytes a token has at least: no number of guesses finds
+// one of that length, so they need not be counted.
+const leastToken = 20
+
+// ReadToken is what whoever asks has to know; nil where nothing is asked for.
+func (s StatusListener) ReadToken() ([]byte, error) {
+	if s.Token == "" {
+		return nil, nil
+	}
+	token, err := SecretRef{File: s.Token}.Read()
+	if err == nil && len(token) < leastToken {
+		return nil, fmt.Errorf("the token in %s has fewer than %d characters", s.Token, leastToken)
+	}
+	return token, err
+}
+
 // DefaultStatus is where the status is shown unless the config says otherwise.
 const DefaultStatus = "127.0.0.1:9780"
 

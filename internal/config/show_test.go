@@ -10,6 +10,7 @@ import (
 // everything uses every key at least once.
 const everything = `
 state: /srv/certkeep
+store_key_file: /etc/certkeep/store.key
 node: "007"
 email: admin@example.com
 accept_terms: [letsencrypt, corp]
@@ -21,16 +22,19 @@ wait_random: 1m-2h
 listen: {http: {address: "[::1]:8080", redirect: permanent, hsts: 1y}, tls: "127.0.0.1:443", outside: {80: 8080, 443: 443}, status: {address: "unix:/run/certkeep/status.sock", group: www-data, hosts: [status.example.com], token_file: /etc/certkeep/token}}
 log: {level: debug, format: json, file: /var/log/certkeep.log, owner: syslog, group: adm, mode: "0640", color: never}
 warning_exit_code: true
+revoke: withdraw
 metrics_file: /srv/certkeep.prom
 pid_file: /run/c.pid
 issuers:
-  corp: {directory: https://ca.corp.example/acme?x=y, roots_file: /etc/r.pem, proxy: "http://p:3128", profile: "true", preferred_chain: "Röot: X #1", names_per_order: 7, account_key_file: /etc/a.jwk,
+  corp: {directory: https://ca.corp.example/acme?x=y, roots_file: /etc/r.pem, proxy: "http://p:3128", email: ca@example.com, profile: "true", preferred_chain: "Röot: X #1", names_per_order: 7, account_key_file: /etc/a.jwk,
          eab: {kid: "12345", hmac_env: HMAC}, staging: letsencrypt-staging}
   letsencrypt: {profile: tlsserver, verify_tls: false}
   zerossl: {eab: {kid: "- a", hmac_credential: zerossl}, limits: {orders: 100/1h, per_domain: 20/7d, same_names: none, failures: 5/1h, accounts: 3/1d, renewals_free: true}}
 dns:
-  main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false}
+  main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false, environment_file: /etc/dns.env}
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
+  lego: {provider: rfc2136, environment_env: DNS_ENVIRONMENT}
+  secret: {provider: command, command: x, environment_credential: dns}
   local: {provider: zonefile, file_name: "{zone}.json", zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
 ct_logs:
   list: /etc/logs.json
@@ -41,10 +45,12 @@ ct_logs:
 challenges:
   - {names: ["*.example.com", .example.org, 192.0.2.7], dns-01: {via: main}}
   - {names: [a.example.net], http-01: {webroot: "/srv/{zone}/{host}"}}
-  - {names: [folder.example.net], http-01: {folder: "/srv/{fqdn}"}}
+  - {names: [folder.example.net], http-01: {folder: "/srv/{fqdn}", shown_within: 10s}}
+  - {names: [manual.example.net], http-01: {manual: {auth_hook: [/a, b], cleanup_hook: {shell: "c d"}, user: nobody, timeout: 1m}}}
+  - {names: [hand.example.net], dns-01: {manual: {auth_hook: /a}}}
   - try: [{tls-alpn-01: {}}, {http-01: {}}, {dns-01: {via: cmd}}]
 services:
-  web: {check: "a 'b c'", reload: [x, "", "\n", "a: b", "#"], status: s, min_interval: 10s, verify: [443, {port: 25, starttls: false}]}
+  web: {check: "a 'b c'", reload: [x, "", "\n", "a: b", "#"], status: s, min_interval: 10s, user: u, verify: [443, {port: 25, starttls: false}]}
   sig: {reload: {signal: HUP, pid_file: /run/x.pid}, verify: []}
   nginx: {reload: nginx -s reload}
   apache: {check: x}
@@ -53,16 +59,19 @@ services:
 hooks:
   installed: {command: {shell: "x\n  y\n"}, user: root, timeout: 1500ms, arguments: true}
   errored: {command: "x"}
+  issued: {directory: /etc/letsencrypt/renewal-hooks/deploy}
 notify:
   email: {to: [a@example.com, b@example.com], from: c@example.com, smtp: {server: "[::1]:25", tls: implicit, user: u, password_file: /etc/p, roots_file: /etc/r.pem}, events: [errored], limit: 3}
   webhook: {url_file: /etc/url, key_env: KEY, roots_file: /etc/r.pem, timeout: 5s, events: [issued, solved], limit: 1}
   command: {command: [/bin/page, -x], user: nobody, timeout: 9s, arguments: true, events: [expiring]}
-keep: {versions: 1, archive: 0s, events: 0}
+keep: {versions: 1, archive: 0s, archive_directory: /etc/ssl/archive, events: 0}
 defaults:
   issuer: [corp, letsencrypt]
   key_types: [ecdsa-p384, rsa-3072]
   profile: p
+  profile_mandatory: false
   must_staple: true
+  staple_wait: 90s
   quarantine: true
   reload_zones: [example.com]
   renew: {before: 12.5%, ari: false, crl: true}
@@ -88,7 +97,7 @@ keys:
   own: {provided: true, files: [{path: "/k/{key_type}.key", content: key}, {path: /k/b.key, content: [backup-key], mode: "600", key_type: ecdsa-p384}, {path: /k/p.key, content: previous-key, group: g}]}
 key_type_suffixes: {rsa: "", ecdsa: .ec}
 certificates:
-  bare.example.net:
+  bare.example.net: {hooks: {issued: {command: x, directory: /y}}}
   staged: {names: [s.example.net], activate: on-restart, services: [nginx], ocsp: false, sct: false, hpkp: false}
   rolled: {names: [e.example.net], key_reuse: true, backup_key: true}
   on: {names: [f.example.net], key: shared.example}
@@ -125,7 +134,7 @@ certificates:
   acmebot: {names: [e.example.net], layout: acmebot, path: /etc/ssl, key_types: [rsa-2048, ecdsa-p256], root_file: false, dh_params: ffdhe4096, passphrase: prompt}
   plain: {names: [f.example.net], passphrase: false, dh_params: false, ec_params: false, files: false}
   own: {names: [g.example.net], dh_params: {own: 2048}, passphrase_env: PASS, kdf: pbkdf2, files: [{path: "/g/{name}{suffix}", content: [key, certificate, chain, root, dh-params, ec-params]}]}
-  credential: {names: [h.example.net], passphrase_credential: pass, files: null}
+  credential: {names: [h.example.net], passphrase_credential: pass, files: null, sct: {file: "/h/{log}.{kind}", logs: [own]}}
   nowhere: {names: [d.example.net], files: []}
   dane:
     names: [e.example.net]
@@ -160,8 +169,8 @@ func TestShowLoadsToTheSame(t *testing.T) {
 
 // otherNotify and otherNotify2 are what excludes what everything says.
 const (
-	otherNotify  = "notify: {email: {to: a@example.com, sendmail: [/usr/sbin/sendmail, -v]}, webhook: {url_env: URL, key_credential: hook}, command: /bin/page}"
-	otherNotify2 = "notify: {email: {to: a@example.com, smtp: 'mail.example.com:465'}, webhook: {url_credential: url}, command: {command: {shell: page}}}"
+	otherNotify  = "notify: {email: {to: a@example.com, sendmail: [/usr/sbin/sendmail, -v]}, webhook: {url_env: URL, key_credential: hook}, command: /bin/page}\nstore_key_env: KEY"
+	otherNotify2 = "notify: {email: {to: a@example.com, smtp: 'mail.example.com:465'}, webhook: {url_credential: url}, command: {command: {shell: page}}}\nstore_key_credential: store-key"
 )
 
 // Every key of the schema is used in the text that the round trip is tried on.
@@ -182,7 +191,7 @@ func TestEverythingIsEverything(t *testing.T) {
 	}
 	schema().table.walk("", func(path string, table *tableDoc) {
 		for _, k := range table.keys {
-			if !used[k.name] && !slices.Contains([]string{"csr", "file", "key_file", "hmac_file"}, k.name) { // in other tests
+			if !used[k.name] && !slices.Contains([]string{"csr", "static", "certificate", "file", "key_file", "hmac_file"}, k.name) { // in other tests
 				t.Errorf("%s.%s is in no test", path, k.name)
 			}
 		}

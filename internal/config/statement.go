@@ -30,7 +30,8 @@ type OCSP struct {
 // SCT says that a certificate is handed to logs, and their receipts kept in
 // files.
 type SCT struct {
-	Directory string   // may hold {name}, {key_type} and {suffix}; "" turns it off
+	Directory string   // may hold {name}, {key_type} and {suffix}; "" where there is a File
+	File      string   // the same with {log}, for names of one's own; both "" turn it off
 	Logs      []string // as CTLogs calls them
 	Attributes
 }
@@ -65,6 +66,9 @@ type CTLog struct {
 	Start, End time.Time
 }
 
+// logMark in a path stands for the log whose receipt the file holds.
+const logMark = "{log}"
+
 // serverMark in a path stands for the program that reads the file.
 const serverMark = "{server}"
 
@@ -75,8 +79,19 @@ func (c *Config) OCSPFile(cert *Certificate, t keys.Type) string {
 
 // SCTFile is where the receipt of a log for a key type is kept.
 func (c *Config) SCTFile(cert *Certificate, t keys.Type, log string) string {
-	return c.pattern(cert.SCT.Directory, cert.Name, t) + "/" + log + ".sct"
+	return strings.ReplaceAll(c.pattern(cert.SCT.place(), cert.Name, t), logMark, log)
 }
+
+// place is where receipts are kept, with {log} for the log.
+func (s *SCT) place() string {
+	if s.File != "" {
+		return s.File
+	}
+	return s.Directory + "/" + logMark + ".sct"
+}
+
+// on reports whether there is a place.
+func (s *SCT) on() bool { return s.Directory != "" || s.File != "" }
 
 // HPKPFile is where the header for a server is written.
 func (c *Config) HPKPFile(cert *Certificate, server string) string {
@@ -90,7 +105,7 @@ func (h *HPKP) Servers() []string { return slices.Sorted(maps.Keys(h.Headers)) }
 func (c *Certificate) staples() bool { return c.OCSP != nil && c.OCSP.On }
 
 // logged reports whether the certificate is handed to logs.
-func (c *Certificate) logged() bool { return c.SCT != nil && c.SCT.Directory != "" }
+func (c *Certificate) logged() bool { return c.SCT != nil && c.SCT.on() }
 
 // pinned reports whether headers are written for the certificate's keys.
 func (c *Certificate) pinned() bool { return c.HPKP != nil && c.HPKP.File != "" }

@@ -121,7 +121,7 @@ func tlsaDigest(entries []TLSA) string {
 // Where records speak of keys, the next key is kept ready unless the
 // configuration says otherwise: no renewal then waits for caches.
 func finishTLSA(r *reader, n *node, c *Certificate) {
-	if c.CSR == nil && c.Key == "" && !n.has("backup_key") && slices.ContainsFunc(c.TLSA, TLSA.ofKeys) {
+	if c.CSR == nil && len(c.Static) == 0 && c.Key == "" && !n.has("backup_key") && slices.ContainsFunc(c.TLSA, TLSA.ofKeys) {
 		c.BackupKey = true
 	}
 	at := n.placeOf("tlsa")

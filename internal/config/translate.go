@@ -29,18 +29,25 @@ func translated(out *findings, trees []*node, facts acmebot.Facts) (root *node, 
 		return nil, false
 	}
 	seen := make(map[*node]*acmebot.Value)
-	if !acmebot.Recognize(valueOf(trees[0], seen), schema().table.keyNames()) {
+	values := make([]*acmebot.Value, len(trees))
+	for i, tree := range trees {
+		values[i] = valueOf(tree, seen)
+	}
+	ours := acmebot.Foreign{Top: schema().table.keyNames(), Certificates: certificate().table.keyNames()}
+	if !acmebot.Recognize(values, ours) {
 		return nil, false
 	}
-	var values []*acmebot.Value
 	for _, tree := range trees {
 		if tree != nil && tree.kind != table && tree.kind != null {
 			out.add(tree.at, "a configuration is a table of keys, not "+tree.describe(), "")
 			return nil, true
 		}
-		values = append(values, valueOf(tree, seen))
 	}
 	facts.Nearest = nearest
+	facts.Name = func(name string) (wrong, hint string) {
+		_, wrong, hint = checkName(name)
+		return wrong, hint
+	}
 	for _, file := range out.files {
 		if absolute, err := filepath.Abs(file); err == nil && file != "" {
 			file = absolute
@@ -167,6 +174,7 @@ func factsOf(path string) acmebot.Facts {
 			}
 			return ""
 		},
+		Exposed: func(path string) string { return exposed(SecretRef{File: path}) },
 		Exists: func(path string) bool {
 			_, err := os.Stat(path)
 			return err == nil
@@ -177,7 +185,7 @@ func factsOf(path string) acmebot.Facts {
 // noFacts are facts without a look at the machine.
 func noFacts() acmebot.Facts {
 	nothing := func(string) string { return "" }
-	return acmebot.Facts{Dir: "/", Passphrase: PassphraseStdin, User: nothing, Group: nothing, Exists: func(string) bool { return false }}
+	return acmebot.Facts{Dir: "/", Passphrase: PassphraseStdin, User: nothing, Group: nothing, Exposed: nothing, Exists: func(string) bool { return false }}
 }
 
 // passphraseWay is how acmebot would get a passphrase now.

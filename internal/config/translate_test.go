@@ -54,14 +54,21 @@ func testFacts() acmebot.Facts {
 		}
 		return ""
 	}
-	facts.Exists = func(path string) bool { return strings.HasSuffix(path, "/root_cert.rsa.pem") }
+	facts.Exists = func(path string) bool {
+		return strings.HasSuffix(path, "/root_cert.rsa.pem") || strings.HasPrefix(path, "/etc/ssl/scts/was.example.com")
+	}
+	facts.Exposed = func(string) string { return "" }
 	return facts
 }
 
 func TestTranslation(t *testing.T) {
 	for _, c := range translationCases(t) {
 		out := &findings{files: []string{"/etc/acmebot/acmebot.json"}}
-		root, ok := translated(out, []*node{parseYAML(out, 0, []byte(c.yaml))}, testFacts())
+		facts := testFacts()
+		if strings.Contains(c.yaml, "exposed") {
+			facts.Exposed = func(path string) string { return "acmebot.json can be read by everybody; chmod o= acmebot.json" }
+		}
+		root, ok := translated(out, []*node{parseYAML(out, 0, []byte(c.yaml))}, facts)
 		if !ok {
 			t.Errorf("%s\nis not recognized", c.yaml)
 			continue
@@ -118,8 +125,9 @@ func flat(n *node) []string {
 	return lines
 }
 
-// Whether a file is acmebot's is seen by its sections; one key of ours that is
-// none of acmebot's makes it ours.
+// Whether files are acmebot's is seen by their sections, and by what stands in
+// certificates, hooks and services; one key of ours that is none of acmebot's
+// makes them ours. They may lie in conf.d in pieces, which "---" divides here.
 func TestAcmebotIsRecognized(t *testing.T) {
 	for yaml, want := range map[string]bool{
 		"account: {email: a@example.com}":               true,
@@ -131,9 +139,30 @@ func TestAcmebotIsRecognized(t *testing.T) {
 		"defaults: {}\naccount: {}":                     false,
 		"":                                              false,
 		"[]":                                            false,
+		"certificates: {a.example: {alt_names: {}}}":                true,
+		"certificates: {a.example: {ocsp_must_staple: true}}":       true,
+		"certificates: {a.example: {names: [a], alt_names: {}}}":    false,
+		"certificates: {a.example: {services: nginx, verify: 443}}": false,
+		"certificates: [a]": false,
+		"certificates: {a.example: }\nhooks: {certificate_installed: x}":              true,
+		"certificates: {a.example: }\nhooks: {installed: x}":                          false,
+		"certificates: {a.example: }\nhooks: {certificate_installed: {command: [x]}}": false,
+		"certificates: {a.example: {services: a}}\nservices: {a: systemctl reload a}": true,
+		"certificates: {a.example: {services: a}}\nservices: {a: {reload: x}}":        false,
+		"certificates: {a.example: {names: [b], services: a}}\nservices: {a: x}":      false,
+		"certificates: {a.example: }\n---\nsettings: {}":                              true,
+		"\n---\nsettings: {}": true,
+		"certificates: {a.example: {alt_names: {a.example: '@'}}}\n---\nservices: {a: x}":  true,
+		"certificates: {a.example: }\n---\nsettings: {}\n---\nemail: a@example.com":        false,
+		"certificates: {a.example: {alt_names: {}}}\n---\ndefaults: {issuer: letsencrypt}": false,
 	} {
-		out := &findings{files: []string{"c"}}
-		if _, ok := translated(out, []*node{parseYAML(out, 0, []byte(yaml))}, noFacts()); ok != want {
+		out := &findings{}
+		var trees []*node
+		for i, part := range strings.Split(yaml, "\n---\n") {
+			out.files = append(out.files, "c")
+			trees = append(trees, parseYAML(out, i, []byte(part)))
+		}
+		if _, ok := translated(out, trees, noFacts()); ok != want {
 			t.Errorf("%s: %v", yaml, ok)
 		}
 	}

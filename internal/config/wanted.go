@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -12,9 +13,9 @@ const EventInstalled = "installed"
 
 // pendingHooks are the events whose hooks stay pending until they succeed.
 // The others accompany an order: they run while it goes on, or never.
-func (c *Config) pendingHooks() []string {
+func (c *Config) pendingHooks(cert *Certificate) []string {
 	var events []string
-	for event := range c.Hooks {
+	for _, event := range slices.Concat(slices.Collect(maps.Keys(c.Hooks)), slices.Collect(maps.Keys(cert.Hooks))) {
 		switch event {
 		case "renewing", "challenge-setup", "challenge-cleanup", "dns-updated",
 			"set_dns_challenge", "clear_dns_challenge", "set_http_challenge", "clear_http_challenge":
@@ -23,12 +24,13 @@ func (c *Config) pendingHooks() []string {
 		}
 	}
 	slices.Sort(events)
+	events = slices.Compact(events)
 	return events
 }
 
 // Wanted is the configuration as package plan decides upon it.
 func (c *Config) Wanted() plan.Wanted {
-	w := plan.Wanted{Node: c.Node, Limits: c.limits(), Certs: make([]plan.WantedCert, 0, len(c.Certificates))}
+	w := plan.Wanted{Node: c.Node, Sealed: c.Sealed(), Limits: c.limits(), Certs: make([]plan.WantedCert, 0, len(c.Certificates))}
 	global := indexRules(c.Challenges)
 	for i := range c.Certificates {
 		w.Certs = append(w.Certs, c.wantedCert(&c.Certificates[i], global))
@@ -39,6 +41,7 @@ func (c *Config) Wanted() plan.Wanted {
 	if len(c.Authorizations) > 0 {
 		w.Certs = append(w.Certs, c.wantedAuthorizations(global))
 	}
+	c.wantContacts(w.Certs)
 	return w
 }
 
@@ -73,7 +76,7 @@ func (c *Config) wantedCert(cert *Certificate, global rules) plan.WantedCert {
 	if cert.CSR != nil {
 		w.CSR = cmp.Or(cert.CSR.SHA256, csrUnread)
 	}
-	hooks := c.pendingHooks()
+	hooks := c.pendingHooks(cert)
 	for _, t := range cert.Targets() {
 		w.Targets = append(w.Targets, plan.WantedTarget{
 			Name:     t.Name,

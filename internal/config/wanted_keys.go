@@ -11,7 +11,7 @@ import (
 // outlive it: shared ones, or its own. It is "" where each issue makes a new key.
 func (c *Config) KeysOf(cert *Certificate) string {
 	switch {
-	case cert.CSR != nil:
+	case cert.CSR != nil, len(cert.Static) > 0:
 		return ""
 	case cert.Key != "":
 		return cert.Key

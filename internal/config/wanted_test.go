@@ -12,7 +12,7 @@ func TestWanted(t *testing.T) {
 node: web1
 issuers:
   corp: {directory: https://ca.example/d, profile: server}
-  fast: {directory: https://fast.example/d, profile: short}
+  fast: {directory: https://fast.example/d, profile: short, email: fast@example.com}
 hooks: {installed: {command: x}, issued: {command: y}, renewing: {command: z}}
 keep: {versions: 5}
 defaults: {issuer: corp, warn: 20%}
@@ -52,6 +52,7 @@ certificates:
 	want := []plan.WantedCert{
 		{
 			Name: "a", Names: []string{"b.example.org", "a.example.org"}, CommonName: "b.example.org", Issuers: []string{"corp", "fast"},
+			Contacts: []plan.WantedContact{{Issuer: "corp"}, {Issuer: "fast", Email: "fast@example.com"}},
 			KeyTypes: []string{"ecdsa-p384", "rsa-2048"}, MustStaple: true, Renew: plan.RenewPolicy{Before: plan.Span{Fixed: 20 * day}},
 			Warn: plan.Span{Percent: 20}, Keep: 5, Targets: []plan.WantedTarget{
 				{Name: "default", Services: []string{"nginx"}, Hooks: hooks, Verify: true},

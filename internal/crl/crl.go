@@ -69,10 +69,11 @@ type Client struct {
 	lists map[string]*kept // by URL
 }
 
-// kept is a list as it was fetched last. Its lock is held while it is fetched,
-// so that others who want it wait instead of fetching it too.
+// kept is a list as it was fetched last. It is one's turn while it is fetched,
+// so that others who want it wait, as long as they care to, instead of fetching
+// it too.
 type kept struct {
-	mu       sync.Mutex
+	turn     chan struct{} // holds whoever reads or changes what follows
 	list     *list
 	etag     string
 	asked    time.Time
@@ -115,8 +116,12 @@ func (c *Client) askOne(ctx context.Context, address string, leaf, issuer *x509.
 		return Answer{}, &Error{URL: address, Blame: plan.BlameAdmin, Err: errors.New("the certificate of the issuer is not known")}
 	}
 	k := c.entry(address)
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return Answer{}, &Error{URL: address, Blame: plan.BlameNetwork, Err: fmt.Errorf("somebody else fetches it: %w", context.Cause(ctx))}
+	}
 	now := time.Now()
 	if k.list == nil || !now.Before(k.askAgain) || now.Before(k.asked) || k.list.judge(leaf, issuer, address, now) != nil {
 		if err := c.fetch(ctx, address, k, leaf, issuer); err != nil {
@@ -140,7 +145,7 @@ func (c *Client) entry(address string) *kept {
 				break
 			}
 		}
-		k = &kept{}
+		k = &kept{turn: make(chan struct{}, 1)}
 		c.lists[address] = k
 	}
 	return k

@@ -160,6 +160,23 @@ func TestOneFetchForAll(t *testing.T) {
 }
 
 // What is not believed, and why.
+// Whoever waits for a list that another one fetches waits no longer than he
+// wants.
+func TestWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	c, client := newCA(t, "CA"), newClient(t)
+	address := c.web.URL + "/list"
+	client.entry(address).turn <- struct{}{} // somebody fetches it, and hangs
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := client.Ask(ctx, c.leaf(7, address), c.cert); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if c.asked != 0 {
+		t.Errorf("the CA was asked %d times", c.asked)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	other := newCA(t, "ca") // of the same name, on another key
 	distribution := func(names ...string) pkix.Extension {

@@ -49,7 +49,7 @@ func Hold(ctx context.Context, cfg *config.Config, disk durable.Disk, waiting fu
 	defer again.Stop()
 	told := false
 	for {
-		s, err := store.Open(ctx, cfg.State, disk, cfg.Node, store.Holder)
+		s, err := store.OpenSealed(ctx, store.Options{Path: cfg.State, Disk: disk, Node: cfg.Node, Mode: store.Holder, Keys: cfg.StoreKeys})
 		held, isHeld := errors.AsType[*store.HeldError](err)
 		if !isHeld {
 			return s, nil, err
@@ -189,6 +189,10 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		if text, err = json.Marshal(body); err != nil {
 			return nil, fmt.Errorf("ask the daemon: %w", err)
 		}
+	}
+	if len(text) > maxBody {
+		// It would hang up in the middle, and its words might not arrive.
+		return nil, &RefusedError{Status: http.StatusRequestEntityTooLarge, Words: fmt.Sprintf("the request has %d bytes, and the daemon takes %d; name fewer certificates at once", len(text), maxBody)}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://certkeep"+path, bytes.NewReader(text))
 	if err != nil {

@@ -106,6 +106,7 @@ func TestForeignRequests(t *testing.T) {
 	}{
 		{http.MethodPost, "/v1/ask", "", http.StatusBadRequest},
 		{http.MethodPost, "/v1/ask", "null", http.StatusBadRequest},
+		{http.MethodPost, "/v1/ask", strings.Repeat(" ", 8<<20+1), http.StatusRequestEntityTooLarge},
 		{http.MethodPost, "/v1/ask", `{"kind":"apply","more":1}`, http.StatusBadRequest},
 		{http.MethodPost, "/v1/ask", `{"kind":"apply"}{}`, http.StatusBadRequest},
 		{http.MethodGet, "/v1/ask", "", http.StatusMethodNotAllowed},

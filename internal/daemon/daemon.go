@@ -24,6 +24,7 @@ import (
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/status"
 	"github.com/certkeep/certkeep/internal/store"
@@ -49,7 +50,9 @@ type Options struct {
 	// started the process, for the certificates of its first config; nil asks
 	// nobody.
 	Passphrase func(*config.Config) func(ctx context.Context, cert, how string) ([]byte, error)
-	ReadyFD    int // s6: a newline is written there once, and it is closed; 0 for none
+	// Network has the sockets that a service manager handed over.
+	Network network.Handed
+	ReadyFD int // s6: a newline is written there once, and it is closed; 0 for none
 	// Embedded is called with the engine where the process is another
 	// program's: the supervisor is not told anything then, and that program has
 	// the ports of challenges; see engine.Options.Hosted.
@@ -58,9 +61,6 @@ type Options struct {
 
 // ErrNotSaved says that the end was not waited for.
 var ErrNotSaved = errors.New("ended before the steps under way were saved; the next start goes on from what was saved last")
-
-// codeConfig is the one problem that no fact tells of, only this process.
-const codeConfig plan.Code = "config-refused"
 
 // daemon is the running process.
 type daemon struct {
@@ -71,6 +71,7 @@ type daemon struct {
 	notify notifier
 	page   *statusPage
 	porch  porch
+	given  *givenWatch
 
 	reloads    chan chan error // asked over the socket; answered by the loop
 	background sync.WaitGroup
@@ -128,7 +129,7 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 	desk := newDesk()
 	d.page = newStatusPage(running, d)
 	d.porch.d = d
-	options := engine.Options{Store: d.store, Disk: d.Disk, Log: d.log, UserAgent: d.UserAgent, Hosted: d.Embedded != nil, Asked: d.page.counters.Request}
+	options := engine.Options{Store: d.store, Disk: d.Disk, Network: d.Network, Log: d.log, UserAgent: d.UserAgent, Hosted: d.Embedded != nil, Asked: d.page.counters.Request, Conditions: d.problems}
 	options.Watch = func(p engine.Progress) {
 		desk.watch(p)
 		d.page.watch(p)
@@ -161,8 +162,14 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 	})
 	d.page.follow(cfg)
 	d.porch.follow(ctx, cfg)
+	d.given = newGivenWatch(d)
+	defer d.given.end()
+	d.given.follow(cfg)
 	ended := make(chan error, 1)
 	go func() { ended <- d.engine.Run(running) }()
+	for _, address := range d.Network.Addresses() {
+		d.log.Info("a socket was handed over", "at", address)
+	}
 	d.log.Info("running", "state", d.store.Dir(), "node", d.store.Node(), "certificates", len(cfg.Certificates))
 	d.notify.ready(cfg)
 	err = d.loop(ctx, ended)
@@ -191,7 +198,14 @@ func (d *daemon) loop(ctx context.Context, ended chan error) error {
 			done <- d.reload()
 		case <-beat:
 			d.notify.alive()
+		case <-d.given.stirred():
+			d.given.look()
+		case err := <-d.given.failed():
+			d.log.Debug("watching files failed; they are looked at all the same", "error", err)
+		case <-d.given.settle.C:
+			d.given.settled()
 		case <-look.C:
+			d.given.look()
 			d.page.again()
 			d.porch.again(ctx)
 			if by := clock.stepped(); by != 0 {
@@ -256,8 +270,8 @@ func (d *daemon) reload() error {
 	d.refused = nil
 	if err != nil {
 		d.refused = &plan.Problem{
-			Code: codeConfig, Severity: plan.Warning, Words: "the config was not taken over: " + err.Error(),
-			Remedy: "The one before stays in force. Mend it (`certkeep config check` says what is wrong) and reload.", Since: time.Now().UTC(),
+			Code: plan.CodeConfig, Severity: plan.Warning, Words: "the config was not taken over: " + err.Error(),
+			Remedy: plan.CodeConfig.Remedy(), Since: time.Now().UTC(),
 		}
 	}
 	d.mu.Unlock()
@@ -267,6 +281,7 @@ func (d *daemon) reload() error {
 		d.log.Info("the config was taken over", "certificates", len(cfg.Certificates))
 	}
 	d.notify.ready(d.config())
+	d.engine.Stirred()
 	return err
 }
 
@@ -280,12 +295,16 @@ func (d *daemon) takeOver(cfg *config.Config) error {
 	case cfg.Node != old.Node:
 		return fmt.Errorf("`node` changed from %q to %q, which needs a restart", old.Node, cfg.Node)
 	}
+	if err := d.engine.UseKeys(context.Background(), cfg.StoreKeys); err != nil {
+		return err
+	}
 	if err := d.engine.Configure(cfg); err != nil {
 		return err
 	}
 	d.setConfig(cfg)
 	d.page.follow(cfg)
 	d.porch.follow(context.Background(), cfg)
+	d.given.follow(cfg)
 	d.Relog(cfg.Log)
 	return nil
 }

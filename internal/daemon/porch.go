@@ -14,14 +14,12 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// codePorch is the problem that visitors over HTTP cannot be sent on.
-const codePorch plan.Code = "redirect-refused"
-
 // porchRetry is how long until a port that was taken is tried again.
 const porchRetry = 30 * time.Second
 
-// porch is the own listener of http-01 where it is kept to send visitors on to
-// HTTPS. All but problem belongs to the loop.
+// porch is the own listener of http-01 where it is kept: to send visitors on to
+// HTTPS, or because its socket was handed over and is open anyway, so that they
+// would wait for an answer. All but problem belongs to the loop.
 type porch struct {
 	d       *daemon
 	cfg     *config.Config
@@ -35,7 +33,8 @@ type porch struct {
 func (p *porch) follow(ctx context.Context, cfg *config.Config) {
 	p.cfg = cfg
 	next := p.d.engine.Listener()
-	if p.d.Embedded != nil || cfg.Listen.HTTP.Redirect == "" {
+	redirects := cfg.Listen.HTTP.Redirect != ""
+	if p.d.Embedded != nil || !redirects && !p.d.Network.Has(cfg.Listen.HTTP.Address) {
 		next = nil
 	}
 	if p.kept != nil && p.kept != next {
@@ -43,23 +42,34 @@ func (p *porch) follow(ctx context.Context, cfg *config.Config) {
 	}
 	p.tried = time.Now()
 	if next == nil {
-		p.problem.Store(nil)
+		p.solved()
 		return
 	}
-	err := next.Keep(ctx, front.Handler(rulesOf(cfg), noAnswer, http.NotFoundHandler()))
+	site := http.NotFoundHandler()
+	if redirects {
+		site = front.Handler(rulesOf(cfg), noAnswer, site)
+	}
+	err := next.Keep(ctx, site)
 	if err == nil {
 		p.kept = next
-		p.problem.Store(nil)
+		p.solved()
 		return
 	}
 	if p.problem.Load() == nil {
 		p.d.log.Warn("visitors cannot be sent on to HTTPS", "error", err)
 	}
 	p.problem.Store(&plan.Problem{
-		Code: codePorch, Severity: plan.Warning, Since: p.tried.UTC(),
-		Words:  fmt.Sprintf("visitors cannot be sent on to HTTPS: %v", err),
-		Remedy: "Free the port, or take `redirect` out of `listen.http` and let the web server send them on.",
+		Code: plan.CodeRedirect, Severity: plan.Warning, Since: p.tried.UTC(),
+		Words: fmt.Sprintf("visitors cannot be sent on to HTTPS: %v", err), Remedy: plan.CodeRedirect.Remedy(),
 	})
+	p.d.engine.Stirred()
+}
+
+// solved ends the problem, if there was one.
+func (p *porch) solved() {
+	if p.problem.Swap(nil) != nil {
+		p.d.engine.Stirred()
+	}
 }
 
 // again tries once more what failed.

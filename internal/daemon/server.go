@@ -112,7 +112,7 @@ func (s *server) store(ctx context.Context, a Ask) error {
 		return nil
 	}
 	if a.Kind == plan.AskRevoke {
-		return s.d.engine.Revoke(ctx, a.Names, engine.RevokeWish{Reason: a.Reason, First: a.First})
+		return s.d.engine.Revoke(ctx, a.Names, engine.RevokeWish{Reason: a.Reason, First: a.First, Withdraw: a.Withdraw})
 	}
 	return s.d.engine.Ask(ctx, a.Kind, a.Names, cmp.Or(a.Version, a.Issuer))
 }

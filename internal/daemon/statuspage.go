@@ -21,9 +21,6 @@ import (
 	"github.com/certkeep/certkeep/internal/status/web"
 )
 
-// codeStatusPage is a problem that no fact tells of, only this process.
-const codeStatusPage plan.Code = "status-page-unavailable"
-
 // Bounds of who asks for the status.
 const (
 	statusConns   = 128
@@ -99,10 +96,7 @@ func (p *statusPage) follow(cfg *config.Config) {
 	p.wanted.Store(&wanted)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cfg, p.issuers = cfg, map[string]string{}
-	for id, issuer := range cfg.Issuers {
-		p.issuers[id] = issuer.Directory
-	}
+	p.cfg, p.issuers = cfg, cfg.Directories()
 	p.counters.Forget(func(issuer string) bool { return p.issuers[issuer] != "" })
 	p.snapshots.Reset()
 	p.show()
@@ -122,17 +116,19 @@ func (p *statusPage) show() {
 	p.tried = time.Now()
 	err := p.listen()
 	if err == nil {
-		p.problem.Store(nil)
+		if p.problem.Swap(nil) != nil {
+			p.d.engine.Stirred()
+		}
 		return
 	}
 	if p.problem.Load() == nil {
 		p.d.log.Warn("the status page cannot be shown", "error", err)
 	}
 	p.problem.Store(&plan.Problem{
-		Code: codeStatusPage, Severity: plan.Warning, Since: p.tried.UTC(),
-		Words:  fmt.Sprintf("the status page cannot be shown at %s: %v", p.cfg.Listen.Status.Address, err),
-		Remedy: "Free the address, or give the page another one, or none, by `listen.status`. Certificates are kept all the same.",
+		Code: plan.CodeStatusPage, Severity: plan.Warning, Since: p.tried.UTC(),
+		Words: fmt.Sprintf("the status page cannot be shown at %s: %v", p.cfg.Listen.Status.Address, err), Remedy: plan.CodeStatusPage.Remedy(),
 	})
+	p.d.engine.Stirred()
 }
 
 // listen opens what the config names, unless it is open, and closes what it
@@ -187,26 +183,19 @@ func (p *statusPage) open(at config.StatusListener) (net.Listener, error) {
 	if path := at.Socket(); path != "" {
 		return listenStatus(p.ctx, path, at.Group, p.d.Disk)
 	}
-	var c net.ListenConfig
-	return c.Listen(p.ctx, "tcp", at.Address)
+	return p.d.Network.Listen(p.ctx, "tcp", at.Address)
 }
 
 // handler is what answers, made for a config.
 func (p *statusPage) handler(at config.StatusListener) (http.Handler, error) {
-	o := web.Options{
-		Snapshots: p.snapshots, Build: p.d.Build, Counters: &p.counters, Hosts: at.Hosts, Directories: p.issuers, Log: p.d.log,
+	token, err := at.ReadToken()
+	if err != nil {
+		return nil, err
 	}
-	if at.Token != "" {
-		token, err := config.SecretRef{File: at.Token}.Read()
-		if err != nil {
-			return nil, err
-		}
-		if len(token) < web.LeastToken {
-			return nil, fmt.Errorf("the token in %s has fewer than %d characters", at.Token, web.LeastToken)
-		}
-		o.Token = token
-	}
-	return web.New(o), nil
+	return web.New(web.Options{
+		Snapshots: p.snapshots, Build: p.d.Build, Counters: &p.counters,
+		Hosts: at.Hosts, Token: token, Directories: p.issuers, Email: p.cfg.Email, Log: p.d.log,
+	}), nil
 }
 
 // close ends what listens. The caller holds mu.

@@ -42,6 +42,8 @@ type Ask struct {
 
 	Reason plan.RevocationReason `json:"reason,omitempty"` // of revoke
 	First  bool                  `json:"first,omitempty"`  // of revoke: before the replacement
+
+	Withdraw bool `json:"withdraw,omitempty"` // of revoke: see engine.RevokeWish
 }
 
 // errAsk is an ask that makes no sense.
@@ -63,7 +65,7 @@ func (a Ask) check() error {
 		return fmt.Errorf("%w: %s takes no version", errAsk, a.Kind)
 	case a.Kind == plan.AskRevoke && !slices.Contains(plan.RevocationReasons(), a.Reason):
 		return fmt.Errorf("%w: revocation for reason %q", errAsk, a.Reason)
-	case a.Kind != plan.AskRevoke && (a.Reason != "" || a.First):
+	case a.Kind != plan.AskRevoke && (a.Reason != "" || a.First || a.Withdraw):
 		return fmt.Errorf("%w: %s takes no reason of a revocation", errAsk, a.Kind)
 	case a.Kind != plan.AskRenew && a.Issuer != "":
 		return fmt.Errorf("%w: an issuer of %q", errAsk, a.Kind)

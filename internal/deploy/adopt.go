@@ -196,6 +196,14 @@ func adoptable(c chain.Chain, names []string, now time.Time) error {
 		return errors.New("the certificate is our placeholder")
 	case selfSigned(leaf):
 		return errors.New("the certificate signed itself")
+	}
+	return usable(c, names, now)
+}
+
+// usable says why a certificate cannot be served for names at now.
+func usable(c chain.Chain, names []string, now time.Time) error {
+	leaf := c.Leaf()
+	switch {
 	case now.After(leaf.NotAfter):
 		return fmt.Errorf("the certificate ended on %s", leaf.NotAfter.UTC().Format(time.DateOnly))
 	case now.Before(leaf.NotBefore):

@@ -17,15 +17,20 @@ import (
 // dash, so that what follows the first one is the version.
 const archiveTime = "20060102T150405.000Z"
 
+// keysTime is the name of a folder in an archive by keys, in local time. It is
+// acmebot's.
+const keysTime = "2006_01_02_150405"
+
 // archive copies files that version is about to replace to
-// archive/CERT/TIME-VERSION/ (0700, files 0600). It answers where each copy
-// is, by path. A crash leaves copies that PruneArchive removes in time.
-func (d *Deployer) archive(cert, version string, files map[string]Node) (map[string]string, error) {
+// archive/CERT/TIME-VERSION/ of the state (0700, files 0600), or to the
+// target's own archive, as TIME/KIND.NAME. It answers where each copy is, by
+// path. A crash leaves copies that PruneArchive removes in time.
+func (d *Deployer) archive(t Target, version string, image Image, files map[string]Node) (map[string]string, error) {
 	kept := map[string]string{}
 	if len(files) == 0 {
 		return kept, nil
 	}
-	folder, err := d.archiveFolder(cert, version)
+	folder, err := d.archiveFolder(t, version)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +42,16 @@ func (d *Deployer) archive(cert, version string, files map[string]Node) (map[str
 		if digest(data) != files[path].SHA256 {
 			return nil, fmt.Errorf("archive what is to be replaced: %s is being changed by somebody else", path)
 		}
-		copied := filepath.Join(folder, archivedName(path, len(kept)))
-		if err := d.disk.Create(copied, data, durable.Private()); err != nil {
+		name := archivedName(path, len(kept))
+		if t.Archive != "" {
+			name = image.kindOf(path) + "." + filepath.Base(path)
+			if slices.Contains(slices.Collect(maps.Values(kept)), filepath.Join(folder, name)) {
+				name += fmt.Sprintf("~%d", len(kept)) // files of one name in several folders
+			}
+		}
+		copied := filepath.Join(folder, name)
+		err = d.sealer.KeepFile(copied, data, func(data []byte) error { return d.disk.Create(copied, data, durable.Private()) })
+		if err != nil {
 			return nil, fmt.Errorf("archive %s: %w", path, err)
 		}
 		kept[path] = copied
@@ -47,6 +60,24 @@ func (d *Deployer) archive(cert, version string, files map[string]Node) (map[str
 		return nil, fmt.Errorf("archive what is to be replaced: %w", err)
 	}
 	return kept, nil
+}
+
+// keptCopy reads a copy in the archive of what had a digest.
+func (d *Deployer) keptCopy(op Op) ([]byte, error) {
+	data, _, err := readUpTo(op.Kept, 2*maxFile) // what is sealed is longer
+	if err != nil {
+		return nil, fmt.Errorf("read its copy in the archive: %w", err)
+	}
+	if digest(data) == op.Old.SHA256 {
+		return data, nil
+	}
+	if data, err = d.sealer.OpenFile(op.Kept, data); err != nil {
+		return nil, fmt.Errorf("read its copy in the archive: %w", err)
+	}
+	if digest(data) != op.Old.SHA256 {
+		return nil, fmt.Errorf("its copy in the archive, %s, was changed", op.Kept)
+	}
+	return data, nil
 }
 
 // replaced are the files whose content operations replace.
@@ -66,13 +97,17 @@ func replaced(image Image, have State, ops []Op) map[string]Node {
 }
 
 // archiveFolder makes a new folder for what version replaces.
-func (d *Deployer) archiveFolder(cert, version string) (string, error) {
+func (d *Deployer) archiveFolder(t Target, version string) (string, error) {
 	if !plainName.MatchString(version) {
 		version = digest([]byte(version))[:12]
 	}
-	name := time.Now().UTC().Format(archiveTime) + "-" + version
+	now := time.Now()
+	first := filepath.Join(d.archiveDir(), t.Cert, now.UTC().Format(archiveTime)+"-"+version)
+	if t.Archive != "" {
+		first = filepath.Join(t.Archive, now.Local().Format(keysTime))
+	}
 	for n := 1; ; n++ {
-		folder := filepath.Join(d.archiveDir(), cert, name)
+		folder := first
 		if n > 1 {
 			folder += fmt.Sprintf("~%d", n)
 		}
@@ -98,27 +133,54 @@ func archivedName(path string, n int) string {
 }
 
 // PruneArchive removes what was archived longer than keep ago; nothing where
-// keep is not positive. What it does not know by name it leaves alone.
-func (d *Deployer) PruneArchive(now time.Time, keep time.Duration) error {
+// keep is not positive. It looks into the state, and into byKeys, the folder of
+// an archive by keys, unless that is "". What it does not know by name it
+// leaves alone.
+func (d *Deployer) PruneArchive(now time.Time, keep time.Duration, byKeys string) error {
 	if keep <= 0 {
 		return nil
 	}
-	folders, err := filepath.Glob(filepath.Join(d.archiveDir(), "*", "*-*"))
-	if err != nil {
-		return fmt.Errorf("look into the archive: %w", err)
+	old, err := foldersBefore(filepath.Join(d.archiveDir(), "*", "*-*"), func(name string) (time.Time, error) {
+		stamp, _, _ := strings.Cut(name, "-")
+		return time.Parse(archiveTime, stamp)
+	}, now.Add(-keep))
+	if byKeys != "" {
+		more, failed := foldersBefore(filepath.Join(byKeys, "*", "*_*_*_*"), func(name string) (time.Time, error) {
+			stamp, _, _ := strings.Cut(name, "~")
+			return time.ParseInLocation(keysTime, stamp, time.Local)
+		}, now.Add(-keep))
+		old, err = append(old, slices.DeleteFunc(more, holdsOthers)...), errors.Join(err, failed)
 	}
-	var errs []error
-	for _, folder := range folders {
-		stamp, _, _ := strings.Cut(filepath.Base(folder), "-")
-		at, err := time.Parse(archiveTime, stamp)
-		if err != nil || now.Sub(at) <= keep {
-			continue
-		}
+	errs := []error{err}
+	for _, folder := range old {
 		if err := d.removeFolder(folder); err != nil {
 			errs = append(errs, fmt.Errorf("prune archive: %w", err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// foldersBefore are those of some folders whose names tell of a time before an
+// instant.
+func foldersBefore(pattern string, timeOf func(name string) (time.Time, error), before time.Time) ([]string, error) {
+	folders, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("look into the archive: %w", err)
+	}
+	return slices.DeleteFunc(folders, func(folder string) bool {
+		at, err := timeOf(filepath.Base(folder))
+		return err != nil || !at.Before(before)
+	}), nil
+}
+
+// holdsOthers reports whether a folder of an archive by keys holds anything
+// that is no copy of an installed file.
+func holdsOthers(folder string) bool {
+	names, err := namesIn(folder)
+	return err != nil || slices.ContainsFunc(names, func(name string) bool {
+		kind, _, _ := strings.Cut(name, ".")
+		return !slices.Contains(archiveKinds(), kind)
+	})
 }
 
 // removeFolder removes a folder of files.

@@ -34,14 +34,14 @@ func TestArchiveAndItsEnd(t *testing.T) {
 			0:              "20000102T000000.000Z-v2 20000103T000000.000Z-v3 by-hand", // no limit
 			50 * time.Hour: "20000102T000000.000Z-v2 20000103T000000.000Z-v3 by-hand",
 		} {
-			if err := d.PruneArchive(time.Now(), keep); err != nil {
+			if err := d.PruneArchive(time.Now(), keep, ""); err != nil {
 				t.Fatal(err)
 			}
 			if got := archived(t, dir); got != want {
 				t.Errorf("after pruning to %v: %s", keep, got)
 			}
 		}
-		if err := d.PruneArchive(time.Now(), 30*time.Hour); err != nil {
+		if err := d.PruneArchive(time.Now(), 30*time.Hour, ""); err != nil {
 			t.Fatal(err)
 		}
 		if got := archived(t, dir); got != "20000103T000000.000Z-v3 by-hand" {
@@ -102,7 +102,7 @@ func TestPruneArchiveGoesOn(t *testing.T) {
 	disk := faultfs.New(durable.NoSync{})
 	disk.Arm(1, faultfs.Refused)
 	d := New(Options{State: dir + "/state", Disk: disk})
-	if err := d.PruneArchive(time.Now(), time.Hour); err == nil {
+	if err := d.PruneArchive(time.Now(), time.Hour, ""); err == nil {
 		t.Error("no error")
 	}
 	if got := archived(t, dir); got != "20000101T000000.000Z-v1" {

@@ -20,8 +20,11 @@ type Job struct {
 	// Staged says that the target's services are not to be told: they read the
 	// files when somebody restarts them. They are checked all the same.
 	Staged bool
-	// Ours are plain files as they were written last: no copy of them is kept
-	// once others are in their place.
+	// Spare says that the files stand in for those of a certificate that comes
+	// later. A service whose check passes without them is not told.
+	Spare bool
+	// Ours are plain files, or those of a placeholder, as they were written
+	// last: no copy of them is kept once others are in their place.
 	Ours []plan.File
 }
 
@@ -113,10 +116,13 @@ type work struct {
 	previous string
 	worked   bool // something was served before, and is put back if need be
 	complete bool // all files were there before, be it a placeholder
+	silent   bool // its services need not be told
 
-	change   change // made when first written
-	archived bool   // change is made
-	applied  bool   // its switches are done
+	change   change            // made when first written
+	archived bool              // change is made
+	replaced map[string]Node   // files, by path
+	kept     map[string]string // their copies
+	applied  bool              // its switches are done
 }
 
 func (w *work) fail(err error) { w.result.Fault = faultOf(w.job.Target, err) }
@@ -159,6 +165,9 @@ func (b *batch) group(works []*work) {
 	services := servicesOf(works)
 	broken := b.check(services)
 	if broken == nil {
+		for _, w := range works {
+			w.silent = w.job.Spare
+		}
 		b.attempt(works, true)
 		return
 	}
@@ -229,10 +238,12 @@ func (b *batch) write(w *work) error {
 	}
 	if !w.archived {
 		t := w.job.Target
-		kept, err := b.archive(t.Cert, w.job.Content.Version, replaced(w.image, w.have, w.ops))
+		w.replaced = replaced(w.image, w.have, w.ops)
+		kept, err := b.archive(t, w.job.Content.Version, w.image, w.replaced)
 		if err != nil {
 			return err
 		}
+		w.kept = kept
 		w.change, w.archived = newChange(t, w.job.Content.Version, w.ops, kept), true
 	}
 	if err := b.apply(w.change); err != nil {
@@ -292,7 +303,7 @@ func (w *work) succeed(o outcome) {
 		switch {
 		case slices.Contains(o.reloaded, s.Name):
 			w.result.Reloaded = append(w.result.Reloaded, s.Name)
-		case !w.job.Staged:
+		case !w.job.Staged && !w.silent:
 			w.result.Stopped = append(w.result.Stopped, s.Name)
 		}
 	}

@@ -39,10 +39,35 @@ type Options struct {
 	State string       // state folder: journal/ and archive/ are made in it
 	Disk  durable.Disk // nil is the real one
 
+	// Sealer protects the archive's copies of replaced files; nil leaves them
+	// as they were.
+	Sealer Sealer
+
 	// SystemdDir exists where systemd runs the machine, see sd_booted(3);
 	// "" is /run/systemd/system.
 	SystemdDir string
 }
+
+// Sealer seals files at rest.
+type Sealer interface {
+	// KeepFile hands content to write, sealed where that is wanted, for the
+	// file that is to be at path.
+	KeepFile(path string, content []byte, write func([]byte) error) error
+	// OpenFile is the content of a file at path that KeepFile was given, also of
+	// one that was not sealed then.
+	OpenFile(path string, content []byte) ([]byte, error)
+}
+
+// unsealed leaves files as they are.
+type unsealed struct{}
+
+// KeepFile implements Sealer.
+func (unsealed) KeepFile(_ string, content []byte, write func([]byte) error) error {
+	return write(content)
+}
+
+// OpenFile implements Sealer.
+func (unsealed) OpenFile(_ string, content []byte) ([]byte, error) { return content, nil }
 
 // Deployer installs. Its methods may be called at the same time; batches that
 // share a target or a service run one after the other, for a service is
@@ -51,6 +76,7 @@ type Deployer struct {
 	disk    durable.Disk
 	state   string
 	systemd bool
+	sealer  Sealer
 
 	temps temps
 	locks locks // on targets whose files are switched and services that are told
@@ -64,8 +90,11 @@ func New(o Options) *Deployer {
 	if o.SystemdDir == "" {
 		o.SystemdDir = "/run/systemd/system"
 	}
+	if o.Sealer == nil {
+		o.Sealer = unsealed{}
+	}
 	info, err := os.Lstat(o.SystemdDir)
-	return &Deployer{disk: o.Disk, state: o.State, systemd: err == nil && info.IsDir()}
+	return &Deployer{disk: o.Disk, state: o.State, sealer: o.Sealer, systemd: err == nil && info.IsDir()}
 }
 
 func (d *Deployer) journalDir() string { return filepath.Join(d.state, "journal") }
@@ -77,7 +106,7 @@ func lockOf(cert, target string) string { return "target " + cert + "@" + target
 
 // folderAttr is for folders that hold installed files: everybody may enter,
 // the files protect themselves. So a service that runs without root reads its
-// certificate, and its key where a group was given.
+// certificate, and its key where a group was given. See folderFor too.
 func folderAttr() durable.Attr { return durable.Attr{Mode: 0o755, UID: -1, GID: -1} }
 
 // faultOf turns an error of installing into a fact.

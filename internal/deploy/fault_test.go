@@ -247,7 +247,7 @@ func applied(t *testing.T, d *Deployer, target Target, c Content) change {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := d.archive(target.Cert, c.Version, replaced(image, have, ops))
+	kept, err := d.archive(target, c.Version, image, replaced(image, have, ops))
 	if err != nil {
 		t.Fatal(err)
 	}

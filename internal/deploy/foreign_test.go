@@ -77,7 +77,7 @@ func TestFolderOfAnotherTool(t *testing.T) {
 	if err := mkfiles(archive, "privkey1.pem", "cert1.pem", "chain1.pem", "fullchain1.pem"); err != nil {
 		t.Fatal(err)
 	}
-	if err := mkfiles(live, "README"); err != nil {
+	if err := mkfiles(live, "README", "acme-success", "renewed"); err != nil {
 		t.Fatal(err)
 	}
 	for _, base := range []string{"privkey", "cert", "chain", "fullchain"} {

@@ -21,7 +21,7 @@ func servicesOf(works []*work) []service.Service {
 
 // telling leaves the jobs whose services are to be told.
 func telling(works []*work) []*work {
-	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.job.Staged })
+	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.job.Staged || w.silent })
 }
 
 // components splits jobs into groups that share no service. What happens to

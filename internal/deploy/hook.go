@@ -18,11 +18,14 @@ const DefaultHookTimeout = 2 * time.Minute
 
 // Hook is an administrator's program that is run at an event.
 type Hook struct {
-	Event   string
-	Args    []string // the program, then its exact arguments
-	Shell   string   // instead of Args: text for /bin/sh -c
-	User    string   // "" is the running user
-	Timeout time.Duration
+	Event string
+	Args  []string // the program, then its exact arguments
+	Shell string   // instead of Args: text for /bin/sh -c
+	// Directory holds programs that are run before, in the order of their
+	// names; "" is none.
+	Directory string
+	User      string // "" is the running user
+	Timeout   time.Duration
 	// Arguments adds the event, as mod_md calls it, and the certificate's name to Args.
 	Arguments bool
 }
@@ -111,10 +114,36 @@ func (e *HookError) Fault(at time.Time) plan.Fault {
 	return plan.Fault{Code: plan.CodeHook, Blame: plan.BlameAdmin, Words: e.Error(), Detail: e.Said, At: at}
 }
 
-// Run runs a hook and waits for it. Its environment holds PATH and what the
-// payload says, nothing of ours. One that others may write is not run: they
-// would run as we do. The error is a *HookError. It may be run again for the same event: a crash can hide that it succeeded.
+// Run runs a hook and waits for it: the programs in its folder, each whatever
+// became of the others, then its own unless that was among them. The error, a
+// *HookError, is of the first that failed. It may be run again for the same
+// event: a crash can hide that it succeeded.
 func Run(ctx context.Context, h Hook, p Payload) error {
+	programs, err := command.InFolder(h.Directory)
+	if err != nil {
+		err = &HookError{Event: h.Event, Program: h.Directory, Code: -1, Missing: true, Err: err}
+	}
+	keep := func(failed error) {
+		if err == nil {
+			err = failed
+		}
+	}
+	for _, program := range programs {
+		one := h
+		one.Args, one.Shell = []string{program}, ""
+		keep(runProgram(ctx, one, p))
+	}
+	ran := len(h.Args) == 1 && slices.Contains(programs, h.Args[0])
+	if h.Directory == "" || !ran && (len(h.Args) > 0 || h.Shell != "") {
+		keep(runProgram(ctx, h, p))
+	}
+	return err
+}
+
+// runProgram runs a hook's own program. Its environment holds PATH and what the
+// payload says, nothing of ours. One that others may write is not run: they
+// would run as we do. The error is a *HookError.
+func runProgram(ctx context.Context, h Hook, p Payload) error {
 	if h.Timeout <= 0 {
 		h.Timeout = DefaultHookTimeout
 	}

@@ -41,6 +41,31 @@ func TestAnotherKindOfKey(t *testing.T) {
 	}
 }
 
+// TestRestoreWithoutASecondKind: whoever goes back to the version from before
+// a second kind of key serves that kind no more, though the pair of the first
+// one is the same: TLSA records of the second one go.
+func TestRestoreWithoutASecondKind(t *testing.T) {
+	ca := newCA(t, "ca")
+	first := ca.pair(t, p256, "a.test")
+	v1 := Content{Version: "v1", Pairs: []Pair{first}}
+	v2 := Content{Version: "v2", Pairs: []Pair{first, ca.pair(t, p384, "a.test")}}
+	dir := t.TempDir()
+	d := New(Options{State: dir + "/state", Disk: durable.NoSync{}})
+	target := Target{Cert: "c", Name: "d", Base: dir + "/etc", KeyTypes: []string{p256, p384}}
+	mustPut(t, d, target, v1)
+	mustPut(t, d, target, v2)
+	if r := mustPut(t, d, target, v1); !r.Changed || !shows(t, target, v1) {
+		t.Errorf("the earlier version is not there: %+v", r)
+	}
+	entries, err := os.ReadDir(target.Lineage())
+	if err != nil || len(entries) != 4 {
+		t.Errorf("%v is there, want the four files of one pair: %v", entries, err)
+	}
+	if r := mustPut(t, d, target, v1); r.Changed {
+		t.Errorf("it is there, and %+v", r)
+	}
+}
+
 // TestServing: the files follow what is installed.
 func TestServing(t *testing.T) {
 	for _, test := range []struct{ wanted, has, serves []string }{

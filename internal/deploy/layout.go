@@ -23,13 +23,15 @@ type Layout string
 // that key, certificate and chain are switched by one rename. Beside it lies
 // .versions/NAME/, with a folder for the version that is served and for the
 // last one before. A folder of another tool that stood at NAME stays beside as
-// .NAME.replaced-1. All folders are 0755: the files protect themselves.
+// .NAME.replaced-1. All folders are 0755: the files protect themselves. Beside a
+// placeholder lies PlaceholderMark.
 const (
 	LayoutStandard Layout = "standard" // BASE/NAME/{privkey,cert,chain,fullchain}.pem
 	LayoutCertbot  Layout = "certbot"  // BASE/live/NAME/ with the same four
 	LayoutNixOS    Layout = "nixos"    // BASE/NAME/{key,cert,chain,fullchain,full}.pem
 	LayoutHAProxy  Layout = "haproxy"  // BASE/NAME.pem; with several key types NAME.pem.rsa and NAME.pem.ecdsa
 	LayoutFiles    Layout = "files"    // Target.Files
+	LayoutNone     Layout = "none"     // nothing: its services read files that others write, and are told
 )
 
 // Target is a set of files that is switched together, and who reads them.
@@ -55,6 +57,9 @@ type Target struct {
 	// Plain are the files of a target that holds nothing of a certificate; its
 	// content is not looked at then.
 	Plain []Plain
+	// Archive is the folder for copies of what is replaced, of an archive by
+	// keys; "" keeps them in the state.
+	Archive string
 }
 
 // Params are the parameters of key exchange that files may hold, in PEM. Nil
@@ -200,6 +205,7 @@ func (t Target) shape(keyTypes []string) (shape, error) {
 		s.slots, err = t.haproxy(keyTypes)
 	case LayoutFiles:
 		s.slots, err = t.own(keyTypes)
+	case LayoutNone:
 	default:
 		err = fmt.Errorf("unknown layout %q", t.Layout)
 	}

@@ -39,6 +39,8 @@ type Op struct {
 	Kept   string `json:"kept,omitempty"`   // copy of an Old file, in the archive
 	Aside  string `json:"aside,omitempty"`  // new name of an Old folder, beside Path
 
+	Exact bool `json:"-"` // stage: the administrator gave the mode of the file
+
 	Service *service.Service `json:"-"` // service: whom
 	Reload  bool             `json:"-"` // service: tell it, else check it
 }
@@ -116,6 +118,9 @@ func Render(t Target, c Content) (Image, error) {
 	}
 	image := Image{Link: s.link}
 	all := sha256.New()
+	if c.Version == PlaceholderVersion {
+		image.Files = append(image.Files, s.marks()...)
+	}
 	for _, slot := range s.slots {
 		pair, ok := c.pairFor(slot)
 		if !ok && len(c.certs()) > 1 {
@@ -179,6 +184,7 @@ func digest(data []byte) string {
 type State struct {
 	Link    Node     // at Image.Link
 	Foreign string   // something in a folder at Image.Link that no layout of ours has
+	Beyond  string   // a file in the version folder at Image.Link that is of a kind of key which the image does not have
 	Asides  []string // folders that were moved aside earlier
 	Taken   []string // version folders that exist
 	Files   []Node   // at Image.Files, in the same order
@@ -213,8 +219,12 @@ func Plan(image Image, have State) ([]Op, error) {
 	return append(stage, swtch...), nil
 }
 
-// arrived reports whether everything is as it should be.
+// arrived reports whether everything is as it should be. A pair that the
+// image does not have is still served as long as its files are there.
 func (i Image) arrived(have State) bool {
+	if have.Beyond != "" {
+		return false
+	}
 	for n, w := range i.Files {
 		if !w.fits(have.Files[n], have.UIDs[n], have.GIDs[n]) {
 			return false
@@ -242,7 +252,7 @@ func (w Want) fits(n Node, uid, gid int) bool {
 // op stages the file.
 func (w Want) op(staged string, uid, gid int) Op {
 	return Op{
-		Verb: VerbStage, Path: w.name, Staged: staged, Data: w.Data,
+		Verb: VerbStage, Path: w.name, Staged: staged, Data: w.Data, Exact: w.explicit,
 		New: Node{Kind: KindFile, SHA256: w.SHA256, Mode: w.mode, UID: uid, GID: gid},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,23 @@ import (
 
 // PlaceholderVersion is the version of a placeholder's Content.
 const PlaceholderVersion = "placeholder"
+
+// PlaceholderMark is a file beside those of a placeholder, in layouts whose folder is
+// switched as a whole: it goes by the same rename by which the real files come.
+// Web servers look for it to send visitors away meanwhile.
+const PlaceholderMark = "placeholder"
+
+// markText is what stands in it.
+const markText = "This certificate stands in until a CA has signed one.\n"
+
+// marks is the mark of a placeholder, where the target's shape is a folder.
+func (s shape) marks() []Want {
+	if s.link == "" {
+		return nil
+	}
+	data := []byte(markText)
+	return []Want{{slot: slot{name: filepath.Join(s.link, PlaceholderMark), mode: 0o644}, Data: data, SHA256: digest(data)}}
+}
 
 // placeholderLife is long, for an expired placeholder would be one more
 // trouble on top of the one that keeps the real certificate away.

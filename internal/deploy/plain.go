@@ -67,20 +67,18 @@ func (t Target) plainServed() (bool, error) {
 
 // forgetCopies removes the copies of what a job replaced, where that was our
 // own: of a response that changes every few days nobody needs the earlier
-// ones. A crash before it leaves them to PruneArchive.
+// ones, and of a placeholder none. A crash before it leaves them to
+// PruneArchive.
 func (d *Deployer) forgetCopies(w *work) error {
-	if w.job.Target.Plain == nil {
+	if len(w.job.Ours) == 0 {
 		return nil
 	}
 	folders := map[string]bool{}
-	for _, op := range w.change.swtch {
-		if op.Kept == "" {
-			continue
-		}
-		if !slices.ContainsFunc(w.job.Ours, func(f plan.File) bool { return f.Path == op.Path && f.SHA256 == op.Old.SHA256 }) {
+	for path, copied := range w.kept {
+		if !slices.ContainsFunc(w.job.Ours, func(f plan.File) bool { return f.Path == path && f.SHA256 == w.replaced[path].SHA256 }) {
 			return nil
 		}
-		folders[filepath.Dir(op.Kept)] = true
+		folders[filepath.Dir(copied)] = true
 	}
 	for folder := range folders {
 		if err := d.removeFolder(folder); err != nil {

@@ -36,7 +36,8 @@ func (d *Deployer) forward(entries []Op) (foreign []string, err error) {
 			return foreign, err
 		}
 		switch {
-		case staged.Kind == KindNothing: // switched already
+		case op.New.Kind == KindNothing && at.Kind == KindNothing: // taken away already
+		case op.New.Kind != KindNothing && staged.Kind == KindNothing: // switched already
 		case op.known(at):
 			err = d.swtch(op)
 		default:
@@ -117,12 +118,9 @@ func (d *Deployer) stageBack(op Op) error {
 	case KindLink:
 		return d.disk.Symlink(op.Old.Link, op.Staged)
 	case KindFile:
-		data, _, err := read(op.Kept)
+		data, err := d.keptCopy(op)
 		if err != nil {
-			return fmt.Errorf("read its copy in the archive: %w", err)
-		}
-		if digest(data) != op.Old.SHA256 {
-			return fmt.Errorf("its copy in the archive, %s, was changed", op.Kept)
+			return err
 		}
 		return d.disk.Create(op.Staged, data, durable.Attr{Mode: op.Old.Mode, UID: op.Old.UID, GID: op.Old.GID})
 	}

@@ -88,7 +88,7 @@ func (d *Deployer) reload(ctx context.Context, s service.Service) (told bool, er
 		case err != nil:
 			return false, err
 		case active:
-			_, err := run(ctx, command.Command{Args: []string{"systemctl", "reload", s.Unit}})
+			_, err := run(ctx, command.Command{Args: []string{"systemctl", verb(s), s.Unit}})
 			return err == nil, err
 		case known && len(s.PIDFiles) == 0:
 			return false, nil
@@ -103,6 +103,15 @@ func (d *Deployer) reload(ctx context.Context, s service.Service) (told bool, er
 		return false, err
 	}
 	return d.act(ctx, way)
+}
+
+// verb is how systemd is to tell a service. One that was stopped meanwhile is not
+// started.
+func verb(s service.Service) string {
+	if s.Restart {
+		return "try-restart"
+	}
+	return "reload"
 }
 
 // runs reports whether a service runs, as far as one can know before it is told.

@@ -126,12 +126,13 @@ if [ "$1" = show ]; then echo "LoadState=$load"; echo "ActiveState=$state"; exit
 		fails   bool
 		last    string // what systemctl was asked last
 	}{
-		"an active unit":              {service.Service{Unit: "up.service", Reload: argv("false")}, true, false, "reload up.service"},
-		"a stopped unit":              {service.Service{Unit: "down.service", Reload: argv("true")}, false, false, "show"},
-		"an unknown unit":             {service.Service{Unit: "odd.service", Reload: argv("true")}, true, false, "show"},
-		"a command for an active one": {service.Service{Reload: argv("systemctl", "reload", "up.service")}, true, false, "reload up.service"},
-		"a command for a stopped one": {service.Service{Reload: argv("systemctl", "reload", "down.service")}, false, false, "show"},
-		"a command with a slip":       {service.Service{Reload: argv("systemctl", "reload", "odd.service")}, false, true, "show"},
+		"an active unit":                  {service.Service{Unit: "up.service", Reload: argv("false")}, true, false, "reload up.service"},
+		"one that has to be started anew": {service.Service{Unit: "up.service", Restart: true, Reload: argv("false")}, true, false, "try-restart up.service"},
+		"a stopped unit":                  {service.Service{Unit: "down.service", Reload: argv("true")}, false, false, "show"},
+		"an unknown unit":                 {service.Service{Unit: "odd.service", Reload: argv("true")}, true, false, "show"},
+		"a command for an active one":     {service.Service{Reload: argv("systemctl", "reload", "up.service")}, true, false, "reload up.service"},
+		"a command for a stopped one":     {service.Service{Reload: argv("systemctl", "reload", "down.service")}, false, false, "show"},
+		"a command with a slip":           {service.Service{Reload: argv("systemctl", "reload", "odd.service")}, false, true, "show"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.service.Name = "web"

@@ -42,10 +42,34 @@ func survey(image Image) (State, error) {
 	if have.Taken, err = namesIn(versions(image.Link)); err != nil {
 		return State{}, err
 	}
-	if have.Link.Kind == KindFolder {
+	switch have.Link.Kind {
+	case KindFolder:
 		err = have.folder(image)
+	case KindLink:
+		err = have.version(image)
 	}
 	return have, err
+}
+
+// version looks into a version folder: it may hold a pair of another kind of
+// key than the image, as where a person goes back to a version without it.
+func (s *State) version(image Image) error {
+	names, err := namesIn(image.Link)
+	if err != nil {
+		return fmt.Errorf("look into the folder that is served: %w", err)
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(image.Files, func(w Want) bool { return filepath.Base(w.name) == name }) {
+			continue
+		}
+		if slices.ContainsFunc(image.Files, func(w Want) bool {
+			plain, ending := filepath.Base(w.name), filepath.Ext(w.name)
+			return strings.HasPrefix(name, strings.TrimSuffix(plain, ending)+".") && strings.HasSuffix(name, ending)
+		}) {
+			s.Beyond = name
+		}
+	}
+	return nil
 }
 
 // namesIn lists a folder, which may be missing.
@@ -61,6 +85,10 @@ func namesIn(dir string) ([]string, error) {
 	return names, nil
 }
 
+// isMark reports whether a file is what another tool leaves beside certificates
+// for itself: certbot's README, and what security.acme of NixOS notes there.
+func isMark(name string) bool { return name == "README" || name == "acme-success" || name == "renewed" }
+
 // folder looks into a real folder at the place of our symlink.
 func (s *State) folder(image Image) error {
 	names, err := namesIn(image.Link)
@@ -68,7 +96,7 @@ func (s *State) folder(image Image) error {
 		return fmt.Errorf("look into the folder that is to be replaced: %w", err)
 	}
 	for _, name := range names {
-		if name != "README" && !slices.ContainsFunc(image.Files, func(w Want) bool { return filepath.Base(w.name) == name }) {
+		if !isMark(name) && !slices.ContainsFunc(image.Files, func(w Want) bool { return filepath.Base(w.name) == name }) {
 			s.Foreign = name
 		}
 	}
@@ -140,7 +168,10 @@ func (e *unreadableError) Error() string { return fmt.Sprintf("read %s: %s", e.p
 
 // read reads a file, following symlinks. A pipe or a device is refused before
 // it can make us wait.
-func read(path string) ([]byte, fs.FileInfo, error) {
+func read(path string) ([]byte, fs.FileInfo, error) { return readUpTo(path, maxFile) }
+
+// readUpTo is read with a bound of its own, in bytes.
+func readUpTo(path string, most int64) ([]byte, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) { // a socket
 		return nil, nil, &unreadableError{path, "not a file"}
@@ -156,11 +187,11 @@ func read(path string) ([]byte, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, nil, &unreadableError{path, "not a file"}
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(data) > maxFile {
+	if int64(len(data)) > most {
 		return nil, nil, &unreadableError{path, "too large for keys and certificates"}
 	}
 	return data, info, nil

@@ -63,7 +63,7 @@ func (d *Deployer) apply(c change) error {
 // stage makes what is to be switched, and its names durable.
 func (d *Deployer) stage(ops []Op) error {
 	for _, dir := range dirsOf(ops, func(op Op) string { return op.Staged }) {
-		if err := d.disk.Mkdir(dir, folderAttr()); err != nil {
+		if err := d.makeFolder(dir, ops); err != nil {
 			return fmt.Errorf("make folder: %w", err)
 		}
 	}
@@ -73,6 +73,38 @@ func (d *Deployer) stage(ops []Op) error {
 		}
 	}
 	return d.syncDirs(ops, func(op Op) string { return op.Staged })
+}
+
+// makeFolder makes a folder of files. Those above it may be entered by all.
+func (d *Deployer) makeFolder(dir string, ops []Op) error {
+	attr := folderFor(dir, ops)
+	if attr != folderAttr() {
+		if err := d.disk.Mkdir(filepath.Dir(dir), folderAttr()); err != nil {
+			return err
+		}
+	}
+	return d.disk.Mkdir(dir, attr)
+}
+
+// folderFor is how a folder is made for what is staged in it. Where the
+// administrator said who may read each of these files, nobody else may enter;
+// so does acmebot.
+func folderFor(dir string, ops []Op) durable.Attr {
+	var attr durable.Attr
+	for _, op := range ops {
+		switch {
+		case filepath.Dir(op.Staged) != dir:
+			continue
+		case !op.Exact || attr.Mode != 0 && (attr.UID != op.New.UID || attr.GID != op.New.GID):
+			return folderAttr()
+		}
+		attr.Mode |= 0o700 | op.New.Mode | op.New.Mode&0o444>>2 // who may read may enter
+		attr.UID, attr.GID = op.New.UID, op.New.GID
+	}
+	if attr.Mode == 0 {
+		return folderAttr()
+	}
+	return attr
 }
 
 func (d *Deployer) stageOne(op Op) error {
@@ -105,6 +137,9 @@ func (d *Deployer) discard(ops []Op) {
 // swtch brings one staged file or symlink to its path. An error whose effect
 // took place nevertheless is none.
 func (d *Deployer) swtch(op Op) error {
+	if op.New.Kind == KindNothing {
+		return d.remove(op)
+	}
 	if op.Aside != "" {
 		err := d.disk.Rename(op.Path, op.Aside)
 		if err != nil && !stands(op.Aside) {

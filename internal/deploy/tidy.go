@@ -1,12 +1,15 @@
 package deploy
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // tidy removes the version folders that are neither served nor the last ones
@@ -38,6 +41,32 @@ func (d *Deployer) tidy(image Image, previous string) error {
 		}
 	}
 	return d.tidyTemps(image.Link)
+}
+
+// TidyAbandoned removes what a killed process left beside installed files that
+// no installation follows: those of a certificate that was taken out of the
+// config. The files stay, and of a folder that is switched as a whole the version
+// that is served. It is called before anything is installed.
+func (d *Deployer) TidyAbandoned(files []plan.File) error {
+	done := map[string]bool{} // folders
+	for _, f := range files {
+		image := Image{Files: []Want{{slot: slot{name: f.Path}}}}
+		if folder := filepath.Dir(f.Path); done[folder] {
+			continue
+		} else if isSwitched(folder) {
+			done[folder], image = true, Image{Link: folder}
+		}
+		if err := d.tidy(image, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isSwitched reports whether a path is the symlink to one of its versions.
+func isSwitched(path string) bool {
+	version, err := os.Readlink(path)
+	return err == nil && filepath.Dir(filepath.Join(filepath.Dir(path), version)) == versions(path)
 }
 
 // tidyTemps removes the temporaries of a path that a killed process left.

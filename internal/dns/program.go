@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -15,6 +16,7 @@ import (
 // with NewProgram.
 type Program struct {
 	command  command.Command
+	env      []string
 	zones    []string
 	resolver Resolver
 }
@@ -32,6 +34,7 @@ type Program struct {
 // It must exit with 0 only when the change is made, and may be repeated.
 type ProgramConfig struct {
 	Command  command.Command
+	Env      []string // more variables, as "NAME=value"
 	Zones    []string // the longest that fits is told to the program; else the one that DNS says
 	Resolver Resolver
 }
@@ -42,7 +45,7 @@ func NewProgram(c ProgramConfig) (*Program, error) {
 		return nil, errors.New("no command is given")
 	}
 	zones, err := canonicalZones(c.Zones)
-	return &Program{command: c.Command, zones: zones, resolver: c.Resolver}, err
+	return &Program{command: c.Command, env: c.Env, zones: zones, resolver: c.Resolver}, err
 }
 
 // Add implements Writer.
@@ -79,14 +82,14 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 	}
 	c := p.command
 	c.Stdin = append(stdin, '\n')
-	c.Env = []string{
-		"CERTKEEP_DNS_ACTION=" + change.Action,
-		"CERTKEEP_DNS_NAME=" + change.Name,
-		"CERTKEEP_DNS_TYPE=" + change.Type,
-		"CERTKEEP_DNS_VALUE=" + change.Value,
-		"CERTKEEP_DNS_TTL=" + strconv.FormatUint(uint64(change.TTL), 10),
-		"CERTKEEP_DNS_ZONE=" + change.Zone,
-	}
+	c.Env = append(slices.Clone(p.env),
+		"CERTKEEP_DNS_ACTION="+change.Action,
+		"CERTKEEP_DNS_NAME="+change.Name,
+		"CERTKEEP_DNS_TYPE="+change.Type,
+		"CERTKEEP_DNS_VALUE="+change.Value,
+		"CERTKEEP_DNS_TTL="+strconv.FormatUint(uint64(change.TTL), 10),
+		"CERTKEEP_DNS_ZONE="+change.Zone,
+	)
 	if err := c.Trusted(); err != nil {
 		return fail(err, "")
 	}

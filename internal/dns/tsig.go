@@ -32,7 +32,7 @@ const maxKeyFile = 16 << 10
 //
 // or as dnssec-keygen once wrote it, see keyRecord.
 // Comments of BIND's three kinds are skipped. There must be exactly one key.
-// HMAC-MD5 is refused. No error quotes the secret.
+// See TSIG.Weak for HMAC-MD5. No error quotes the secret.
 func ParseTSIG(text []byte) (TSIG, error) {
 	if len(text) > maxKeyFile {
 		return TSIG{}, fmt.Errorf("a TSIG key file of %d bytes is too long", len(text))
@@ -55,6 +55,14 @@ func ParseTSIG(text []byte) (TSIG, error) {
 		return TSIG{}, errors.New("the TSIG key file holds more than one key; leave one")
 	}
 	return k, nil
+}
+
+// NewTSIG makes a key of its three parts, the secret in base64. No error
+// quotes the secret.
+func NewTSIG(name, algorithm, secret string) (TSIG, error) {
+	p := keyParser{}
+	k := p.checked(name, algorithm, secret)
+	return k, p.err
 }
 
 // keyParser reads words until the first error.
@@ -110,15 +118,14 @@ func (p *keyParser) key() TSIG {
 func (p *keyParser) checked(name, algorithm, secret string) TSIG {
 	canonicalName, err := canonical(name)
 	if err != nil {
-		p.err = errors.New("the name in the TSIG key file is not a DNS name") // unquoted: who knows what stands there
+		p.err = errors.New("the name of the TSIG key is not a DNS name") // unquoted: who knows what stands there
 		return TSIG{}
 	}
 	algorithm = strings.ToLower(dns.Fqdn(algorithm))
 	switch algorithm {
 	case dns.HmacSHA1, dns.HmacSHA224, dns.HmacSHA256, dns.HmacSHA384, dns.HmacSHA512:
-	case "hmac-md5.", dns.HmacMD5:
-		p.err = fmt.Errorf("the TSIG key %q uses hmac-md5, which is broken; make one with: tsig-keygen -a hmac-sha256", name)
-		return TSIG{}
+	case "hmac-md5.", hmacMD5:
+		algorithm = hmacMD5
 	default:
 		p.err = fmt.Errorf("the TSIG key %q has no algorithm out of hmac-sha1, -sha224, -sha256, -sha384, -sha512", name)
 		return TSIG{}

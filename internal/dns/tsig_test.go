@@ -30,11 +30,24 @@ func TestParseTSIG(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, text := range []string{
+		`key "upd" { algorithm hmac-md5; secret "` + secret + `"; };`,
+		`key "upd" { algorithm HMAC-MD5.SIG-ALG.REG.INT; secret "` + secret + `"; };`,
+		"upd. IN KEY 512 3 157 " + secret,
+	} {
+		k, err := ParseTSIG([]byte(text))
+		if err != nil || k.algorithm != "hmac-md5.sig-alg.reg.int." {
+			t.Errorf("%s: %v, %v", text, k, err)
+		}
+		if words, hint := k.Weak(); words == "" || hint == "" || strings.Contains(words, secret) {
+			t.Errorf("%s: said of it: %q, %q", text, words, hint)
+		}
+	}
+	if words, _ := (TSIG{algorithm: "hmac-sha256."}).Weak(); words != "" {
+		t.Error(words)
+	}
 	bad := map[string]string{
 		"empty":       "",
-		"md5":         `key "upd" { algorithm hmac-md5; secret "` + secret + `"; };`,
-		"md5 in full": `key "upd" { algorithm hmac-md5.sig-alg.reg.int; secret "` + secret + `"; };`,
-		"md5 record":  "upd. IN KEY 512 3 157 " + secret,
 		"dsa record":  "upd. IN KEY 512 3 3 " + secret,
 		"bad record":  "upd. IN KEY 512 3 163 " + secret + "!",
 		"unknown":     `key "upd" { algorithm hmac-sha256-128; secret "` + secret + `"; };`,

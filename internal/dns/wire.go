@@ -98,6 +98,9 @@ func (r Resolver) once(ctx context.Context, kind, server string, m *dns.Msg, key
 	m = m.Copy() // sending a signed message takes its signature away
 	if key != nil {
 		wire.TsigSecret = map[string]string{key.name: key.secret}
+		if key.algorithm == hmacMD5 {
+			wire.TsigProvider = md5Signer{*key}
+		}
 		m.SetTsig(key.name, key.algorithm, 300, time.Now().Unix())
 	}
 	if err := wire.WriteMsg(m); err != nil {

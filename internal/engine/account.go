@@ -98,6 +98,9 @@ func (e *Engine) accountHeld(ctx context.Context, p *parts, id string) (issuer.A
 		return issuer.Account{}, err
 	}
 	if record.URL != "" && record.Status == store.AccountValid && record.Intention == nil {
+		if e.standing.of(id).Contact == nil {
+			e.foundContact(ctx, id, p.cfg.EmailAt(id), record.Contact)
+		}
 		return auth.account(record)
 	}
 	return e.register(ctx, p, ca, record)
@@ -163,14 +166,22 @@ func (e *Engine) register(ctx context.Context, p *parts, ca *issuer.CA, record s
 		return issuer.Account{}, err
 	}
 	account, err := ca.Register(ctx, issuer.Registration{
-		Key: key, Contact: contact(p.cfg.Email), EAB: eab, Ask: asked,
+		Key: key, Contact: contact(p.cfg.EmailAt(record.Issuer)), EAB: eab, Ask: asked,
 		AgreeTerms: func(terms string) error { return e.agree(p, record.Issuer, terms) },
 	})
 	if err != nil {
 		e.accountRefused(ctx, record.Issuer, err)
 		return issuer.Account{}, err
 	}
-	return account, e.saveAccount(context.WithoutCancel(ctx), record.Issuer, account, eab)
+	if err := e.saveAccount(context.WithoutCancel(ctx), record.Issuer, account, eab); err != nil {
+		return account, err
+	}
+	if asked {
+		e.foundContact(ctx, record.Issuer, p.cfg.EmailAt(record.Issuer), account.Contact)
+	} else {
+		e.toldContact(ctx, record.Issuer, p.cfg.EmailAt(record.Issuer))
+	}
+	return account, nil
 }
 
 // saveAccount stores what the CA said of an account. A crash before it leaves

@@ -38,13 +38,14 @@ func (e *Engine) UpdateAccount(ctx context.Context, id string) (store.Account, e
 	if err != nil {
 		return store.Account{}, e.heard(ctx, id, err)
 	}
-	account, err = ca.Contact(ctx, account, contact(p.cfg.Email))
+	account, err = ca.Contact(ctx, account, contact(p.cfg.EmailAt(id)))
 	if err != nil {
 		return store.Account{}, e.heard(ctx, id, err)
 	}
 	if err := e.saveAccount(context.WithoutCancel(ctx), id, account, nil); err != nil {
 		return store.Account{}, err
 	}
+	e.toldContact(context.WithoutCancel(ctx), id, p.cfg.EmailAt(id))
 	return e.Store.Account(ctx, id)
 }
 
@@ -214,6 +215,7 @@ func (e *Engine) ImportAccount(ctx context.Context, id string, key crypto.Signer
 	if err := e.saveAccount(ctx, id, account, nil); err != nil {
 		return store.Account{}, err
 	}
+	e.foundContact(ctx, id, p.cfg.EmailAt(id), account.Contact)
 	return e.Store.Account(ctx, id)
 }
 

@@ -71,7 +71,7 @@ func (w *worker) challengePayload(p deploy.Payload, event store.EventKind, c cha
 	default:
 		return "", p, false
 	}
-	_, configured := w.parts.cfg.Hooks[name]
+	_, configured := w.hookOf(name)
 	return name, p.With(fields), configured
 }
 

@@ -42,6 +42,9 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		if found && w.onBannedKey(content) {
 			found, why = false, "its key was said to be compromised"
 		}
+		if found && w.wasRevoked(content) {
+			found, why = false, "it was revoked"
+		}
 		if found {
 			w.adopted = true
 			return w.takeOver(ctx, want.Name, content)
@@ -71,6 +74,16 @@ func (w *worker) onBannedKey(content deploy.Content) bool {
 	})
 }
 
+// wasRevoked reports whether something that was found is known to be revoked.
+func (w *worker) wasRevoked(content deploy.Content) bool {
+	return slices.ContainsFunc(content.Pairs, func(found deploy.Pair) bool {
+		parsed, err := chain.Parse(found.Leaf)
+		return err == nil && slices.ContainsFunc(w.known.Versions, func(v plan.Version) bool {
+			return slices.ContainsFunc(v.Pairs, func(p plan.Pair) bool { return p.Revoked && p.SHA256 == parsed.Facts().SHA256 })
+		})
+	})
+}
+
 // takeOver makes a version of what was found.
 func (w *worker) takeOver(ctx context.Context, target string, content deploy.Content) *plan.Fault {
 	now := time.Now()
@@ -81,6 +94,9 @@ func (w *worker) takeOver(ctx context.Context, target string, content deploy.Con
 	}
 	for _, p := range content.Pairs {
 		pair, text, err := w.adoptedPair(ctx, p, now)
+		if fault := sealedFault(err); fault != nil {
+			return fault
+		}
 		if err != nil {
 			return w.fault(plan.CodeDisk, "take over what is at the target: "+err.Error(), nil)
 		}

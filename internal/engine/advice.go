@@ -48,7 +48,9 @@ func (w *worker) advice(ctx context.Context, s plan.Step) *plan.Fault {
 		if k.Advice == nil {
 			k.Advice = map[string]plan.Advice{}
 		}
-		k.Advice[s.KeyType] = said(k.Advice[s.KeyType])
+		before := k.Advice[s.KeyType]
+		k.Advice[s.KeyType] = said(before)
+		k.Recall(before, k.Advice[s.KeyType], now)
 		return nil
 	})
 	if storeErr != nil {

@@ -85,6 +85,7 @@ func (w *worker) readmit(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil // an attempt that was ended is made up for
 	}
 	w.notProven(bare, s.Issuer, err)
+	w.heed(bare, s.Issuer, s.Names, err)
 	fault, retryAfter := plan.Fault{}, time.Time{}
 	if err != nil {
 		fault, retryAfter = faultOf(err)

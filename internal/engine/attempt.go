@@ -36,7 +36,7 @@ func (w *worker) orderFor(k *plan.KnownCert, s plan.Step, now time.Time) plan.Or
 		return open
 	}
 	saved, ok := k.Orders[s.KeyType]
-	order := plan.Order{Issuer: s.Issuer, Spent: w.asking.spent, Key: s.Key, Keys: w.want.Keys, Request: w.want.Request(), Created: now, Reason: s.Reason}
+	order := plan.Order{Issuer: s.Issuer, Spent: w.asking.spent, SpentAt: w.asking.taken, Key: s.Key, Keys: w.want.Keys, Request: w.want.Request(), Created: now, Reason: s.Reason}
 	if ok && saved.URL == "" && w.want.CSR == "" && order.Keys == "" && saved.Keys == "" && w.refuseBanned(saved.Key) == nil {
 		order.Key = saved.Key
 	}
@@ -59,8 +59,11 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 		}
 		k.Tries[s.KeyType] = tries.Failed(time.Now(), fault, retryAfter)
 		k.NamesFailed(namesOf(order, err))
-		if orderEnded(err) {
+		if saved := k.Orders[s.KeyType]; orderEnded(err) {
 			delete(k.Orders, s.KeyType)
+		} else if saved.URL == "" && w.givesBack(s, err) {
+			saved.Spent, saved.SpentAt = nil, time.Time{} // once: see plan.World.Unsent
+			k.Orders[s.KeyType] = saved
 		}
 		return nil
 	})

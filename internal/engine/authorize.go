@@ -39,6 +39,8 @@ func (w *worker) authorize(ctx context.Context, s plan.Step) *plan.Fault {
 	defer unlock()
 	proofs, err := w.prove(ctx, s)
 	w.judge(context.WithoutCancel(ctx), s.Issuer, err)
+	w.notProven(context.WithoutCancel(ctx), s.Issuer, err)
+	w.heed(context.WithoutCancel(ctx), s.Issuer, s.Names, err)
 	return w.proven(ctx, s, proofs, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/config"
@@ -28,7 +29,7 @@ func (w *worker) companion(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.targetFault(err)
 	}
 	w.stage("writing " + arrivals(s.Kind).what)
-	result := w.engine.installs.install(ctx, w.parts.deployer, job)
+	result := w.installs.install(ctx, job)[0]
 	return w.companionDone(ctx, s, result)
 }
 
@@ -49,12 +50,12 @@ type beside struct {
 	job  deploy.Job
 }
 
-// companionsDue are the companions that are due too. Written together with the
-// certificate's own files, a service reads both or neither.
-func (w *worker) companionsDue(ctx context.Context) []beside {
+// companionsDue are the companions among steps that are due too. Written
+// together with the certificate's own files, a service reads both or neither.
+func (w *worker) companionsDue(ctx context.Context, steps []plan.Step) []beside {
 	var all []beside
 	now := time.Now()
-	for _, s := range w.plan(now) {
+	for _, s := range steps {
 		if !s.Kind.WritesCompanion() || !s.Due(now) || w.tried[w.key(s)] || !w.only.allows(s.Kind) {
 			continue
 		}
@@ -91,7 +92,7 @@ func (w *worker) companionJob(ctx context.Context, s plan.Step) (deploy.Job, err
 		target.Services = append(target.Services, w.parts.cfg.Services[name])
 	}
 	return deploy.Job{
-		Target: target, Content: deploy.Content{Version: s.Version}, Ours: fact.Files,
+		Target: target, Content: deploy.Content{Version: s.Version}, Ours: append(slices.Clone(fact.Files), spareFiles(s.Target, files)...),
 		Told: fact.Version == s.Version && fact.Config == want.Config && fact.State == plan.TargetReloaded,
 	}, nil
 }

@@ -40,7 +40,7 @@ func DNSTests(cfg *config.Config, certs []string) []DNSTest {
 		for _, host := range cert.Names {
 			base, wildcard := strings.CutPrefix(host, "*.")
 			for _, m := range cfg.MethodsFor(name, base, wildcard) {
-				if m.Type == config.MethodDNS01 {
+				if m.Type == config.MethodDNS01 && m.Manual == nil {
 					add(DNSTest{Name: "_acme-challenge." + base, Type: "TXT", Via: m.Via, subject: challenge.Identifier{Value: base, Wildcard: wildcard}})
 				}
 			}

@@ -45,6 +45,10 @@ type Options struct {
 	// Asked is called with every request to a CA: status is that of HTTP, 0
 	// where there was no answer. It must be quick; nil counts nothing.
 	Asked func(issuer, method string, status int, took time.Duration)
+	// Conditions are what a person must know that no fact tells of, only the
+	// process around the engine: people are told of them as of all others. It
+	// must be quick; nil knows none. See Stirred.
+	Conditions func() []plan.Problem
 }
 
 // asked is Asked for one issuer.
@@ -71,7 +75,9 @@ type Engine struct {
 	Options
 
 	wake     chan struct{} // holds one request to look at the store afresh
+	stirred  chan struct{} // likewise, at what people are to be told
 	settling chan settled  // to the pass in Run
+	reseal   chan struct{} // holds one request to look whether all secrets are sealed
 
 	mu    sync.Mutex // guards what follows
 	parts *parts     // made from the current config; replaced as a whole
@@ -89,7 +95,7 @@ type Engine struct {
 
 // New makes an Engine that has no config yet.
 func New(o Options) *Engine {
-	e := &Engine{Options: o, wake: make(chan struct{}, 1), settling: make(chan settled), names: newNameLocks(), certs: newNameLocks(), forgotten: map[string]bool{}, installs: newInstallQueue(), inspector: deploy.NewInspector()}
+	e := &Engine{Options: o, wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), settling: make(chan settled), reseal: make(chan struct{}, 1), names: newNameLocks(), certs: newNameLocks(), forgotten: map[string]bool{}, installs: newInstallQueue(), inspector: deploy.NewInspector()}
 	if e.Network == nil {
 		e.Network = network.OS{}
 	}

@@ -73,11 +73,12 @@ func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
 	if err := a.worker.remember(ctx, a.Solver, c); err != nil {
 		return err
 	}
-	if err := a.Solver.Present(ctx, c); err != nil {
+	err := errors.Join(a.Solver.Present(ctx, c), a.worker.noted(ctx, a.Solver, c))
+	if err != nil {
 		return err
 	}
 	a.worker.emit(ctx, store.Event{Kind: store.EventChallengeSetup, Words: "ready to answer " + c.Type + " for " + c.Identifier.String()})
-	err := a.worker.challengeHook(ctx, store.EventChallengeSetup, c)
+	err = a.worker.challengeHook(ctx, store.EventChallengeSetup, c)
 	if err == nil && c.Type == challenge.TypeDNS01 {
 		a.worker.emit(ctx, store.Event{Kind: store.EventDNSUpdated, Words: "a TXT record for " + c.Identifier.String() + " was written"})
 		err = a.worker.challengeHook(ctx, store.EventDNSUpdated, c)
@@ -90,11 +91,18 @@ func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
 
 // CleanUp takes the answer away again.
 func (a *announced) CleanUp(ctx context.Context, c challenge.Challenge) error {
+	a.worker.recall(a.Solver, c)
 	hook, err := a.worker.challengeHook(ctx, store.EventChallengeCleanup, c), a.Solver.CleanUp(ctx, c)
 	if err == nil {
 		a.worker.gone.add(presented(c))
 	}
 	return errors.Join(hook, err)
+}
+
+// Counted implements challenge.Counted.
+func (a *announced) Counted() bool {
+	counted, ok := a.Solver.(challenge.Counted)
+	return ok && counted.Counted()
 }
 
 // announcedWaiter tells that an answer needs time to be seen.

@@ -50,7 +50,10 @@ func faultOf(err error) (plan.Fault, time.Time) {
 	code, blame := plan.CodeUnexpected, plan.BlameUs
 	_, damaged := errors.AsType[*store.DamagedError](err)
 	_, newer := errors.AsType[*store.NewerError](err)
+	_, sealed := errors.AsType[*store.SealedError](err)
 	switch {
+	case sealed:
+		code, blame = plan.CodeSealed, plan.BlameAdmin
 	case damaged:
 		code, blame = plan.CodeDamaged, plan.BlameAdmin
 	case newer:

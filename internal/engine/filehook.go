@@ -52,7 +52,7 @@ func (w *worker) keyName() string {
 
 // acmebotHook is a hook of acmebot's to run, where it is configured.
 func (w *worker) acmebotHook(event string, fields map[string]string) []string {
-	if _, configured := w.parts.cfg.Hooks[event]; !configured {
+	if _, configured := w.hookOf(event); !configured {
 		return nil
 	}
 	fields["key_name"], fields["certificate_name"] = w.keyName(), w.want.Name
@@ -74,7 +74,7 @@ func (w *worker) fileHooks(ctx context.Context, fact plan.Target, name string, f
 
 // hearsOfFiles reports whether some hook is acmebot's.
 func (w *worker) hearsOfFiles() bool {
-	return slices.ContainsFunc(config.AcmebotEvents(), func(event string) bool { _, ok := w.parts.cfg.Hooks[event]; return ok })
+	return slices.ContainsFunc(config.AcmebotEvents(), func(event string) bool { _, ok := w.hookOf(event); return ok })
 }
 
 // changedIn tells of a path whether an installation changed the file there.

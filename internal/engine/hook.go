@@ -32,7 +32,7 @@ func (w *worker) addHooks(left []string, events ...store.EventKind) []string {
 		all = append(append(all, event), acmebotEvents(event)...)
 	}
 	for _, event := range all {
-		if _, configured := w.parts.cfg.Hooks[string(event)]; configured {
+		if _, configured := w.hookOf(string(event)); configured {
 			left = withHooks(left, []string{string(event)})
 		}
 	}
@@ -114,8 +114,10 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 // hookOf is the configured hook of an event, or of one that was remembered.
 func (w *worker) hookOf(pending string) (deploy.Hook, bool) {
 	event := plan.EventOf(pending)
-	h, ok := w.parts.cfg.Hooks[event]
-	return deploy.Hook{Event: event, Args: h.Command.Args, Shell: h.Command.Shell, User: h.User, Timeout: h.Timeout, Arguments: h.Arguments}, ok
+	h, ok := w.parts.cfg.HookOf(w.want.Name, event)
+	return deploy.Hook{
+		Event: event, Args: h.Command.Args, Shell: h.Command.Shell, Directory: h.Directory, User: h.User, Timeout: h.Timeout, Arguments: h.Arguments,
+	}, ok
 }
 
 // payload is what a hook is told.

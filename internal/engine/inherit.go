@@ -27,6 +27,9 @@ func (w *worker) inherit(ctx context.Context, s plan.Step) *plan.Fault {
 	if ctx.Err() != nil {
 		return nil
 	}
+	if fault := sealedFault(err); fault != nil {
+		return fault
+	}
 	if err != nil {
 		w.disown(s.From) // it is of no use: an order follows
 		if errors.Is(err, store.ErrNotFound) {

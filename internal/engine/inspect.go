@@ -56,7 +56,8 @@ func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known
 
 // inspectAll carries out the inspections of certificates for which nothing
 // else is due, a few at a time and without a worker each: a pass over many
-// certificates costs little more than their stats. It returns the other steps.
+// certificates costs little more than their stats. It returns the other steps,
+// in the place of all.
 func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step) []plan.Step {
 	due := map[string]int{}
 	for _, s := range steps {
@@ -64,15 +65,14 @@ func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step)
 			due[s.Cert]++
 		}
 	}
-	var rest []plan.Step
 	var alone []string
-	for _, s := range steps {
-		if s.Kind == plan.KindInspect && s.Keys == "" && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind) {
+	rest := slices.DeleteFunc(steps, func(s plan.Step) bool {
+		is := s.Kind == plan.KindInspect && s.Keys == "" && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind)
+		if is {
 			alone = append(alone, s.Cert)
-			continue
 		}
-		rest = append(rest, s)
-	}
+		return is
+	})
 	if len(alone) == 0 {
 		return rest
 	}

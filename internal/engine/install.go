@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -32,6 +33,9 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	if fault, ok := errors.AsType[*FaultError](err); ok {
 		return w.hindered(ctx, s, &fault.Fault)
 	}
+	if fault := sealedFault(err); fault != nil {
+		return w.hindered(ctx, s, fault)
+	}
 	if err != nil {
 		return w.brokenVersion(ctx, s.Version, err)
 	}
@@ -40,12 +44,15 @@ func (w *worker) install(ctx context.Context, s plan.Step) *plan.Fault {
 	w.stage("installing on " + w.node + " (" + s.Target + ")")
 	fact := w.known.Targets[s.Target]
 	told := fact.Version == s.Version && fact.Config == w.wantedTarget(s.Target).Config && fact.State != plan.TargetWritten && fact.State != plan.TargetPending
-	with := w.companionsDue(ctx)
+	with := w.companionsDue(ctx, w.plan(time.Now()))
 	jobs := []deploy.Job{{Target: target, Content: content, Told: told, Staged: s.Staged}}
+	if fact.Spare != nil {
+		jobs[0].Ours = fact.Files
+	}
 	for _, b := range with {
 		jobs = append(jobs, b.job)
 	}
-	results := w.engine.installs.installAll(ctx, w.parts.deployer, jobs)
+	results := w.installs.install(ctx, jobs...)
 	w.companionsDone(ctx, with, results[1:])
 	result := results[0]
 	if result.Fault != nil && ctx.Err() != nil {
@@ -231,7 +238,7 @@ const notRead deploy.Password = "(not read)"
 func (p *parts) target(cert *config.Certificate, t config.Target) (deploy.Target, error) {
 	target := deploy.Target{
 		Cert: cert.Name, Name: t.Name, Layout: deploy.Layout(t.Layout), Base: t.Path, Owner: t.Owner, Group: t.Group,
-		Suffixes: deploy.Suffixes{RSA: p.cfg.Suffixes.RSA, ECDSA: p.cfg.Suffixes.ECDSA},
+		Suffixes: deploy.Suffixes{RSA: p.cfg.Suffixes.RSA, ECDSA: p.cfg.Suffixes.ECDSA}, Archive: p.archive(cmp.Or(p.cfg.KeysOf(cert), cert.Name)),
 	}
 	for _, k := range cert.KeyTypes {
 		target.KeyTypes = append(target.KeyTypes, string(k))
@@ -349,7 +356,10 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	if err != nil {
 		return w.targetFault(err)
 	}
-	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content})
+	if fault := w.spareStaples(ctx); fault != nil {
+		return fault
+	}
+	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content, Spare: true})
 	if result.Fault != nil {
 		return result.Fault
 	}

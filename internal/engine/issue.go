@@ -157,8 +157,8 @@ func (w *worker) signingKey(ctx context.Context, s plan.Step, fingerprint string
 func (e *Engine) key(ctx context.Context, t keys.Type, fingerprint string) (crypto.Signer, error) {
 	if fingerprint != "" {
 		key, err := e.Store.Key(ctx, fingerprint)
-		if err == nil {
-			return key, nil
+		if err == nil || sealedFault(err) != nil {
+			return key, err
 		}
 		// Killed between counting the attempt and saving its key, or the
 		// record is damaged: no order was made with it, or it is worth a new one.
@@ -215,7 +215,7 @@ func (w *worker) job(ctx context.Context, s plan.Step, order plan.Order, account
 func (p *parts) job(cert *config.Certificate, id string, account issuer.Account, request signing) issuer.Job {
 	return issuer.Job{
 		Account: account, Names: cert.Names, CSR: request.csr, Public: request.public,
-		Profile: p.cfg.ProfileAt(cert, id), PreferredChain: p.issuers[id].config.PreferredChain,
+		Profile: p.cfg.ProfileAt(cert, id), ProfileWished: !cert.ProfileMandatory, PreferredChain: p.issuers[id].config.PreferredChain,
 		LeavePending: !p.cfg.Solve,
 	}
 }
@@ -246,10 +246,12 @@ func (p *parts) solvers(cert string, id challenge.Identifier) []challenge.Solver
 // solver returns the doer of a method; nil where its listener is switched off.
 func (p *parts) solver(m config.Method) challenge.Solver {
 	switch {
+	case m.Manual != nil:
+		return p.manual.Solver(m.Type, manualHooks(*m.Manual))
 	case m.Type == config.MethodDNS01:
 		return p.writers[m.Via].solver
 	case m.Type == config.MethodHTTP01 && (m.Webroot != "" || m.Folder != ""):
-		return p.webroots.at(m, p.disk)
+		return p.shown(p.webroots.at(m, p.disk), m.ShownWithin)
 	case m.Type == config.MethodHTTP01 && p.cfg.Listen.HTTP.Address != "":
 		return p.http[p.cfg.Listen.HTTP.Address]
 	case m.Type == config.MethodTLSALPN01 && p.cfg.Listen.TLS != "":
@@ -265,7 +267,7 @@ func (w *worker) keep(ctx context.Context, s plan.Step, order plan.Order, m made
 	ctx = context.WithoutCancel(ctx) // what the CA gave is never thrown away
 	now := time.Now()
 	pair := pairOf(m, s.KeyType, order, now)
-	pair.Misfit = misfit(m.issued.Chain, w.want)
+	pair.Misfit = misfit(m.issued, w.want)
 	record := w.versionWith(ctx, s, pair, string(m.issued.Chain.PEM()), now)
 	if err := w.engine.Store.PutVersion(ctx, record); err != nil {
 		return fmt.Errorf("save the certificate: %w", err)

@@ -76,6 +76,34 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
+// TestPreviousKeyIsTakenAway: whoever removes the file of a previous key does
+// not want it pinned any longer.
+func TestPreviousKeyIsTakenAway(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.keyFiles("")
+	f.apply()
+	f.ask(plan.AskRollover, "a.test")
+	f.apply()
+	if err := os.Remove(filepath.Join(f.dir, "both_previous.key")); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	f.checkKeyFiles()
+	if set := f.keySet("both").Keys[ec256]; !set.Previous.IsZero() || f.text("both_previous.key") != "" {
+		t.Errorf("the previous key is still there: %+v", set)
+	}
+	if done := f.apply().Done; len(done) != 0 {
+		t.Errorf("a further pass did %+v", done)
+	}
+	primary := f.text("both.key")
+	f.ask(plan.AskRollover, "a.test")
+	f.apply()
+	f.checkKeyFiles()
+	if f.text("both_previous.key") != primary {
+		t.Error("the next rollover left no previous key")
+	}
+}
+
 // TestKeyFileComesBack writes again what is gone.
 func TestKeyFileComesBack(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"syscall"
@@ -61,17 +62,22 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 // be read could not.
 func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fault *plan.Fault, why error) {
 	w.unsettled = nil
+	var gone []config.File
+	var seen []string
 	for _, f := range w.parts.cfg.KeyFiles(w.want.Name, w.want.KeyTypes) {
 		if len(f.Content) != 1 || f.Content[0] == config.PartDERKey || w.untouched(f.Path) {
 			continue
 		}
 		found, err := w.readKey(ctx, f)
+		seen = append(seen, found.fingerprint)
 		_, written := errors.AsType[*beingWrittenError](err)
 		switch {
 		case err == nil && (w.isNew(found) || w.movedUp(found)):
 			if fault := w.follow(ctx, s, found); fault != nil {
 				return altered, fault, why
 			}
+		case errors.Is(err, fs.ErrNotExist) && f.Content[0] == config.PartPreviousKey && w.wasWritten(f.Path):
+			gone = append(gone, f)
 		case written:
 			w.unsettled = err
 		case err != nil && w.want.Provided && f.Content[0] == config.PartKey:
@@ -81,6 +87,14 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fa
 			if why == nil {
 				why = err
 			}
+		}
+	}
+	for _, f := range gone {
+		// What lies somewhere else was moved, and comes back as any file.
+		if slices.Contains(seen, w.known().Keys[string(f.KeyType)].Previous.SHA256) {
+			altered = append(altered, f.Path)
+		} else if fault := w.dropPrevious(ctx, s, f); fault != nil {
+			return altered, fault, why
 		}
 	}
 	return altered, nil, why
@@ -245,6 +259,25 @@ func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *pl
 		return w.failed(ctx, s, now, err)
 	}
 	w.emit(ctx, store.Event{Kind: store.EventKeyRollover, KeyType: found.keyType, Words: fmt.Sprintf("keys %s: the %s in %s is used from now on", w.want.Name, found.part, found.path)})
+	w.found = true
+	return w.reread(ctx)
+}
+
+// dropPrevious forgets a previous key whose file somebody took away: it is to be
+// pinned no longer.
+func (w *keyWorker) dropPrevious(ctx context.Context, s plan.Step, f config.File) *plan.Fault {
+	keyType := string(f.KeyType)
+	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
+		if set, ok := k.Keys[keyType]; ok {
+			set.Previous = plan.Key{}
+			k.Keys[keyType] = set
+		}
+		return nil
+	})
+	if err != nil {
+		return w.failed(ctx, s, time.Now(), err)
+	}
+	w.engine.Log.Info("the previous key was taken away, and is forgotten", "keys", w.want.Name, "key_type", keyType, "file", f.Path)
 	w.found = true
 	return w.reread(ctx)
 }

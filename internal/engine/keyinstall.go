@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -36,7 +37,7 @@ func (w *keyWorker) install(ctx context.Context, s plan.Step) *plan.Fault {
 		fault, _ := faultOf(err)
 		return w.installed(context.WithoutCancel(ctx), s, members, job.Target, deploy.Result{Fault: &fault}, with)
 	}
-	result := w.engine.installs.install(ctx, w.parts.deployer, job)
+	result := w.installWith(ctx, job, members)
 	if result.Fault != nil && ctx.Err() != nil {
 		return nil // interrupted: the next run compares, and goes on
 	}
@@ -44,6 +45,29 @@ func (w *keyWorker) install(ctx context.Context, s plan.Step) *plan.Fault {
 		return members[0].brokenVersion(ctx, members[0].known.Published, errors.New(result.Fault.Words)) // its key does not fit
 	}
 	return w.installed(context.WithoutCancel(ctx), s, members, job.Target, result, with)
+}
+
+// installWith carries out an installation, and brings the companions of its
+// certificates to their places by the same batch.
+func (w *keyWorker) installWith(ctx context.Context, job deploy.Job, members []*worker) deploy.Result {
+	now, jobs := time.Now(), []deploy.Job{job}
+	with := make([][]beside, len(members))
+	for i, m := range members {
+		if !m.isShared() {
+			continue // its files, and what belongs to them, are installed by themselves
+		}
+		with[i] = m.companionsDue(ctx, plan.CompanionsWithKeys(now, m.world(), m.want))
+		for _, b := range with[i] {
+			jobs = append(jobs, b.job)
+		}
+	}
+	results := w.installs.install(ctx, jobs...)
+	rest := results[1:]
+	for i, m := range members {
+		m.companionsDone(ctx, with[i], rest[:len(with[i])])
+		rest, w.outcomes = rest[len(with[i]):], append(w.outcomes, m.outcomes...)
+	}
+	return results[0]
 }
 
 // members are the workers of the certificates that a step is about.
@@ -90,6 +114,9 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 		}
 		job.Target.Services = addServices(job.Target.Services, target.Services)
 		fact := m.known.Targets[config.DefaultTarget]
+		if fact.Spare != nil {
+			job.Ours = append(job.Ours, fact.Files...)
+		}
 		told = told && fact.State == plan.TargetReloaded && fact.Version == m.known.Published
 	}
 	job.Told = told
@@ -99,7 +126,7 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 // keyTarget is the files of keys alone. Those that are provided are read, and
 // never written.
 func (p *parts) keyTarget(want plan.WantedKeys) deploy.Target {
-	target := deploy.Target{Suffixes: deploy.Suffixes{RSA: p.cfg.Suffixes.RSA, ECDSA: p.cfg.Suffixes.ECDSA}, Cert: want.Name, Name: config.SharedTarget, Layout: deploy.LayoutFiles, KeyTypes: want.KeyTypes}
+	target := deploy.Target{Suffixes: deploy.Suffixes{RSA: p.cfg.Suffixes.RSA, ECDSA: p.cfg.Suffixes.ECDSA}, Cert: want.Name, Name: config.SharedTarget, Layout: deploy.LayoutFiles, KeyTypes: want.KeyTypes, Archive: p.archive(want.Name)}
 	for _, f := range p.cfg.KeyFiles(want.Name, want.KeyTypes) {
 		if want.Provided && slices.Contains(f.Content, config.PartKey) {
 			continue
@@ -107,6 +134,15 @@ func (p *parts) keyTarget(want plan.WantedKeys) deploy.Target {
 		target.Files = addFile(target.Files, fileOf(f))
 	}
 	return target
+}
+
+// archive is where copies are kept of what is replaced, where the config has an
+// archive by keys; else "".
+func (p *parts) archive(keys string) string {
+	if p.cfg.Keep.ArchiveDirectory == "" {
+		return ""
+	}
+	return filepath.Join(p.cfg.Keep.ArchiveDirectory, keys)
 }
 
 // sharedTarget is that target of a certificate which is switched with the

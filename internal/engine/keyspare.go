@@ -77,7 +77,7 @@ func (w *keyWorker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 // spareJob is the installation of the placeholders of some certificates. It has
 // no files where those of the keys are not ours to write.
 func (w *keyWorker) spareJob(ctx context.Context, members []*worker) (deploy.Job, error) {
-	job := deploy.Job{Target: w.parts.keyTarget(w.want), Content: deploy.Content{Version: deploy.PlaceholderVersion}}
+	job := deploy.Job{Target: w.parts.keyTarget(w.want), Content: deploy.Content{Version: deploy.PlaceholderVersion}, Spare: true}
 	if err := w.protect(ctx, &job.Target); err != nil {
 		return job, err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
@@ -13,11 +14,13 @@ import (
 )
 
 // sharedService are certificates on files of shared keys, with a service that
-// keeps what it read at each reload in a folder of its own.
+// is sound with all files only, and keeps what it read at each reload in a
+// folder of its own.
 func (f *fixture) sharedService(names ...string) {
 	f.Helper()
 	script := f.script("reload", fmt.Sprintf("cd %s\nn=$(ls -d read.* 2>/dev/null | wc -l)\nmkdir read.$n\ncp *.pem *.key read.$n/\n", f.dir))
-	text := fmt.Sprintf("services: {web: {reload: %s}}\nkeys: {both: {files: [{path: %s/both.key, content: key}]}}\ncertificates:\n", script, f.dir)
+	check := f.script("check", fmt.Sprintf("cd %s\nfor name in %s; do test -e $name.pem || exit 1; done\n", f.dir, strings.Join(names, " ")))
+	text := fmt.Sprintf("services: {web: {check: %s, reload: %s}}\nkeys: {both: {files: [{path: %s/both.key, content: key}]}}\ncertificates:\n", check, script, f.dir)
 	for _, name := range names {
 		text += fmt.Sprintf("  %[1]s.test: {key: both, services: [web], files: [{path: %[2]s/%[1]s.pem, content: fullchain}]}\n", name, f.dir)
 	}

@@ -26,12 +26,13 @@ type keyWorker struct {
 	found  bool // the inspection found something to do
 	// unsettled is why a file of the keys was left to somebody who is writing it.
 	unsettled error
+	installs  installer
 	outcomes  []Outcome
 }
 
 func (p *pass) keyWorker(want plan.WantedKeys) *keyWorker {
 	w := &keyWorker{
-		engine: p.engine, parts: p.engine.current(), want: want, only: p.only, tried: map[string]bool{},
+		engine: p.engine, parts: p.engine.current(), want: want, only: p.only, tried: map[string]bool{}, installs: p.installer(),
 		leave: func(lane string) { p.freed <- lane },
 		world: plan.World{
 			Wanted: plan.Wanted{Node: p.world.Wanted.Node, Keys: []plan.WantedKeys{want}},
@@ -149,6 +150,8 @@ func (w *keyWorker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.placeholder(ctx, s)
 	case plan.KindInstall:
 		return w.install(ctx, s)
+	case plan.KindWithdraw:
+		return w.withdraw(ctx, s)
 	case plan.KindInspect:
 		return w.inspect(ctx, s)
 	}
@@ -271,7 +274,7 @@ func (w *keyWorker) switchKeys(ctx context.Context, s plan.Step) *plan.Fault {
 	now := time.Now()
 	var changed, before []string
 	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
-		changed, before = nil, k.References()
+		changed, before, k.Tries = nil, k.References(), plan.Tries{} // it works again: the next keys need not wait
 		if k.Rolling == nil {
 			return nil // the answer of that write was lost
 		}
@@ -315,6 +318,7 @@ func (w *keyWorker) member(cert plan.WantedCert) *worker {
 	return &worker{
 		engine: w.engine, parts: w.parts, want: cert, node: w.world.Wanted.Node,
 		known: w.world.Known.Cert(cert.Name), keys: w.known(), banned: w.world.Known.Banned,
+		only: w.only, tried: map[string]bool{}, installs: w.installs,
 	}
 }
 

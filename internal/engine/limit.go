@@ -43,16 +43,19 @@ func (w *worker) notProven(ctx context.Context, id string, err error) {
 	}
 }
 
-// unproven are the names of which a CA says that they were not proven.
+// unproven are the names of which a CA says that they were not proven. A name
+// and the wildcard of it are proven one by one, and count as one name: it is there
+// twice where both failed.
 func unproven(err error) []string {
 	ca, ok := errors.AsType[*issuer.Error](err)
 	if !ok || !errors.Is(ca, issuer.ErrOrderGone) || ca.Code != plan.CodeChallenge && ca.Code != plan.CodeCAA {
 		return nil
 	}
-	var names []string
+	var failed, names []string
 	for _, sub := range ca.Subproblems { // several of a name, at times
-		if name := strings.TrimPrefix(sub.Name, "*."); name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+		if sub.Name != "" && !slices.Contains(failed, sub.Name) {
+			failed = append(failed, sub.Name)
+			names = append(names, strings.TrimPrefix(sub.Name, "*."))
 		}
 	}
 	return names
@@ -65,26 +68,42 @@ func (w *worker) settleLimits(ctx context.Context, s plan.Step, order plan.Order
 	w.notProven(ctx, order.Issuer, cause)
 	now := time.Now()
 	limits := w.parts.wanted.Limits[order.Issuer]
-	over := orderEnded(cause) || w.asking.opened == 0 && s.Kind == plan.KindIssue
-	if over && !w.asking.signing && len(order.Spent) > 0 {
+	if len(order.Spent) > 0 && w.givesBack(s, cause) {
 		w.engine.learn(ctx, order.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Return(now, limits, order.Spent) })
 	}
-	if key, until, told := refusedBy(cause, order); told {
-		w.engine.learn(ctx, order.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Refused(now, until, key) })
+	w.heed(ctx, order.Issuer, order.Request.Names, cause)
+}
+
+// givesBack reports whether what was taken for an order is free again after an
+// attempt: the CA surely signed nothing, nor will it.
+func (w *worker) givesBack(s plan.Step, cause error) bool {
+	over := orderEnded(cause) || w.asking.opened == 0 && s.Kind == plan.KindIssue
+	return over && !w.asking.signing
+}
+
+// heed has what a CA said of its limits, when it refused an order for names,
+// known to all whom it concerns.
+func (w *worker) heed(ctx context.Context, id string, names []string, cause error) {
+	now := time.Now()
+	if key, until, told := refusedBy(cause, names); told {
+		w.engine.learn(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Refused(now, until, key) })
 	}
 }
 
 // signed takes note that a CA has counted a certificate.
 func (w *worker) signed(ctx context.Context, order plan.Order) {
-	if now := time.Now(); len(order.Spent) > 0 {
-		w.engine.learn(ctx, order.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Signed(now, order.Created, order.Spent) })
+	now, limits := time.Now(), w.parts.wanted.Limits[order.Issuer]
+	if len(order.Spent) > 0 {
+		w.engine.learn(ctx, order.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer {
+			return k.Signed(now, limits, order.Spent, order.Taken())
+		})
 	}
 }
 
 // refusedBy is the limit that a CA refused an order by, where its words say
 // which one: the others then need not ask. That the CA refused, and until when,
 // holds for the certificate whatever the words are.
-func refusedBy(err error, order plan.Order) (key string, until time.Time, told bool) {
+func refusedBy(err error, names []string) (key string, until time.Time, told bool) {
 	ca, ok := errors.AsType[*issuer.Error](err)
 	if !ok || ca.Code != plan.CodeRateLimited || ca.RetryAfter <= 0 {
 		return "", until, false
@@ -96,7 +115,7 @@ func refusedBy(err error, order plan.Order) (key string, until time.Time, told b
 	case plan.LimitDomain, plan.LimitFailures:
 		return plan.LimitKey(kind, whom), until, true
 	case plan.LimitNames:
-		return plan.LimitKey(kind, plan.NamesKey(order.Request.Names)), until, true
+		return plan.LimitKey(kind, plan.NamesKey(names)), until, true
 	}
 	return "", until, false
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/plan"
@@ -21,10 +22,6 @@ type Outcome struct {
 	Fault *plan.Fault // nil when it succeeded
 }
 
-// replanEvery is how often at most the whole plan is made again while work is
-// going on. A certificate's own next steps do not wait for it.
-const replanEvery = time.Second
-
 // localLane bounds the certificates worked on that ask no CA.
 const localLane = 64
 
@@ -35,10 +32,13 @@ func (e *Engine) Apply(ctx context.Context, names []string, only Only) (Report, 
 	if err != nil {
 		return Report{}, err
 	}
+	e.tidyAbandoned(world.Unclaimed)
 	restrict(&world, names)
 	p := newPass(e, world, only)
 	p.once = true
+	p.startGathering()
 	err = p.run(ctx)
+	e.sealAfter(ctx, &p.world)
 	if slices.ContainsFunc(p.outcomes, Outcome.issued) {
 		e.housekeeping(ctx, true) // seldom enough to read all keys
 	}
@@ -53,8 +53,14 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.tidyAbandoned(world.Unclaimed)
 	daily := time.NewTicker(housekeepDay)
 	defer daily.Stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	var sealing sync.WaitGroup
+	defer sealing.Wait()
+	defer stop(nil)
+	sealing.Go(func() { e.keepSealed(ctx) })
 	p := newPass(e, world, Only{})
 	p.daily = daily.C
 	return p.run(ctx)
@@ -105,6 +111,7 @@ type pass struct {
 	freed    chan string // lanes left by workers that go on without their CA
 	outcomes []Outcome
 	planned  time.Time
+	took     time.Duration // to make that plan
 	queue    workQueue
 	next     time.Time // when something becomes due
 	resting  map[string]rest
@@ -113,6 +120,7 @@ type pass struct {
 
 	searching searching
 	telling   telling
+	gathering gathering
 }
 
 // rest keeps a certificate from being worked on again at once when a step
@@ -168,10 +176,11 @@ func (p *pass) run(ctx context.Context) error {
 			p.start(ctx)
 			p.search(ctx)
 		}
-		if ctx.Err() == nil && len(p.running) == 0 && p.owesKeys() {
+		if ctx.Err() == nil && p.quiet() && (p.owesKeys() || len(p.running) > 0 && len(p.owed) > 0) {
 			p.replan(ctx)
 			continue
 		}
+		p.installGathered(ctx)
 		p.settle(ctx)
 		if len(p.running) == 0 && p.searching.under == "" && !p.telling.under && (ctx.Err() != nil || p.once && p.queue.empty() && len(p.owed) == 0) {
 			return context.Cause(ctx)
@@ -185,7 +194,8 @@ func (p *pass) replan(ctx context.Context) {
 	now := time.Now()
 	p.world.Known.Issuers = p.engine.standing.all()
 	steps := plan.Make(now, p.world)
-	p.planned, p.next, p.queue = now, plan.Next(now, steps), workQueue{}
+	p.planned, p.took = now, time.Since(now)
+	p.next, p.queue = plan.Next(now, steps), workQueue{}
 	clear(p.owed)
 	steps = p.inspectAll(ctx, now, p.searches(now, steps))
 	place := map[string]int{}
@@ -252,17 +262,23 @@ func (p *pass) wait(ctx context.Context) {
 	case <-ended:
 	case f := <-p.done:
 		p.take(f)
-		if ctx.Err() == nil && time.Since(p.planned) >= replanEvery {
+		if ctx.Err() == nil && p.mayReplan() {
 			p.replan(ctx)
 		}
 	case r := <-p.searching.done:
 		p.found(ctx, r)
+	case <-p.engine.stirred:
+		p.tellSoon()
 	case <-p.telling.alarm:
 		p.tell(ctx)
 	case r := <-p.telling.done:
 		p.tellingDone(r)
 	case lane := <-p.freed:
 		p.lanes[lane]--
+	case w := <-p.gathering.joined:
+		p.gathering.join(w)
+	case <-p.gathering.tooLate():
+		p.letGo(ctx)
 	case <-p.wake():
 		p.reload(ctx)
 	case s := <-p.settling():
@@ -290,15 +306,6 @@ func sooner(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// timer fires when the next step becomes due, or soon after workers ended.
-func (p *pass) timer() (<-chan time.Time, func()) {
-	if p.once && len(p.running) > 0 || p.next.IsZero() {
-		return nil, func() {}
-	}
-	t := time.NewTimer(max(0, time.Until(p.next)))
-	return t.C, func() { t.Stop() }
 }
 
 // take merges what a worker learned into the world.
@@ -349,7 +356,7 @@ func (p *pass) reload(ctx context.Context) {
 	for name, k := range fresh.Known.Certs {
 		if old := p.world.Known.Certs[name]; old != nil {
 			keepTransient(k, old)
-			k.Inspected = time.Time{} // look at files again: somebody asked to look now
+			k.Inspected, k.GivenLooked = time.Time{}, time.Time{} // look at files again: somebody asked to look now
 		}
 	}
 	clear(p.resting)
@@ -363,6 +370,7 @@ func (p *pass) reload(ctx context.Context) {
 // was told and could not store.
 func keepTransient(to, from *plan.KnownCert) {
 	to.Looked, to.Vacant, to.Inspected = from.Looked, from.Vacant, from.Inspected
+	to.GivenLooked, to.GivenNext = from.GivenLooked, from.GivenNext
 	for keyType, told := range from.Advice {
 		version, _ := to.Version(to.Published)
 		pair, _ := version.Pair(keyType)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -27,7 +28,20 @@ type Once struct {
 	UserAgent   string
 	Log         *slog.Logger
 	Stage       func(words string) // may be nil
+
+	// Contact replaces the contacts of the account, unless it is nil.
+	Contact []string
+	// Registered is told of the account, and whether it was there before; may
+	// be nil.
+	Registered func(url string, before bool)
+	// Proving may add to the way in which a name is proven; may be nil. Names
+	// that the CA takes as proven are not asked for.
+	Proving func(challenge.Identifier, challenge.Solver) challenge.Solver
 }
+
+// StageAccount says that the CA was reached, and the account is looked up or
+// opened.
+const StageAccount = "account"
 
 // OncePair is what came of it for one key type.
 type OncePair struct {
@@ -81,8 +95,7 @@ func (o Once) issuer(p *parts, cert *config.Certificate) (string, error) {
 }
 
 func (o Once) account(ctx context.Context, e *Engine, p *parts, id string) (issuer.Account, error) {
-	auth := p.issuers[id]
-	ca, err := auth.client()
+	ca, err := p.issuers[id].client()
 	if err != nil {
 		return issuer.Account{}, err
 	}
@@ -92,14 +105,52 @@ func (o Once) account(ctx context.Context, e *Engine, p *parts, id string) (issu
 			return issuer.Account{}, err
 		}
 	}
-	eab, err := auth.eab()
+	if _, err := ca.Meta(ctx); err != nil {
+		return issuer.Account{}, err
+	}
+	o.stage(StageAccount)
+	account, before, err := o.register(ctx, e, p, id, key)
 	if err != nil {
 		return issuer.Account{}, err
 	}
-	return ca.Register(ctx, issuer.Registration{
-		Key: key, Contact: contact(p.cfg.Email), EAB: eab,
+	if o.Registered != nil {
+		o.Registered(account.URL, before)
+	}
+	if o.Contact != nil {
+		return ca.Contact(ctx, account, o.Contact)
+	}
+	return account, nil
+}
+
+// register opens the account of a key. One that was there before is looked for
+// only where somebody wants to know.
+func (o Once) register(ctx context.Context, e *Engine, p *parts, id string, key crypto.Signer) (account issuer.Account, before bool, err error) {
+	auth := p.issuers[id]
+	ca, err := auth.client()
+	if err != nil {
+		return issuer.Account{}, false, err
+	}
+	if o.Registered != nil {
+		account, err = ca.FindAccount(ctx, key)
+		if !errors.Is(err, issuer.ErrNoAccount) {
+			return account, true, err
+		}
+	}
+	eab, err := auth.eab()
+	if err != nil {
+		return issuer.Account{}, false, err
+	}
+	account, err = ca.Register(ctx, issuer.Registration{
+		Key: key, Contact: contact(p.cfg.EmailAt(id)), EAB: eab,
 		AgreeTerms: func(terms string) error { return e.agree(p, id, terms) },
 	})
+	return account, false, err
+}
+
+func (o Once) stage(words string) {
+	if o.Stage != nil {
+		o.Stage(words)
+	}
 }
 
 func (o Once) pair(ctx context.Context, p *parts, cert *config.Certificate, id string, account issuer.Account, keyType keys.Type) (OncePair, error) {
@@ -113,12 +164,16 @@ func (o Once) pair(ctx context.Context, p *parts, cert *config.Certificate, id s
 	}
 	job := p.job(cert, id, account, request)
 	job.Save = func(issuer.Order) error { return nil }
-	job.Stage = func(stage issuer.Stage) {
-		if o.Stage != nil {
-			o.Stage(string(stage))
+	job.Stage = func(stage issuer.Stage) { o.stage(string(stage)) }
+	job.Solvers = func(name challenge.Identifier) []challenge.Solver {
+		solvers := p.solvers(cert.Name, name)
+		for i := range solvers {
+			if o.Proving != nil {
+				solvers[i] = o.Proving(name, solvers[i])
+			}
 		}
+		return solvers
 	}
-	job.Solvers = func(name challenge.Identifier) []challenge.Solver { return p.solvers(cert.Name, name) }
 	issued, err := ca.Issue(ctx, job)
 	return OncePair{KeyType: string(keyType), Chain: issued.Chain, Key: key}, err
 }

@@ -35,6 +35,7 @@ type parts struct {
 	tls      map[string]*challenge.TLSALPN01 // by address
 	writers  map[string]*writer              // by name in `dns`
 	webroots *webroots
+	manual   *challenge.Manual
 	deployer *deploy.Deployer
 	ocsp     *ocsp.Client
 	crl      *crl.Client
@@ -82,6 +83,7 @@ type accountKey struct {
 type writer struct {
 	config config.DNS
 	key    *dns.TSIG     // what was read of its file
+	env    []string      // for its program
 	zones  *dns.ZoneFile // nil unless it is one
 	solver challenge.Solver
 	zone   zone
@@ -104,9 +106,10 @@ type webroots struct {
 }
 
 // at returns the doer of a method; nil where config's check of it has failed.
-func (w *webroots) at(m config.Method, disk durable.Disk) challenge.Solver {
+func (w *webroots) at(m config.Method, disk durable.Disk) *challenge.Webroot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	m.ShownWithin = 0 // the folder is the same
 	if solver := w.known[m]; solver != nil {
 		return solver
 	}
@@ -120,6 +123,19 @@ func (w *webroots) at(m config.Method, disk durable.Disk) challenge.Solver {
 	}
 	w.known[m] = solver
 	return solver
+}
+
+// shown has answers in a folder looked at before the CA does, where the config
+// says how long for.
+func (p *parts) shown(w *challenge.Webroot, within time.Duration) challenge.Solver {
+	switch {
+	case w == nil:
+		return nil
+	case within == 0:
+		return w
+	}
+	port, _ := p.cfg.Listen.Outside.Here()
+	return challenge.Shown(w, within, p.network, port)
 }
 
 func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
@@ -140,6 +156,9 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	if p.webroots = old.webroots; p.webroots == nil {
 		p.webroots = &webroots{known: map[config.Method]*challenge.Webroot{}}
 	}
+	if p.manual = old.manual; p.manual == nil {
+		p.manual = challenge.NewManual()
+	}
 	if p.crl = old.crl; p.crl == nil {
 		p.crl = crl.NewClient(o.Network, o.UserAgent)
 	}
@@ -150,7 +169,11 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	p.dnsWriters(old)
 	p.deployer = old.deployer
 	if p.deployer == nil || old.cfg.State != cfg.State {
-		p.deployer = deploy.New(deploy.Options{State: cfg.State, Disk: o.Disk})
+		options := deploy.Options{State: cfg.State, Disk: o.Disk}
+		if o.Store != nil {
+			options.Sealer = o.Store
+		}
+		p.deployer = deploy.New(options)
 	}
 	return p, nil
 }
@@ -179,8 +202,8 @@ func (p *parts) listeners(old *parts, hosted bool) {
 // that cannot be used fails when it is used: it stops no other.
 func (p *parts) dnsWriters(old *parts) {
 	for name, c := range p.cfg.DNS {
-		key, err := tsigKey(c)
-		if was := old.writers[name]; err == nil && was != nil && reflect.DeepEqual(was.config, c) && reflect.DeepEqual(was.key, key) {
+		c, key, env, err := dnsVariables(c)
+		if was := old.writers[name]; err == nil && was.same(c, key, env) {
 			p.writers[name] = was
 			continue
 		}
@@ -192,12 +215,12 @@ func (p *parts) dnsWriters(old *parts) {
 			zones, z.err = newZoneFile(c, p.network, p.disk)
 			z.writer = zones
 		default:
-			z.writer, z.err = newDNSWriter(c, key, z.resolver)
+			z.writer, z.err = newDNSWriter(c, key, env, z.resolver)
 		}
 		if err := z.err; err != nil {
 			z.err = &FaultError{Fault: newFault(plan.CodeDNSUpdate, plan.BlameAdmin, fmt.Sprintf("dns.%s cannot be used: %v", name, err)), Err: err}
 		}
-		p.writers[name] = &writer{config: c, key: key, zones: zones, solver: z.solver(c), zone: z}
+		p.writers[name] = &writer{config: c, key: key, env: env, zones: zones, solver: z.solver(c), zone: z}
 	}
 }
 
@@ -241,10 +264,11 @@ func (u unusable) Present(context.Context, challenge.Challenge) error { return u
 // CleanUp says so too: what was presented before it became unusable stays.
 func (u unusable) CleanUp(context.Context, challenge.Challenge) error { return u.err }
 
-func newDNSWriter(c config.DNS, key *dns.TSIG, resolver dns.Resolver) (dns.Writer, error) {
+func newDNSWriter(c config.DNS, key *dns.TSIG, env []string, resolver dns.Resolver) (dns.Writer, error) {
 	if c.Provider == config.ProviderCommand {
 		return dns.NewProgram(dns.ProgramConfig{
 			Command:  command.Command{Args: c.Command.Args, Shell: c.Command.Shell, Timeout: c.Timeout},
+			Env:      env,
 			Zones:    c.Zones,
 			Resolver: resolver,
 		})

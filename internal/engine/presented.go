@@ -37,7 +37,7 @@ func (t *taken) back(p plan.Presented) {
 
 // has reports whether an answer was taken away.
 func (t *taken) has(p plan.Presented) bool {
-	p.At = time.Time{}
+	p.At, p.Note = time.Time{}, ""
 	return slices.Contains(t.list(), p)
 }
 
@@ -85,8 +85,47 @@ func (w *worker) remember(ctx context.Context, s challenge.Solver, c challenge.C
 	return nil
 }
 
+// noted stores what has to be known to take an answer away.
+func (w *worker) noted(ctx context.Context, s challenge.Solver, c challenge.Challenge) error {
+	n, ok := s.(challenge.Noted)
+	if !ok || n.Note(c) == "" {
+		return nil
+	}
+	err := w.engine.Store.UpdateCert(context.WithoutCancel(ctx), w.want.Name, func(k *plan.KnownCert) error {
+		k.Noted(presented(c), n.Note(c))
+		return nil
+	})
+	if err != nil {
+		fault, _ := faultOf(err)
+		fault.Words = "store how to take the answer away: " + fault.Words
+		return &FaultError{Fault: fault, Err: err}
+	}
+	return nil
+}
+
+// recall tells a solver of an answer that a run before this one left.
+func (w *worker) recall(s challenge.Solver, c challenge.Challenge) {
+	n, ok := s.(challenge.Noted)
+	p := presented(c)
+	if !ok || w.gone.has(p) {
+		return
+	}
+	for _, left := range w.known.Presented {
+		if note := left.Note; challengeOf(left) == c {
+			n.Recall(c, note)
+		}
+	}
+}
+
 // cleanUpTime bounds one attempt to take away what was left behind.
 const cleanUpTime = 2 * time.Minute
+
+// ownTime reports whether a solver keeps to a time of its own, as the programs
+// of `manual` do: they run one after the other, and may wait for DNS.
+func ownTime(s challenge.Solver) bool {
+	counted, ok := s.(challenge.Counted)
+	return ok && counted.Counted()
+}
 
 // cleanUp takes away answers that a crash or a failure left.
 func (w *worker) cleanUp(ctx context.Context, _ plan.Step) *plan.Fault {
@@ -118,7 +157,7 @@ func (w *worker) cleanUp(ctx context.Context, _ plan.Step) *plan.Fault {
 // takeAway returns which answers are gone, or cannot be taken away by any rule
 // of the config as it is now. The error is the first of the others'.
 func (w *worker) takeAway(ctx context.Context, left []plan.Presented) (gone []plan.Presented, err error) {
-	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	bounded, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
 	failures := 0
 	for _, p := range left {
@@ -128,7 +167,11 @@ func (w *worker) takeAway(ctx context.Context, left []plan.Presented) (gone []pl
 		for _, s := range w.solvers(c.Identifier) {
 			if s.Type() == c.Type {
 				known = true
-				failed = errors.Join(failed, s.CleanUp(ctx, c))
+				within := bounded
+				if ownTime(s) {
+					within = ctx
+				}
+				failed = errors.Join(failed, s.CleanUp(within, c))
 			}
 		}
 		switch {

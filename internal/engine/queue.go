@@ -47,19 +47,18 @@ func (q *installQueue) install(ctx context.Context, d *deploy.Deployer, job depl
 	return q.installAll(ctx, d, []deploy.Job{job})[0]
 }
 
-// installAll is install for several targets at once: those that share services
-// come into the same batch.
+// installAll is install for several targets at once, in one batch.
 func (q *installQueue) installAll(ctx context.Context, d *deploy.Deployer, jobs []deploy.Job) []deploy.Result {
 	waiting := make([]*installJob, len(jobs))
+	key := serviceKey(jobs)
 	q.mu.Lock()
 	for i, job := range jobs {
 		waiting[i] = &installJob{deployer: d, job: job, result: make(chan deploy.Result, 1)}
-		key := serviceKey(job)
 		q.pending[key] = append(q.pending[key], waiting[i])
-		if !q.draining[key] {
-			q.draining[key] = true
-			go q.drain(ctx, key)
-		}
+	}
+	if !q.draining[key] {
+		q.draining[key] = true
+		go q.drain(ctx, key)
 	}
 	q.mu.Unlock()
 	results := make([]deploy.Result, len(jobs))
@@ -69,11 +68,12 @@ func (q *installQueue) installAll(ctx context.Context, d *deploy.Deployer, jobs 
 	return results
 }
 
-// serviceKey is what jobs have in common that one batch may carry out.
-func serviceKey(job deploy.Job) string {
-	services := sortedServices(job)
+// serviceKey is what jobs have in common with others that one batch may carry
+// out.
+func serviceKey(jobs []deploy.Job) string {
+	services := sortedServices(jobs)
 	if len(services) == 0 {
-		return "target " + job.Target.Cert + " " + job.Target.Name // nothing to share
+		return "target " + jobs[0].Target.Cert + " " + jobs[0].Target.Name // nothing to share
 	}
 	var names []string
 	for _, s := range services {
@@ -100,15 +100,15 @@ func (q *installQueue) drain(ctx context.Context, key string) {
 
 // carryOut installs a batch when it is the turn of all its services.
 func (q *installQueue) carryOut(ctx context.Context, batch []*installJob) {
-	services := sortedServices(batch[0].job)
+	jobs := make([]deploy.Job, len(batch))
+	for i, w := range batch {
+		jobs[i] = w.job
+	}
+	services := sortedServices(jobs)
 	turns := q.turns(services)
 	for _, t := range turns { // in the order of names: no two batches wait for each other
 		t.mu.Lock()
 		wait(ctx, time.Until(t.next)) // the least time between two reloads
-	}
-	jobs := make([]deploy.Job, len(batch))
-	for i, w := range batch {
-		jobs[i] = w.job
 	}
 	results := batch[0].deployer.Batch(ctx, jobs)
 	for i, t := range turns {
@@ -134,9 +134,12 @@ func (q *installQueue) turns(services []service.Service) []*serviceTurn {
 	return turns
 }
 
-// sortedServices are the services of a job by name, each once.
-func sortedServices(job deploy.Job) []service.Service {
-	services := slices.Clone(job.Target.Services)
+// sortedServices are the services of jobs by name, each once.
+func sortedServices(jobs []deploy.Job) []service.Service {
+	var services []service.Service
+	for _, job := range jobs {
+		services = append(services, job.Target.Services...)
+	}
 	slices.SortFunc(services, func(a, b service.Service) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(services, func(a, b service.Service) bool { return a.Name == b.Name })
 }

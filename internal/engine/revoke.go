@@ -18,6 +18,10 @@ import (
 type RevokeWish struct {
 	Reason plan.RevocationReason
 	First  bool // before the replacement is in place
+	// Withdraw has it revoked first, and then served no more: files and TLSA
+	// records go, and so do the keys that outlive certificates. The next run
+	// brings others. It reaches all certificates on the same keys.
+	Withdraw bool
 }
 
 // Revoke stores a person's wish to have what certificates serve revoked, and
@@ -29,6 +33,13 @@ func (e *Engine) Revoke(ctx context.Context, names []string, wish RevokeWish) er
 	if err != nil {
 		return asFault(err)
 	}
+	if wish.Withdraw {
+		wish.First, names = true, withKeys(e.current().wanted, names)
+		// The keys go first: where only they are stored, they change, and no more.
+		if err := e.revokeKeys(ctx, names, now); err != nil {
+			return asFault(fmt.Errorf("store which keys are to be withdrawn: %w", err))
+		}
+	}
 	if wish.Reason == plan.RevokeCompromise {
 		if err := e.ban(ctx, now, names, wish, banned); err != nil {
 			return asFault(fmt.Errorf("ban the key: %w", err))
@@ -36,7 +47,7 @@ func (e *Engine) Revoke(ctx context.Context, names []string, wish RevokeWish) er
 	} else {
 		for _, name := range names {
 			err := e.Store.UpdateCert(ctx, name, func(k *plan.KnownCert) error {
-				k.Revoke(now, wish.Reason, wish.First, banned)
+				k.Revoke(now, plan.Revocation{Reason: wish.Reason, First: wish.First, Withdraw: wish.Withdraw}, banned)
 				return nil
 			})
 			if err != nil {
@@ -55,7 +66,7 @@ func (e *Engine) ban(ctx context.Context, now time.Time, names []string, wish Re
 			return err
 		}
 		for _, p := range known.ToRevoke(now, banned) {
-			if err := e.Store.Ban(ctx, p.Key, plan.Ban{At: now, First: wish.First, Cert: name}); err != nil {
+			if err := e.Store.Ban(ctx, p.Key, plan.Ban{At: now, First: wish.First, Withdraw: wish.Withdraw, Cert: name}); err != nil {
 				return err
 			}
 		}
@@ -77,7 +88,7 @@ func (w *worker) revoke(ctx context.Context, s plan.Step) *plan.Fault {
 	now := time.Now()
 	jitter := w.roll(now, "revoke "+s.KeyType)
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		k.TryRevoke(now, jitter, plan.Revocation{SHA256: pair.SHA256, Reason: s.Revocation, At: now}, s.Issuer)
+		k.TryRevoke(now, jitter, plan.Revocation{SHA256: pair.SHA256, Reason: s.Revocation, Withdraw: s.Withdraw, At: now}, s.Issuer)
 		return nil
 	})
 	if err != nil {
@@ -90,6 +101,9 @@ func (w *worker) revoke(ctx context.Context, s plan.Step) *plan.Fault {
 	ctx = context.WithoutCancel(ctx)
 	err = w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.WasRevoked(pair.SHA256)
+		if s.Withdraw {
+			k.Withdraw(now)
+		}
 		return nil
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
 // have to be read for it, at the start of any.
 func (e *Engine) housekeeping(ctx context.Context, keys bool) {
 	p, now := e.current(), time.Now()
-	if err := p.deployer.PruneArchive(now, p.cfg.Keep.Archive); err != nil {
+	if err := p.deployer.PruneArchive(now, p.cfg.Keep.Archive, p.cfg.Keep.ArchiveDirectory); err != nil {
 		e.Log.Warn("cannot prune the archive of replaced files", "error", err)
 	}
 	if !keys {
@@ -107,4 +107,17 @@ func (w *worker) trim(ctx context.Context) {
 // issued reports whether an order came to a certificate.
 func (o Outcome) issued() bool {
 	return o.Fault == nil && (o.Step.Kind == plan.KindIssue || o.Step.Kind == plan.KindResume)
+}
+
+// tidyAbandoned removes what a killed process left beside the files of
+// certificates that were taken out of the config: no installation comes there
+// any more that would do so.
+func (e *Engine) tidyAbandoned(unclaimed []*plan.KnownCert) {
+	for _, k := range unclaimed {
+		for name, target := range k.Targets {
+			if err := e.current().deployer.TidyAbandoned(target.Files); err != nil {
+				e.Log.Warn("leftovers beside files of a certificate that is not in the config could not be removed", "certificate", k.Name, "target", name, "error", err)
+			}
+		}
+	}
 }

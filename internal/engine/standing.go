@@ -21,11 +21,12 @@ type standing struct {
 
 // asking is what an order that is under way means for the CA that it goes to.
 type asking struct {
-	refused bool     // it was not made, since the CA is being tried by another one, or its limits are spent
-	probe   bool     // it tries a CA that did not work
-	spent   []string // what it took of the CA's limits
-	opened  int      // orders that were opened for it
-	signing bool     // the CA was asked to sign
+	refused bool      // it was not made, since the CA is being tried by another one, or its limits are spent
+	probe   bool      // it tries a CA that did not work
+	spent   []string  // what it took of the CA's limits
+	taken   time.Time // when that was taken for an order that the CA never got
+	opened  int       // orders that were opened for it
+	signing bool      // the CA was asked to sign
 }
 
 // all is a copy. What it holds is never changed, only replaced.
@@ -106,13 +107,19 @@ func (e *Engine) settleWith(ctx context.Context, id string, change func(plan.Kno
 func (w *worker) admit(ctx context.Context, s plan.Step) (admitted bool, fault *plan.Fault) {
 	now := time.Now()
 	spends := w.world().Spends(w.want, s)
+	unsent, taken := w.world().Unsent(w.want, s)
+	limits := w.parts.wanted.Limits[s.Issuer]
 	ask := func(k plan.KnownIssuer) (after plan.KnownIssuer, admitted, probe bool) {
 		if k, admitted, probe = k.Admit(now, s.Asked); admitted {
-			k, admitted = k.Spend(now, spends)
+			if len(unsent) > 0 {
+				k, admitted = k.SpendAgain(now, limits, spends, unsent, taken)
+			} else {
+				k, admitted = k.Spend(now, spends)
+			}
 		}
 		return k, admitted, probe && admitted
 	}
-	w.asking.probe, w.asking.spent, w.asking.opened, w.asking.signing = false, plan.SpentKeys(spends), 0, false
+	w.asking.probe, w.asking.spent, w.asking.taken, w.asking.opened, w.asking.signing = false, plan.SpentKeys(spends), taken, 0, false
 	_, admitted, probe := ask(w.engine.standing.of(s.Issuer))
 	if admitted && !probe && len(w.asking.spent) == 0 {
 		return true, nil

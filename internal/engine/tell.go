@@ -80,6 +80,14 @@ type delivered struct {
 
 func newTelling() telling { return telling{done: make(chan delivered)} }
 
+// Stirred has people told soon of what Options.Conditions says now.
+func (e *Engine) Stirred() {
+	select {
+	case e.stirred <- struct{}{}:
+	default: // it is about to be looked at
+	}
+}
+
 // tellSoon has a pass look soon whether people must be told something.
 func (p *pass) tellSoon() { p.tellAt(time.Now().Add(gatherTime)) }
 
@@ -163,7 +171,10 @@ type job struct {
 // toTell asks plan what goes out now, and when there may be more.
 func (e *Engine) toTell(now time.Time, w plan.World) (jobs []job, next time.Time) {
 	events := e.takeHeard()
-	conditions := append(plan.Problems(now, w), plan.ChannelProblems(w)...)
+	conditions := slices.Concat(plan.Problems(now, w), plan.StoreProblems(w), plan.ChannelProblems(w))
+	if e.Conditions != nil {
+		conditions = append(conditions, e.Conditions()...)
+	}
 	for _, c := range w.Wanted.Channels {
 		j := job{channel: c, known: w.Known.Channels[c.Name]}
 		for _, n := range events {

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/ocsp"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 	"github.com/certkeep/certkeep/internal/verify"
@@ -15,7 +17,9 @@ import (
 
 // A service that was just told takes a moment until its new workers answer:
 // so soon after an installation a verdict that is not "right" is looked at
-// again, a few times within a step. Later the plan's own backoff rules.
+// again, a few times within a step. Later the plan's own backoff rules. One that
+// fetches OCSP responses itself may begin with that at the first connection, and
+// has the config's time for it.
 const (
 	freshFor   = 15 * time.Second
 	firstPause = 100 * time.Millisecond
@@ -39,7 +43,18 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 	if shown != fact.Verify.Pins {
 		until = freshUntil(time.Now(), w.known.Targets[plan.CompanionHPKP].At)
 	}
-	for pause := firstPause; told && worst(results) != plan.VerdictRight && time.Now().Before(until) && wait(ctx, pause); pause = min(2*pause, lastPause) {
+	stapled := time.Now().Add(w.parts.cfg.Certificate(w.want.Name).StapleWait)
+	again := func() bool {
+		switch now := time.Now(); plan.WorstVerdict(results) {
+		case plan.VerdictRight:
+			return false
+		case plan.VerdictUnstapled:
+			return now.Before(stapled)
+		default:
+			return told && now.Before(until)
+		}
+	}
+	for pause := firstPause; again() && wait(ctx, pause); pause = min(2*pause, lastPause) {
 		results = verify.All(ctx, endpoints, want)
 	}
 	if ctx.Err() != nil {
@@ -62,6 +77,7 @@ func (w *worker) endpoints(ctx context.Context, keyTypes []string, pinned bool) 
 	var all []verify.Endpoint
 	for _, e := range cert.Verify {
 		for _, one := range verify.Expand(ctx, e, cert.Names, keyTypes) {
+			one.Staple = judgeStaple
 			one.TLSA, one.Network = w.tlsaAt(e.Port, one.ServerName), w.engine.Network
 			if e.Pins {
 				one.Pins = pins
@@ -70,6 +86,29 @@ func (w *worker) endpoints(ctx context.Context, keyTypes []string, pinned bool) 
 		}
 	}
 	return all, nil
+}
+
+// judgeStaple says why clients refuse what is stapled to a chain: it is of no
+// use to them, or it is missing and the certificate demands it (RFC 7633). A
+// responder's refusal, which claims nothing, is as if nothing were stapled.
+func judgeStaple(der []byte, shown chain.Chain) error {
+	if issuer := issuerOf(shown.Certs); len(der) > 0 && issuer != nil {
+		said, err := ocsp.Check(der, shown.Leaf(), issuer, time.Now())
+		if _, refused := errors.AsType[ocsp.Refusal](err); !refused {
+			if err == nil && said.Status != ocsp.Good {
+				err = fmt.Errorf("says that it is %s", said.Status)
+			}
+			if err != nil {
+				return fmt.Errorf("staples an OCSP response that clients refuse: %w", err)
+			}
+			return nil
+		}
+		der = nil
+	}
+	if len(der) == 0 && shown.Facts().MustStaple {
+		return errors.New("staples no OCSP response, which the certificate demands (must-staple)")
+	}
+	return nil
 }
 
 // freshUntil is until when services that were told at an instant may still be
@@ -119,7 +158,7 @@ func (w *worker) verifiable(ctx context.Context, id string) (verify.Want, []stri
 func (w *worker) verified(ctx context.Context, s plan.Step, before plan.Target, pins string, results []plan.Result) *plan.Fault {
 	now := time.Now()
 	jitter := w.roll(now, "verify "+s.Target)
-	verdict := worst(results)
+	verdict := plan.WorstVerdict(results)
 	fault := verdictFault(verdict, results, now)
 	if before.Awaits != nil && verdict != plan.VerdictRight {
 		fault = nil // the services were not restarted yet
@@ -167,7 +206,7 @@ func (w *worker) tellVerified(ctx context.Context, s plan.Step, before plan.Targ
 	switch {
 	case fault != nil:
 		event.Kind, event.Words, event.Detail, event.Fault = store.EventVerifyFailed, fault.Words, fault.Detail, fault
-	case worst(results) != plan.VerdictRight:
+	case plan.WorstVerdict(results) != plan.VerdictRight:
 		return // nor is it a failure
 	case before.State == plan.TargetVerified && before.Verify.Version == s.Version:
 		return // as yesterday
@@ -178,28 +217,17 @@ func (w *worker) tellVerified(ctx context.Context, s plan.Step, before plan.Targ
 	w.queueHooks(ctx, event.Kind)
 }
 
-// worst is the verdict over all results: wrong before unknown before right.
-func worst(results []plan.Result) plan.Verdict {
-	verdict := plan.VerdictRight
-	for _, r := range results {
-		switch {
-		case r.Verdict == plan.VerdictWrong:
-			return plan.VerdictWrong
-		case r.Verdict == plan.VerdictUnknown:
-			verdict = plan.VerdictUnknown
-		}
-	}
-	return verdict
-}
-
 // verdictFault is the failure behind a verdict; nil where it is right.
 func verdictFault(verdict plan.Verdict, results []plan.Result, now time.Time) *plan.Fault {
 	if verdict == plan.VerdictRight {
 		return nil
 	}
 	fault := plan.Fault{Code: plan.CodeVerifyUnknown, Blame: plan.BlameAdmin, At: now, Words: "the service could not be asked what it presents"}
-	if verdict == plan.VerdictWrong {
+	switch verdict {
+	case plan.VerdictWrong:
 		fault.Code, fault.Words = plan.CodeVerifyWrong, "the service presents something else than the installed certificate"
+	case plan.VerdictUnstapled:
+		fault.Code, fault.Words = plan.CodeVerifyStaple, "the service staples no OCSP response that clients take"
 	}
 	for _, r := range results {
 		if r.Verdict != plan.VerdictRight {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -36,8 +36,8 @@ func pairOf(m made, keyType string, order plan.Order, now time.Time) plan.Pair {
 
 // misfit says how what the CA gave differs from what was asked. It is a
 // Problem for a person; asking again would give the same.
-func misfit(c chain.Chain, want plan.WantedCert) string {
-	facts := c.Facts()
+func misfit(issued issuer.Issued, want plan.WantedCert) string {
+	facts := issued.Chain.Facts()
 	var differs []string
 	var extra []string
 	for _, name := range facts.Names {
@@ -47,6 +47,9 @@ func misfit(c chain.Chain, want plan.WantedCert) string {
 	}
 	if len(extra) > 0 {
 		differs = append(differs, "it also names "+strings.Join(extra, ", "))
+	}
+	if issued.ProfileDropped {
+		differs = append(differs, "the CA does not offer the profile that is wished for, and chose one")
 	}
 	if want.MustStaple && !facts.MustStaple {
 		differs = append(differs, "it lacks the must-staple extension")
@@ -128,8 +131,11 @@ func (w *worker) publish(ctx context.Context, s plan.Step) *plan.Fault {
 }
 
 // brokenVersion remembers that a version cannot be used, so that the plan
-// finds another or orders one.
+// finds another or orders one. One whose key is sealed is not broken.
 func (w *worker) brokenVersion(ctx context.Context, id string, cause error) *plan.Fault {
+	if fault := sealedFault(cause); fault != nil {
+		return fault
+	}
 	fault := w.fault(plan.CodeKeyLost, fmt.Sprintf("version %s cannot be used: %v", id, cause), nil)
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		delete(k.Asks, plan.AskRestore)

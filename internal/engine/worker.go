@@ -38,6 +38,7 @@ type worker struct {
 	gone     taken
 	orphans  []*plan.KnownCert // see plan.Unclaimed
 	beside   plan.Known        // of the certificates whose TLSA records stand at the same names
+	installs installer
 }
 
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
@@ -53,6 +54,7 @@ func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 		w.allowed[s.Kind] = true
 	}
 	w.beside, w.orphans = p.beside(w.want), p.world.Unclaimed
+	w.installs = p.installer()
 	w.leave = func(lane string) { p.freed <- lane }
 	return w
 }
@@ -242,6 +244,8 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.advice(ctx, s)
 	case plan.KindRevoke:
 		return w.revoke(ctx, s)
+	case plan.KindWithdraw:
+		return w.withdraw(ctx, s)
 	case plan.KindAuthorize:
 		return w.authorize(ctx, s)
 	case plan.KindAside:
@@ -262,6 +266,10 @@ func (w *worker) do(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.prune(ctx, s)
 	case plan.KindAnswer:
 		return w.answer(ctx, s)
+	case plan.KindContact:
+		return w.contact(ctx, s)
+	case plan.KindTakeIn:
+		return w.takeIn(ctx, s)
 	case plan.KindLookTLSA:
 		return w.lookTLSA(ctx, s)
 	case plan.KindTLSA:

@@ -28,6 +28,7 @@ type question struct {
 	url     string
 	id      challenge.Identifier
 	offered []acme.Challenge
+	solvers []challenge.Solver // in the order in which they are tried
 
 	chosen  acme.Challenge      // the one that is answered
 	answer  challenge.Challenge // the same, for the solver
@@ -60,6 +61,10 @@ func (r *issuance) authorize(ctx context.Context, order acme.Order) (acme.Order,
 	// The answers have served when the CA has decided; the order need not
 	// wait until they are gone, but Issue does.
 	defer r.cleanups.Go(func() { r.cleanUp(ctx, questions) })
+	for _, q := range questions {
+		q.solvers = r.job.Solvers(q.id)
+	}
+	ctx = challenge.InBatch(ctx, r.counted(questions))
 	for _, step := range []func(context.Context, *question) error{r.choose, r.settle, r.tell} {
 		if err := r.each(ctx, questions, step); err != nil {
 			return acme.Order{}, err
@@ -80,6 +85,24 @@ func (r *issuance) each(ctx context.Context, questions []*question, step func(co
 		g.Go(func() error { return step(inner, q) })
 	}
 	return g.Wait()
+}
+
+// counted are the names of which a solver wants to know how many there are.
+func (r *issuance) counted(questions []*question) []challenge.Identifier {
+	var ids []challenge.Identifier
+	for _, q := range questions {
+		for _, solver := range q.solvers {
+			offers := slices.ContainsFunc(q.offered, func(c acme.Challenge) bool { return c.Type == solver.Type() })
+			if !offers || slices.Contains(r.tried[q.id], solver.Type()) {
+				continue
+			}
+			if c, ok := solver.(challenge.Counted); ok && c.Counted() {
+				ids = append(ids, q.id)
+			}
+			break // it is the first that is asked
+		}
+	}
+	return ids
 }
 
 // fetchQuestions fetches the order's authorisations and keeps those that are
@@ -155,7 +178,7 @@ func (r *issuance) choose(ctx context.Context, q *question) error {
 		q.chosen, q.told = offered[0], true
 	}
 	var failures []error
-	for _, solver := range r.job.Solvers(q.id) {
+	for _, solver := range q.solvers {
 		i := slices.IndexFunc(offered, func(c acme.Challenge) bool { return c.Type == solver.Type() })
 		if i < 0 || (under < 0 && slices.Contains(r.tried[q.id], solver.Type())) {
 			continue

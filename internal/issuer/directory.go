@@ -3,7 +3,8 @@ package issuer
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -210,10 +211,9 @@ func readMeta(d acme.Directory) Meta {
 
 // equip gives a directory its client. The library keeps directories for the
 // whole process under a lock that it holds while it fetches one: so it gets
-// this one from memory, under a URL that no other CA and no other content
-// has. Without renewalInfo it does not ask for that at each download. (What
-// it keeps is never freed: some hundred bytes for each New and each change of
-// a directory.)
+// this one from memory, under a URL that no other content has. Without
+// renewalInfo it does not ask for that at each download. (What it keeps is never
+// freed: some hundred bytes for each change of a directory.)
 func (ca *CA) equip(dir *directory) error {
 	served := dir.Directory
 	served.RenewalInfo = ""
@@ -221,7 +221,8 @@ func (ca *CA) equip(dir *directory) error {
 	if err != nil {
 		return fmt.Errorf("encode the directory: %w", err)
 	}
-	key := url.URL{Scheme: "https", Host: "directory.certkeep.invalid", Path: "/" + rand.Text()}
+	digest := sha256.Sum256(body)
+	key := url.URL{Scheme: "https", Host: "directory.certkeep.invalid", Path: "/" + hex.EncodeToString(digest[:])}
 	dir.client = &acme.Client{
 		Directory:   key.String(),
 		UserAgent:   ca.cfg.UserAgent,

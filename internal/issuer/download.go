@@ -39,7 +39,7 @@ func (r *issuance) collect(ctx context.Context, order acme.Order) (Issued, error
 	if want := r.job.PreferredChain; want != "" {
 		got = r.prefer(ctx, want, got, alternates)
 	}
-	return Issued{Chain: got, Order: r.order, ReplacesDropped: r.dropped}, nil
+	return Issued{Chain: got, Order: r.order, ReplacesDropped: r.dropped, ProfileDropped: r.unprofiled}, nil
 }
 
 // check compares a chain with what was asked for. Its dates do not matter.

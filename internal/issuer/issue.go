@@ -45,8 +45,10 @@ type Job struct {
 	CSR     []byte           // DER, for the same names; see CSR
 	Public  crypto.PublicKey // of the CSR: the certificate must be for it
 
-	Profile  string // "" leaves the choice to the CA
-	Replaces string // id of the certificate that this one follows (chain.CertID); "" for none
+	Profile string // "" leaves the choice to the CA
+	// ProfileWished has the order made without Profile where the CA does not offer it.
+	ProfileWished bool
+	Replaces      string // id of the certificate that this one follows (chain.CertID); "" for none
 	// PreferredChain names the root that the chain should end in, by its
 	// common name or its SHA-256; "" takes the CA's first.
 	PreferredChain string
@@ -70,6 +72,7 @@ type Job struct {
 type Issued struct {
 	Chain           chain.Chain
 	Order           Order
+	ProfileDropped  bool // the CA does not offer Job.Profile, which was only wished
 	ReplacesDropped bool // the CA refused Job.Replaces, and got the order without
 }
 
@@ -80,16 +83,17 @@ type issuance struct {
 	ids  []acme.Identifier
 	acct acme.Account
 
-	order    Order // as saved
-	resumed  bool  // Job.Resume was tried
-	dropped  bool  // see Issued.ReplacesDropped
-	signed   int   // finalisations sent for the order
-	hint     time.Duration
-	open     []*question                               // of the order
-	tried    map[challenge.Identifier][]string         // types of challenge that came to nothing
-	offered  map[challenge.Identifier][]acme.Challenge // what the CA offered for them
-	failed   []challenge.Identifier                    // by the last order
-	cleanups sync.WaitGroup
+	order      Order // as saved
+	resumed    bool  // Job.Resume was tried
+	dropped    bool  // see Issued.ReplacesDropped
+	unprofiled bool  // see Issued.ProfileDropped
+	signed     int   // finalisations sent for the order
+	hint       time.Duration
+	open       []*question                               // of the order
+	tried      map[challenge.Identifier][]string         // types of challenge that came to nothing
+	offered    map[challenge.Identifier][]acme.Challenge // what the CA offered for them
+	failed     []challenge.Identifier                    // by the last order
+	cleanups   sync.WaitGroup
 }
 
 // maxSteps bounds the changes of state of one order: a good CA needs four.
@@ -178,12 +182,17 @@ func (r *issuance) begin(ctx context.Context) (acme.Order, error) {
 	if r.job.Resume != nil && !r.resumed {
 		r.resumed = true
 		r.order = *r.job.Resume
+		if r.job.ProfileWished {
+			if err := r.chooseProfile(ctx); err != nil {
+				return acme.Order{}, err
+			}
+		}
 		return r.resume(ctx)
 	}
 	if err := r.ca.checkClock(ctx); err != nil {
 		return acme.Order{}, err
 	}
-	if err := r.ca.checkProfile(ctx, r.job.Profile); err != nil {
+	if err := r.chooseProfile(ctx); err != nil {
 		return acme.Order{}, err
 	}
 	order, err := r.newOrder(ctx)

@@ -337,4 +337,12 @@ func TestProfile(t *testing.T) {
 	} else if words := e.Error(); words != `pebble: open an order: the CA does not offer the profile "medium"; it offers long, short` {
 		t.Errorf("error %q", words)
 	}
+	job.ProfileWished = true // then it is ordered without, in one order
+	if issued, err = ca.Issue(t.Context(), job); err != nil || !issued.ProfileDropped || pebble.Count(acmetest.NewOrder) != 1 {
+		t.Errorf("wished: %v, dropped %t, %d orders", err, issued.ProfileDropped, pebble.Count(acmetest.NewOrder))
+	}
+	job.Profile = "short"
+	if issued, err = ca.Issue(t.Context(), job); err != nil || issued.ProfileDropped {
+		t.Errorf("wished and offered: %v, dropped %t", err, issued.ProfileDropped)
+	}
 }

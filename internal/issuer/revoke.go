@@ -41,7 +41,15 @@ func (ca *CA) Revoke(ctx context.Context, r Revocation) error {
 		return ca.fault(op, plan.CodeRejected, plan.BlameCA, errors.New("the CA does not offer it"))
 	}
 	send := func(ctx context.Context, c *acme.Client) error {
-		return c.RevokeCertificate(ctx, r.Account.acme(), r.Certificate, r.Key, r.Reason)
+		if err := c.RevokeCertificate(ctx, r.Account.acme(), r.Certificate, r.Key, r.Reason); err != nil {
+			return err
+		}
+		// A success says nothing but its status, as the page of whoever stands in
+		// between may too. That of a CA has a nonce (RFC 8555 section 6.5).
+		if recordOf(ctx).last.header.Get("Replay-Nonce") == "" {
+			return errNoNonce
+		}
+		return nil
 	}
 	if r.Key != nil {
 		_, err = ca.do(ctx, op, send)

@@ -2,6 +2,10 @@ package issuer
 
 import (
 	"crypto"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"net/http"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
@@ -49,5 +53,25 @@ func TestRevoke(t *testing.T) {
 				t.Errorf("the CA says %+v, %v; want revoked for reason %d", got, err, test.reason)
 			}
 		})
+	}
+}
+
+// TestRevokeBelievesTheCAOnly: a page that says nothing is no answer of the CA,
+// whatever its status.
+func TestRevokeBelievesTheCAOnly(t *testing.T) {
+	t.Parallel()
+	f, ca := newFake(t)
+	f.page("/revoke", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("Replay-Nonce")
+		fmt.Fprint(w, "<html>Please log in</html>")
+	})
+	key := newKey(t)
+	r := Revocation{Key: key, Certificate: &x509.Certificate{Raw: []byte("any"), SerialNumber: big.NewInt(17)}}
+	if e := failure(t, ca.Revoke(t.Context(), r)); e.Code != plan.CodeCAGarbage || e.Blame != plan.BlameCA {
+		t.Errorf("%+v", e)
+	}
+	f.page("/revoke", func(http.ResponseWriter, *http.Request) {})
+	if err := ca.Revoke(t.Context(), r); err != nil {
+		t.Error(err)
 	}
 }

@@ -28,6 +28,18 @@ func offset(bits int) (int64, bool) {
 // GroupSizes are the sizes in bits of which Group has one.
 func GroupSizes() []int { return []int{2048, 3072, 4096, 6144, 8192} }
 
+// GroupOf is the size of the group of RFC 7919 that is used where one of so many
+// bits is wanted: that one, the next larger one, or else the largest.
+func GroupOf(bits int) int {
+	sizes := GroupSizes()
+	for _, size := range sizes {
+		if size >= bits {
+			return size
+		}
+	}
+	return sizes[len(sizes)-1]
+}
+
 // Group returns the group of RFC 7919 with a size in bits: ffdhe2048 for 2048,
 // and so on. Its prime comes from the definition in appendix A,
 //

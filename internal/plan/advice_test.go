@@ -80,3 +80,28 @@ func TestNoAdviceAsked(t *testing.T) {
 	s.tries(failed(4, s.now))
 	s.the(t, plan.KindAdvice)
 }
+
+// A CA that moves a window into the past wants the certificate replaced at once.
+// One that is over, since nobody renewed, was not moved.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	now, hour := day(50), time.Hour
+	before := plan.Advice{CertID: "id", Start: day(60), End: day(62)}
+	for name, c := range map[string]struct {
+		before, after plan.Advice
+		recalled      bool
+	}{
+		"moved into the past":      {before, plan.Advice{CertID: "id", Start: now.Add(-2 * hour), End: now.Add(-hour)}, true},
+		"moved to now":             {before, plan.Advice{CertID: "id", Start: now.Add(-hour), End: now.Add(hour)}, false},
+		"the same":                 {before, before, false},
+		"over":                     {plan.Advice{CertID: "id", Start: day(40), End: day(42)}, plan.Advice{CertID: "id", Start: day(40), End: day(42)}, false},
+		"of another certificate":   {plan.Advice{CertID: "other", Start: day(60), End: day(62)}, plan.Advice{CertID: "id", Start: day(1), End: day(2)}, false},
+		"nothing was known before": {plan.Advice{}, plan.Advice{CertID: "id", Start: day(1), End: day(2)}, false},
+	} {
+		k := plan.KnownCert{Versions: []plan.Version{{ID: "v", Pairs: []plan.Pair{{KeyType: ec, CertID: "id"}, {KeyType: rsa, CertID: "other"}}}}}
+		k.Recall(c.before, c.after, now)
+		if got := k.Versions[0].Pairs; got[0].Recalled != c.recalled || got[1].Recalled {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (d *decision) answered(kind AskKind, ask Ask) bool {
 	}
 	switch kind {
 	case AskRenew:
-		return d.want.Authorize || d.want.NoIssue || !slices.ContainsFunc(d.want.KeyTypes, func(keyType string) bool {
+		return d.want.Authorize || d.want.NoIssue || d.want.Static() || !slices.ContainsFunc(d.want.KeyTypes, func(keyType string) bool {
 			_, open := d.renewAsked(d.current.Made(keyType))
 			return open
 		})

@@ -55,9 +55,10 @@ func (d *decision) authorize() {
 	for _, name := range d.want.Names {
 		at, reason, asked := d.authorizeAt(name)
 		step := Step{Kind: KindAuthorize, Names: []string{name}, Issuer: d.want.Issuers[0], At: at, Reason: reason, Asked: asked}
+		d.proofWithinLimits(&step)
 		switch {
-		case at.After(d.now):
-			if next.Kind == "" || at.Before(next.At) {
+		case step.At.After(d.now):
+			if next.Kind == "" || step.At.Before(next.At) {
 				next = step
 			}
 		case d.known.Tries[name].Count > 0:

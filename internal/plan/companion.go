@@ -41,18 +41,29 @@ func (d *decision) companions() {
 	if d.known.Damage != "" {
 		return
 	}
+	if !d.withKeys() {
+		d.companionFiles()
+	}
 	for _, c := range d.want.Companions {
-		if version := d.known.CompanionVersion(d.want, d.keys, c.Name); version != "" {
-			if step, behind := d.installStep(c, version); behind {
-				step.Kind = CompanionKind(c.Name)
-				if step.Reason.Code == ReasonBehind {
-					step.Reason.Words = "its content changed"
-				}
-				step.At = later(step.At, d.putOff())
-				d.add(step)
-			}
-		}
 		d.hooks(c, d.known.Targets[c.Name])
+	}
+}
+
+// companionFiles writes them.
+func (d *decision) companionFiles() {
+	for _, c := range d.want.Companions {
+		version := d.known.CompanionVersion(d.want, d.keys, c.Name)
+		if version == "" {
+			continue
+		}
+		if step, behind := d.installStep(c, version); behind {
+			step.Kind = CompanionKind(c.Name)
+			if step.Reason.Code == ReasonBehind {
+				step.Reason.Words = "its content changed"
+			}
+			step.At = later(step.At, d.putOff())
+			d.add(step)
+		}
 	}
 }
 
@@ -166,7 +177,9 @@ func (k *KnownCert) Pins(want WantedCert, keys *KnownKeys) []string {
 		}
 	}
 	for _, keyType := range keyTypes {
-		pin(keys.Keys[keyType].Previous.SHA256)
+		if previous := keys.Keys[keyType].Previous; previous.Revoked.IsZero() {
+			pin(previous.SHA256)
+		}
 	}
 	return pins
 }

@@ -67,11 +67,13 @@ func (d *decision) make(want WantedCert) {
 	if want.Authorize {
 		d.urgent = false
 		d.authorize()
+		d.contacts()
 		d.cleanUp()
 		d.answer()
 		return
 	}
 	d.revoke(true)
+	d.withdraw()
 	d.setAside(want)
 	d.obtain()
 	d.statements()
@@ -81,6 +83,7 @@ func (d *decision) make(want WantedCert) {
 	d.tlsa()
 	d.revoke(false)
 	d.advice()
+	d.contacts()
 	d.cleanUp()
 	d.params()
 	d.prune()

@@ -8,7 +8,7 @@ import "time"
 func Gathered(now time.Time, w World, want WantedCert) (Step, bool) {
 	d := decision{now: now, world: w}
 	d.take(want)
-	if v, waits := d.ready(); waits && d.known.Damage == "" && !d.known.Newer {
+	if v, waits := d.ready(); waits && !d.want.Static() && d.known.Damage == "" && !d.known.Newer {
 		d.publishReady(v)
 		return d.steps[0], d.steps[0].Due(now)
 	}

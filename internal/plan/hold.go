@@ -11,9 +11,15 @@ func (d *decision) restore() bool {
 	if !ok || !d.restorable(ask.Version) || d.restored(ask.Version) {
 		return false
 	}
-	if release, ok := d.known.Asks[AskRelease]; ok && release.At.Before(ask.At) {
+	switch release, ok := d.known.Asks[AskRelease]; {
+	case ok && release.At.Before(ask.At):
 		// It ends an earlier hold. Answered later it would end this one.
 		d.add(Step{Kind: KindAnswer, Drop: []string{string(AskRelease)}, Asked: true, Reason: Reason{ReasonAnswered, "a later restore begins a hold of its own"}})
+		return true
+	case ok:
+		// The version waits for TLSA records or for a maintenance window. Put in
+		// its place later, it would be held though nobody wants that any more.
+		d.add(Step{Kind: KindAnswer, Drop: []string{string(AskRestore)}, Asked: true, Reason: Reason{ReasonAnswered, "it was released before it was restored"}})
 		return true
 	}
 	d.addPublish(Step{Kind: KindPublish, Version: ask.Version, Asked: true, Reason: Reason{ReasonAsked, "restore of an archived version was asked for"}})

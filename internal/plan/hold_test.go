@@ -208,6 +208,20 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// TestReleaseBeforeItIsRestored: who releases a version that waits for its turn
+// does not want it any more.
+func TestReleaseBeforeItIsRestored(t *testing.T) {
+	t.Parallel()
+	s := renewed()
+	askRestore(s, "v1")
+	s.ask(plan.AskRelease, s.now.Add(time.Second))
+	step := s.the(t, plan.KindAnswer)
+	if len(step.Drop) != 1 || step.Drop[0] != string(plan.AskRestore) || !step.Due(s.now) {
+		t.Errorf("step %+v, want the restore dropped", step)
+	}
+	s.none(t, plan.KindPublish)
+}
+
 // A release that was asked for before a restore does not end the hold.
 func TestReleaseBeforeRestore(t *testing.T) {
 	t.Parallel()

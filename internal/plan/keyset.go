@@ -58,13 +58,16 @@ type Key struct {
 	Made   time.Time `json:"made"`           // when it was made, or found
 	Since  time.Time `json:"since,omitzero"` // when it became the primary one
 	Lost   string    `json:"lost,omitempty"` // why it cannot be used any more
+	// Revoked is when a person had what is on it revoked and withdrawn. It is
+	// the primary one until another takes its place, and nothing is issued on it.
+	Revoked time.Time `json:"revoked,omitzero"`
 }
 
 // IsZero reports whether there is no key.
 func (k Key) IsZero() bool { return k.SHA256 == "" }
 
 // Usable reports whether there is a key, and nothing speaks against it.
-func (k Key) Usable() bool { return k.SHA256 != "" && k.Lost == "" }
+func (k Key) Usable() bool { return k.SHA256 != "" && k.Lost == "" && k.Revoked.IsZero() }
 
 // Rollover is a change of keys under way. Every certificate on them is issued
 // on the new keys first; then one write makes these the primary ones, and only

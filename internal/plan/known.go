@@ -15,6 +15,8 @@ type Known struct {
 	Keys    map[string]*KnownKeys // by name
 
 	Channels map[string]KnownChannel // by name; of this node
+
+	Seal *KnownSeal // of the store's secrets; nil where nothing was ever sealed
 }
 
 // Cert returns what is known of a certificate; of one that is not known, an
@@ -34,7 +36,9 @@ type KnownIssuer struct {
 	Breaker   Breaker   `json:"breaker,omitzero"`
 	// Ledger is what is spent of its limits, by LimitKey. It is never changed, only replaced.
 	Ledger map[string]Meter `json:"ledger,omitempty"`
-	Serial int64            `json:"serial,omitempty"` // counts the changes, so that the latest of two is known
+	// Contact is what it was told of how to reach us; nil without an account. Likewise replaced.
+	Contact *Contact `json:"contact,omitempty"`
+	Serial  int64    `json:"serial,omitempty"` // counts the changes, so that the latest of two is known
 }
 
 // KnownCert is all that is known of one certificate. It is the certificate's
@@ -44,6 +48,7 @@ type KnownCert struct {
 	Published   string                `json:"published,omitempty"` // id of the version that targets are to serve
 	Ready       string                `json:"ready,omitempty"`     // id of a version that waits for its other key types; see gather
 	Rolled      string                `json:"rolled,omitempty"`    // id of a version on keys that are not the primary ones yet; see Rollover
+	Withdrawn   string                `json:"withdrawn,omitempty"` // id of the version that was withdrawn last; see Withdraw
 	Held        bool                  `json:"held,omitempty"`      // restored by a person: kept until due or released
 	HeldAt      time.Time             `json:"held_at,omitzero"`    // when it was restored
 	Versions    []Version             `json:"versions,omitempty"`  // newest last
@@ -65,6 +70,8 @@ type KnownCert struct {
 	TLSA map[string]KnownTLSA `json:"tlsa,omitempty"` // by name in DNS
 	DH   *DHParams            `json:"dh,omitempty"`   // a group of its own, where one was asked for
 
+	Given *Given `json:"given,omitempty"` // of a certificate that somebody else makes
+
 	// Targets are this node's facts. They lie in a record of their own
 	// (nodes/NODE/targets/NAME), so that nodes do not contend.
 	Targets map[string]Target `json:"-"`
@@ -83,6 +90,10 @@ type KnownCert struct {
 	Vacant map[string]bool `json:"-"`
 	// Inspected is when the installed files were last looked at.
 	Inspected time.Time `json:"-"`
+	// GivenLooked is when the files of a certificate that somebody else makes
+	// were last read, and GivenNext when they are to be read again.
+	GivenLooked time.Time `json:"-"`
+	GivenNext   time.Time `json:"-"`
 }
 
 // Version returns the version with an id. One without a single pair, as only
@@ -121,6 +132,7 @@ type Pair struct {
 	CA        string    `json:"ca,omitempty"`      // common name of whoever signed it, for people
 	Misfit    string    `json:"misfit,omitempty"`  // how what the CA gave differs from what was asked
 	Revoked   bool      `json:"revoked,omitempty"`
+	Recalled  bool      `json:"recalled,omitempty"` // the CA wants it replaced at once; see Recall
 }
 
 // Lifetime is the length of the pair's validity.
@@ -226,6 +238,17 @@ type Order struct {
 	Expires  time.Time `json:"expires,omitzero"` // RFC 8555 section 7.1.3
 	Reason   Reason    `json:"reason"`
 	Spent    []string  `json:"spent,omitempty"` // keys of what was taken from the CA's limits for it
+	// SpentAt is when that was taken, where it was long before, for an order
+	// that the CA never got.
+	SpentAt time.Time `json:"spent_at,omitzero"`
+}
+
+// Taken is when what it cost was taken from the CA's limits.
+func (o Order) Taken() time.Time {
+	if o.SpentAt.IsZero() {
+		return o.Created
+	}
+	return o.SpentAt
 }
 
 // Tries counts what came to nothing. The count is written before the attempt
@@ -358,22 +381,4 @@ type VerifyFact struct {
 	At      time.Time `json:"at,omitzero"`
 	Results []Result  `json:"results,omitempty"`
 	Tries   Tries     `json:"tries,omitzero"`
-}
-
-// Verdict is what one handshake said.
-type Verdict string
-
-// The verdicts. Unknown is not wrong: the service could not be asked.
-const (
-	VerdictRight   Verdict = "right"
-	VerdictWrong   Verdict = "wrong"
-	VerdictUnknown Verdict = "unknown"
-)
-
-// Result is the verdict of one endpoint.
-type Result struct {
-	Endpoint string  `json:"endpoint"` // host:port, with the name asked for
-	KeyType  string  `json:"key_type,omitempty"`
-	Verdict  Verdict `json:"verdict"`
-	Words    string  `json:"words,omitempty"`
 }

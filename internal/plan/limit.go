@@ -36,17 +36,21 @@ type Limits struct {
 
 // Meter is what is remembered of one limit, for one whom it concerns.
 type Meter struct {
-	Full  time.Time `json:"full,omitzero"`  // when all of it will have come back
-	Until time.Time `json:"until,omitzero"` // the CA said so: nothing before
-	Told  time.Time `json:"told,omitzero"`  // when it said that
+	Full  time.Time     `json:"full,omitzero"`  // when all of it will have come back
+	Late  time.Duration `json:"late,omitempty"` // by which the CA may have counted what was taken after that
+	Until time.Time     `json:"until,omitzero"` // the CA said so: nothing before
+	Told  time.Time     `json:"told,omitzero"`  // when it said that
 }
+
+// full is when all of it will have come back at the CA, too.
+func (m Meter) full() time.Time { return m.Full.Add(m.Late) }
 
 // free is from when on there is room. What was written under a clock that has
 // been set back since binds nobody.
 func (m Meter) free(now time.Time, l Limit) time.Time {
 	var free time.Time
 	if l.Most > 0 && !ahead(m.Full, now.Add(l.Per)) {
-		free = m.Full.Add(l.each() - l.Per)
+		free = m.full().Add(l.each() - l.Per)
 	}
 	if !ahead(m.Told, now) {
 		free = later(free, m.Until)
@@ -59,11 +63,12 @@ func (m Meter) spend(now time.Time, l Limit) Meter {
 	if l.Most <= 0 {
 		return m
 	}
-	if m.Full.Before(now) || ahead(m.Full, now.Add(l.Per)) {
-		m.Full = now
+	if m.full().Before(now) || ahead(m.Full, now.Add(l.Per)) {
+		m.Full, m.Late = now, 0
 	}
-	if m.Full = m.Full.Add(l.each()); m.Full.After(now.Add(l.Per)) {
-		m.Full = now.Add(l.Per)
+	m.Full = m.Full.Add(l.each())
+	if over := m.full().Sub(now.Add(l.Per)); over > 0 {
+		m.Full = m.Full.Add(-over)
 	}
 	return m
 }
@@ -75,12 +80,21 @@ func (m Meter) give(l Limit) Meter {
 	return m
 }
 
+// counted is one that was spent some time ago, and that the CA counts now.
+func (m Meter) counted(now time.Time, l Limit, late time.Duration) Meter {
+	m.Late = max(m.Late, min(late, l.each()))
+	if one := now.Add(l.each()); m.full().Before(one) {
+		m.Full = one.Add(-m.Late)
+	}
+	return m
+}
+
 // used is how many of a limit are spent.
 func (m Meter) used(now time.Time, l Limit) int {
-	if l.Most <= 0 || !m.Full.After(now) || ahead(m.Full, now.Add(l.Per)) {
+	if l.Most <= 0 || !m.full().After(now) || ahead(m.Full, now.Add(l.Per)) {
 		return 0
 	}
-	return min(l.Most, int((m.Full.Sub(now)+l.each()-1)/l.each()))
+	return min(l.Most, int((m.full().Sub(now)+l.each()-1)/l.each()))
 }
 
 // LimitKind is what a limit counts. It begins the key of a meter.
@@ -203,23 +217,31 @@ func (k KnownIssuer) Return(now time.Time, limits Limits, keys []string) KnownIs
 	return k
 }
 
-// signedLate bounds how long after it was opened an order is thought to be
-// counted.
-const signedLate = 5 * time.Minute
+// SpendAgain is Spend for an order in place of one that the CA never got, for
+// which something was taken: that is given back first.
+func (k KnownIssuer) SpendAgain(now time.Time, limits Limits, all []Spending, unsent []string, taken time.Time) (after KnownIssuer, ok bool) {
+	after, ok = k.Return(now, limits, unsent).Spend(now, all)
+	if !ok {
+		return k, false
+	}
+	return after.Signed(now, limits, unsent, taken), true
+}
 
-// Signed takes note that what was taken for a certificate was counted by the CA
-// only when it signed, some time after the order was opened.
-func (k KnownIssuer) Signed(now time.Time, opened time.Time, keys []string) KnownIssuer {
-	took := min(now.Sub(opened), signedLate)
-	if took <= 0 {
+// Signed takes note that the CA counted a certificate only when it signed, and
+// not when that was taken from its limits. Others may have been taken in between:
+// how late the latest one was counted is what they all may be. One of those that
+// are later than it takes one to come back is forgotten at worst: the CA refuses
+// it then, and says until when.
+func (k KnownIssuer) Signed(now time.Time, limits Limits, keys []string, taken time.Time) KnownIssuer {
+	late := now.Sub(taken)
+	if late <= 0 {
 		return k
 	}
 	k.Ledger = k.ledger(now)
 	for _, key := range keys {
 		kind, _, _ := strings.Cut(key, " ")
-		if m, ok := k.Ledger[key]; ok && LimitKind(kind) != LimitOrders {
-			m.Full = m.Full.Add(took)
-			k.Ledger[key] = m
+		if l := limits.Of(LimitKind(kind)); l.Most > 0 && (LimitKind(kind) == LimitDomain || LimitKind(kind) == LimitNames) {
+			k.Ledger[key] = k.Ledger[key].counted(now, l, late)
 		}
 	}
 	return k
@@ -243,7 +265,7 @@ func (k KnownIssuer) ledger(now time.Time) map[string]Meter {
 	if fresh == nil {
 		fresh = map[string]Meter{}
 	}
-	maps.DeleteFunc(fresh, func(_ string, m Meter) bool { return !m.Full.After(now) && !m.Until.After(now) })
+	maps.DeleteFunc(fresh, func(_ string, m Meter) bool { return !m.full().After(now) && !m.Until.After(now) })
 	return fresh
 }
 

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,56 @@ func TestWhatAnOrderSpends(t *testing.T) {
 	count("a certificate for other names", 4)
 	issue.Kind = plan.KindResume
 	count("an order that goes on", 0)
+}
+
+// A CA counts certificates when it signs. What it signs long after the order was
+// opened comes back later than what was taken then.
+func TestSignedLongAfterItWasTaken(t *testing.T) {
+	t.Parallel()
+	limits := plan.Limits{Domain: plan.Limit{Most: 2, Per: days(7)}}
+	one := []plan.Spending{{Kind: plan.LimitDomain, Whom: "example.com", Limit: limits.Domain}}
+	keys, each, now := plan.SpentKeys(one), days(7)/2, day(0)
+	both := plan.KnownIssuer{}.Count(now, append(one, one...))
+	for _, c := range []struct {
+		what   string
+		ledger plan.KnownIssuer
+		free   time.Time
+	}{
+		{"two at once", both, now.Add(each)},
+		{"both half an hour later", both.Signed(now.Add(30*time.Minute), limits, keys, now).Signed(now.Add(30*time.Minute), limits, keys, now), now.Add(each + 30*time.Minute)},
+		{"one at once, and one an hour later", both.Signed(now, limits, keys, now).Signed(now.Add(time.Hour), limits, keys, now), now.Add(each + time.Hour)},
+		{"one five days later", plan.KnownIssuer{}.Count(now, one).Signed(day(5), limits, keys, now).Count(day(5), one), day(5).Add(each)},
+		{"one nine days later", plan.KnownIssuer{}.Count(now, one).Signed(day(9), limits, keys, now).Count(day(9), one), day(9).Add(each)},
+		{"under a clock that was ahead", both.Signed(now, limits, keys, day(1000)), now.Add(each)},
+	} {
+		_, early := c.ledger.Spend(c.free.Add(-time.Second), one)
+		_, there := c.ledger.Spend(c.free, one)
+		if early || !there {
+			t.Errorf("%s: there is room before %s: %t, and then: %t; ledger %+v", c.what, c.free, early, there, c.ledger.Ledger)
+		}
+	}
+}
+
+// So it is with orders that the CA never got, as the process was killed: they
+// are sent when the process is back.
+func TestUnsentOrdersAreCountedWhenTheyAreSent(t *testing.T) {
+	t.Parallel()
+	limits := plan.Limits{Domain: plan.Limit{Most: 2, Per: days(7)}}
+	one := []plan.Spending{{Kind: plan.LimitDomain, Whom: "example.com", Limit: limits.Domain}}
+	keys, now := plan.SpentKeys(one), day(0)
+	k := plan.KnownIssuer{}.Count(now, append(one, one...))
+	back := now.Add(time.Hour)
+	for range 2 {
+		var ok bool
+		if k, ok = k.SpendAgain(back, limits, one, keys, now); !ok {
+			t.Fatalf("there is no room for what was taken; ledger %+v", k.Ledger)
+		}
+	}
+	free := back.Add(days(7) / 2)
+	_, early := k.Spend(free.Add(-time.Second), one)
+	if _, there := k.Spend(free, one); early || !there {
+		t.Errorf("there is room before %s: %t, and then: %t; ledger %+v", free, early, there, k.Ledger)
+	}
 }
 
 // newcomers are n certificates below example.com that do not exist yet.
@@ -192,5 +243,33 @@ func BenchmarkMakeWithLedger(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		plan.Make(now, w)
+	}
+}
+
+// An order that the CA never got is no reason to wait: its place is the next
+// one's.
+func TestUnsentOrderIsNoReasonToWait(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.want.Domains = []string{"mail.example"}
+	s.known = plan.KnownCert{Name: "mail", Looked: true, Inspected: s.now}
+	one := published()
+	one.Domain.Most = 1
+	spent := []plan.Spending{{Kind: plan.LimitDomain, Whom: "mail.example", Limit: one.Domain}}
+	s.issuers["le"] = plan.KnownIssuer{}.Count(s.now, spent)
+	due := func() bool {
+		w := s.world()
+		w.Wanted.Limits = map[string]plan.Limits{"le": one}
+		steps := plan.Make(s.now, w)
+		return slices.ContainsFunc(steps, func(step plan.Step) bool {
+			return step.Kind == plan.KindIssue && step.Issuer == "le" && step.Due(s.now)
+		})
+	}
+	if s.want.Issuers = []string{"le"}; due() {
+		t.Fatal("an order is due though nothing is left")
+	}
+	s.known.Begin(ec, plan.Order{Issuer: "le", Spent: plan.SpentKeys(spent), Request: s.want.Request(), Created: s.now.Add(-time.Hour)})
+	if !due() {
+		t.Error("no order is due, though what is taken was taken for it")
 	}
 }

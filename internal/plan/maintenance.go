@@ -111,7 +111,7 @@ func (m Maintenance) Put(at, latest time.Time) (put, closes time.Time, words str
 
 // maintain puts a step off to a maintenance window. What a person asked for is
 // done now, and so is what mends something: where nothing valid is there, or
-// not for long, or what is there was revoked.
+// not for long, or what is there was revoked, or is about to be.
 func (d *decision) maintain(s *Step, serves Version) {
 	if len(d.want.Maintenance) == 0 || s.Asked || d.attended() {
 		return
@@ -119,7 +119,7 @@ func (d *decision) maintain(s *Step, serves Version) {
 	at := later(s.At, d.now)
 	serves = serves.Serving(d.want.KeyTypes)
 	mends := d.urgent || len(serves.Pairs) == 0 || serves.Broken != "" || !WarnAt(serves, d.want.Warn).After(at) ||
-		slices.ContainsFunc(serves.Pairs, func(p Pair) bool { _, doomed := d.doomed(p); return doomed })
+		slices.ContainsFunc(serves.Pairs, d.pressing)
 	if mends {
 		if open, _ := d.want.Maintenance.Next(at); open.After(at) {
 			s.Reason.Words += "; too urgent to wait for the maintenance window " + day(open)

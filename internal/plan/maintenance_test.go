@@ -133,6 +133,10 @@ func TestRenewalsWaitForTheirWindow(t *testing.T) {
 		{"in the warning window", day(83), func(*scene) {}, day(83), "too urgent"},
 		{"ended", day(91), func(*scene) {}, day(91), "too urgent"},
 		{"revoked", day(10), func(s *scene) { s.v1().Revoked = true }, day(10), "too urgent"},
+		{"recalled", day(10), func(s *scene) {
+			s.v1().Recalled = true
+			s.known.Advice = map[string]plan.Advice{ec: {CertID: "id-v1", Start: day(9), End: day(9).Add(time.Hour), At: day(9), Asked: day(10), AskAgain: day(11)}}
+		}, day(10), "too urgent"},
 		{"missing", day(10), func(s *scene) { s.known = plan.KnownCert{Looked: true} }, day(10), "too urgent"},
 		{"asked for", day(10), func(s *scene) { s.ask(plan.AskRenew, day(10)) }, day(10), "asked for"},
 		{"named", day(62), func(s *scene) { s.ask(plan.AskApply, day(62)) }, day(62), "renewed"},

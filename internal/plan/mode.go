@@ -9,6 +9,7 @@ type Mode string
 const (
 	ModeAuto   Mode = ""       // Certkeep, by itself
 	ModeManual Mode = "manual" // a person: it orders only what was asked for, and tells what is due
+	ModeStatic Mode = "static" // somebody else makes it: its files are watched, and nothing is ordered
 )
 
 // waitsForAsk reports whether an order is left to a person. One that was begun

@@ -19,6 +19,10 @@ func (d *decision) obtain() {
 	if d.restore() {
 		return
 	}
+	if d.want.Static() {
+		d.takeIn()
+		return
+	}
 	if !d.has && d.publishHeld(Reason{ReasonFits, "nothing is published"}) {
 		return
 	}
@@ -54,6 +58,9 @@ func (d *decision) publishHeld(why Reason) bool {
 		return false
 	}
 	for _, v := range slices.Backward(d.known.Versions) {
+		if d.known.withdrawn() && v.ID == d.known.Withdrawn {
+			return false // what is older is on keys that are gone, or was given up before
+		}
 		if v.ID == d.current.ID || !d.satisfies(v) {
 			continue
 		}
@@ -110,7 +117,17 @@ func (d *decision) satisfies(v Version) bool {
 // version may be the answer.
 func changed(code ReasonCode) bool {
 	switch code {
-	case ReasonNames, ReasonCommonName, ReasonProfile, ReasonMustStaple, ReasonCSR, ReasonKeyType, ReasonKey, ReasonIssuer, ReasonUnreadable:
+	case ReasonKeyType, ReasonKey, ReasonUnreadable:
+		return true
+	}
+	return asksOtherwise(code)
+}
+
+// asksOtherwise reports whether a reason says that a CA is to be asked for
+// something else than before.
+func asksOtherwise(code ReasonCode) bool {
+	switch code {
+	case ReasonNames, ReasonCommonName, ReasonProfile, ReasonMustStaple, ReasonCSR, ReasonIssuer:
 		return true
 	}
 	return false

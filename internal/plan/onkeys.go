@@ -9,9 +9,8 @@ import (
 //
 // A certificate on keys that outlive it is issued on the primary one. While a
 // rollover is under way it is issued on the new one too, and what comes of that
-// waits. A renewal that becomes due meanwhile is left to the rollover for as
-// long as what is served is not near its end: it brings a new certificate
-// anyway.
+// waits. What else becomes due meanwhile is left to the rollover for a while: it
+// brings a new certificate anyway.
 func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 	n := need{keyType: keyType, at: at, reason: reason, key: d.keys.Primary(keyType)}
 	if d.want.Keys == "" {
@@ -21,7 +20,7 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 	if d.keys.Damage != "" || d.keys.Newer {
 		return // which key to use is not known
 	}
-	if d.banned(n.key) {
+	if d.banned(n.key) || !d.keys.Keys[keyType].Primary.Revoked.IsZero() {
 		n.key = "" // a rollover brings another one
 	}
 	r, due := d.keys.Rolling, !at.After(d.now)
@@ -35,7 +34,7 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 		if d.alone(keyType) {
 			return
 		}
-		n.at = later(n.at, WarnAt(d.current.Serving(d.want.KeyTypes), d.want.Warn))
+		n.at = later(n.at, d.leftUntil(r, reason))
 	case d.want.FreshKey && d.has && due && d.onPrimary(keyType):
 		return // the steps of the keys begin a rollover, once each type is on its primary key
 	}
@@ -43,6 +42,27 @@ func (d *decision) orders(keyType string, at time.Time, reason Reason) {
 		d.order(n)
 	}
 	// Without a key it is made first, by the steps of the keys.
+}
+
+// quickRollover is how long a change of what a person wants is left to a
+// rollover. One that takes longer waits for another certificate, whose CA may be
+// down for weeks.
+const quickRollover = time.Hour
+
+// leftUntil is until when what is due is left to a rollover: a renewal until
+// what is served is near its end, another request for an hour.
+func (d *decision) leftUntil(r *Rollover, why Reason) time.Time {
+	nearEnd := WarnAt(d.current.Serving(d.want.KeyTypes), d.want.Warn)
+	if d.want.FreshKey || !asksOtherwise(why.Code) {
+		return nearEnd
+	}
+	if ahead(r.At, d.now) {
+		return d.now // it began under a clock that was ahead
+	}
+	if quick := r.At.Add(quickRollover); quick.Before(nearEnd) {
+		return quick
+	}
+	return nearEnd
 }
 
 // alone reports whether a rollover that brings the certificate anyway waits for

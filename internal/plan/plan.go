@@ -34,6 +34,7 @@ const (
 	KindInspect   Kind = "inspect"     // look whether installed files were altered
 	KindAdvice    Kind = "advice"      // ask the CA for its renewal information (RFC 9773)
 	KindRevoke    Kind = "revoke"      // ask the CA to revoke a certificate (RFC 8555 section 7.6)
+	KindWithdraw  Kind = "withdraw"    // take away the files of what was revoked
 	KindOCSP      Kind = "ocsp"        // ask for the OCSP response of a certificate
 	KindCRL       Kind = "crl"         // look a certificate up in the CA's revocation list
 	KindSCT       Kind = "sct"         // hand a certificate to a log; without one, look at the receipts in it
@@ -48,6 +49,8 @@ const (
 	KindRoll      Kind = "rollover"    // begin a change of such keys, or give it up
 	KindSwitch    Kind = "switch-keys" // make the new keys the primary ones
 
+	KindContact  Kind = "contact"   // tell a CA of another mail address (RFC 8555 section 7.3.2)
+	KindTakeIn   Kind = "take-in"   // read the files of a certificate that somebody else makes
 	KindLookTLSA Kind = "tlsa-look" // see which TLSA records DNS has
 	KindTLSA     Kind = "tlsa"      // publish TLSA records
 
@@ -79,9 +82,10 @@ type Step struct {
 	Drop    []string          `json:"drop,omitempty"`  // versions to prune, or asks that are answered
 	// Revocation is why a revoke step revokes. One with Drop only forgets revocations.
 	Revocation RevocationReason `json:"revocation,omitempty"`
-	Name       string           `json:"name,omitempty"`    // in DNS
-	Records    []string         `json:"records,omitempty"` // to stand there, and no others
-	At         time.Time        `json:"at"`                // due when not after now
+	Withdraw   bool             `json:"withdraw,omitempty"` // what a revoke step revokes is served no more afterwards
+	Name       string           `json:"name,omitempty"`     // in DNS
+	Records    []string         `json:"records,omitempty"`  // to stand there, and no others
+	At         time.Time        `json:"at"`                 // due when not after now
 	Reason     Reason           `json:"reason"`
 	Asked      bool             `json:"asked,omitempty"`  // a person asked for it
 	Gather     bool             `json:"gather,omitempty"` // what an issue brings waits for other key types
@@ -127,9 +131,9 @@ func Cert(now time.Time, w World, want WantedCert) []Step {
 // or the zero time when none will.
 func Next(now time.Time, steps []Step) time.Time {
 	var next time.Time
-	for _, s := range steps {
-		if s.At.After(now) && (next.IsZero() || s.At.Before(next)) {
-			next = s.At
+	for i := range steps { // which are large
+		if at := steps[i].At; at.After(now) && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
 	return next
@@ -148,10 +152,11 @@ type place struct {
 // of steps, which are large, and each step is then moved once.
 func byUrgency(now time.Time, steps []Step) {
 	places := make([]place, len(steps))
-	for i, s := range steps {
+	for i := range steps {
+		s := &steps[i]
 		p := place{rank: 2, at: s.Until, i: i}
 		switch {
-		case !s.Due(now):
+		case s.At.After(now):
 			p.rank, p.at = 3, s.At
 		case s.Asked:
 			p.rank = 0

@@ -14,13 +14,16 @@ type Presented struct {
 	Token            string    `json:"token"` // as the CA chose it
 	KeyAuthorization string    `json:"key_authorization"`
 	At               time.Time `json:"at"`
+	// Note is what has to be known to take it away: of a `manual` rule what its
+	// auth_hook wrote. A crash before it was written leaves none.
+	Note string `json:"note,omitempty"`
 }
 
 // mostPresented bounds what is remembered where nothing can ever be taken away.
 const mostPresented = 1000
 
 func (p Presented) same(other Presented) bool {
-	p.At, other.At = time.Time{}, time.Time{}
+	p.At, other.At, p.Note, other.Note = time.Time{}, time.Time{}, "", ""
 	return p == other
 }
 
@@ -32,6 +35,15 @@ func (k *KnownCert) Present(p Presented) {
 	k.Presented = append(k.Presented, p)
 	if extra := len(k.Presented) - mostPresented; extra > 0 {
 		k.Presented = k.Presented[extra:]
+	}
+}
+
+// Noted adds a note to an answer that was made.
+func (k *KnownCert) Noted(p Presented, note string) {
+	for i := range k.Presented {
+		if k.Presented[i].same(p) {
+			k.Presented[i].Note = note
+		}
 	}
 }
 

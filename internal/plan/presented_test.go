@@ -32,6 +32,10 @@ func TestPresented(t *testing.T) {
 	k.Present(one)
 	k.Present(again)
 	k.Present(two)
+	k.Noted(again, "how")
+	if k.Presented[0].Note != "how" || k.Presented[1].Note != "" {
+		t.Errorf("noted: %+v", k.Presented)
+	}
 	k.CleanUp = plan.Tries{Count: 3}
 	if len(k.Presented) != 2 {
 		t.Fatalf("presented: %+v", k.Presented)

@@ -80,6 +80,7 @@ func CertProblems(now time.Time, w World, want WantedCert) []Problem {
 		d.add(CodeDamaged, "", known.Damage, nil, time.Time{})
 		return d.problems // nothing else is known
 	}
+	d.contactProblems()
 	if want.Authorize {
 		d.authorizations()
 		return d.problems
@@ -121,7 +122,12 @@ func (d *diagnosis) add(code Code, target, words string, detail []string, since 
 // validity looks at what is published: missing, ended, ending, misfitting.
 func (d *diagnosis) validity() {
 	version, ok := d.known.Version(d.known.Published)
-	if !ok {
+	switch {
+	case ok:
+	case d.known.withdrawn():
+		d.add(CodeWithdrawn, "", "the certificate was revoked and withdrawn, and none has taken its place", nil, time.Time{})
+		return
+	default:
 		d.add(CodeMissing, "", "no certificate exists yet", nil, time.Time{})
 		return
 	}
@@ -131,10 +137,8 @@ func (d *diagnosis) validity() {
 	switch {
 	case version.Pairs[0].NotBefore.After(d.now.Add(clockAhead)):
 		d.add(CodeClock, "", fmt.Sprintf("the certificate is valid from %s only: the clock of this machine is behind", day(version.Pairs[0].NotBefore)), nil, time.Time{})
-	case !end.After(d.now):
-		d.add(CodeExpired, "", "the certificate ended on "+day(end), nil, end)
 	case !warn.After(d.now):
-		d.add(CodeExpiring, "", fmt.Sprintf("the certificate ends in %s, on %s, and has not been renewed", span(end.Sub(d.now)), day(end)), nil, time.Time{})
+		d.ends(end)
 	}
 	if version.Broken != "" {
 		d.add(CodeKeyLost, "", version.Broken, nil, time.Time{})
@@ -146,7 +150,9 @@ func (d *diagnosis) validity() {
 		if p.Misfit != "" {
 			d.add(CodeMisfit, "", p.Misfit, nil, p.Made)
 		}
-		if p.Revoked {
+		if p.Revoked && d.want.Static() {
+			d.add(CodeGivenRevoked, "", "the certificate was revoked", nil, time.Time{})
+		} else if p.Revoked {
 			d.add(CodeRevoked, "", "the certificate was revoked", nil, time.Time{})
 		} else if ban, banned := d.world.Known.Banned[p.Key]; banned {
 			d.add(CodeBanned, "", "what is served is on a key that was said to be compromised", nil, ban.At)
@@ -157,6 +163,10 @@ func (d *diagnosis) validity() {
 // attempts looks at orders that came to nothing, as far as a new certificate
 // is still needed.
 func (d *diagnosis) attempts() {
+	if d.want.Static() {
+		d.givenProblems()
+		return
+	}
 	for _, keyType := range d.want.KeyTypes {
 		dec := decision{now: d.now, world: d.world}
 		dec.take(d.want)
@@ -225,6 +235,8 @@ func (d *diagnosis) target(name string, t Target) {
 		switch r.Verdict {
 		case VerdictWrong:
 			d.add(CodeVerifyWrong, name, r.Endpoint+": "+r.Words, nil, t.Verify.At)
+		case VerdictUnstapled:
+			d.add(CodeVerifyStaple, name, r.Endpoint+": "+r.Words, nil, t.Verify.At)
 		case VerdictUnknown:
 			d.add(CodeVerifyUnknown, name, r.Endpoint+": "+r.Words, nil, t.Verify.At)
 		}

@@ -22,7 +22,8 @@ type Aside struct {
 
 // Effective is what is ordered for a certificate: what is wanted, without the
 // names that are set aside. One that is protected, or no longer to be set
-// aside, is ordered.
+// aside, is ordered. A common name that is set aside is none: a CA signs no name
+// that it did not see proven.
 func Effective(want WantedCert, known *KnownCert) WantedCert {
 	if !want.Quarantine || len(known.Aside) == 0 {
 		return want
@@ -33,6 +34,9 @@ func Effective(want WantedCert, known *KnownCert) WantedCert {
 	})
 	if len(names) > 0 {
 		want.Names = names
+	}
+	if want.CommonName != "" && !slices.Contains(want.Names, want.CommonName) {
+		want.CommonName, want.CommonNameGiven = "", false
 	}
 	return want
 }
@@ -112,6 +116,7 @@ func (d *decision) readmit(want WantedCert, name string, aside Aside) {
 		step.At = wait
 	}
 	step.At = later(step.At, d.barredFor(step, t))
+	d.proofWithinLimits(&step)
 	d.add(step)
 }
 

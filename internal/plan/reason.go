@@ -51,4 +51,6 @@ const (
 	ReasonCancelled  ReasonCode = "cancelled"
 	ReasonFailing    ReasonCode = "keeps-failing"
 	ReasonTLSA       ReasonCode = "records-differ"
+	ReasonContact    ReasonCode = "contact-changed"
+	ReasonGiven      ReasonCode = "given"
 )

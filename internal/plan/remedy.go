@@ -18,6 +18,9 @@ func meanings() map[Code]meaning {
 	maps.Copy(all, meaningsOfFiles())
 	maps.Copy(all, statementMeanings())
 	maps.Copy(all, meaningsOfKeys())
+	maps.Copy(all, meaningsOfGiven())
+	maps.Copy(all, meaningsOfStore())
+	maps.Copy(all, meaningsOfProcess())
 	return all
 }
 
@@ -35,6 +38,7 @@ func meaningsOfFiles() map[Code]meaning {
 		CodeHook:          {Warning, "The hook failed and is run again later. Mend it; it may be run more than once for one event."},
 		CodeNotify:        {Warning, "People are not told by this channel until it works. Mend what its words say, and try it: `certkeep notify test`. Nothing is lost; it is tried again."},
 		CodeVerifyWrong:   {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},
+		CodeVerifyStaple:  {Critical, "Clients refuse what the service staples, or miss what the certificate demands. Switch stapling on in its configuration, by the file that `ocsp` keeps for it, or see that it reaches the CA's responder itself; without need of it leave `must_staple` out and renew."},
 		CodeVerifyUnknown: {Warning, "The service could not be asked. Check that it runs and listens there, or set `verify` for the certificate."},
 		CodeRestart:       {"", "Restart or reload the services yourself, or leave out `activate: on-restart`, so that Certkeep does."},
 		CodeAltered:       {Warning, "Installed files were changed or deleted; Certkeep writes them again. Find out who changes them."},
@@ -58,6 +62,7 @@ func meaningsOfOrders() map[Code]meaning {
 		CodePortForbidden:  {"", "Ports below 1024 need root, CAP_NET_BIND_SERVICE, or a socket passed in by the service manager. A webroot or dns-01 needs none."},
 		CodePortTaken:      {"", "Another process holds the port. Use its webroot (`http-01: {webroot: DIR}`), or stop it, or give Certkeep another address under `listen`."},
 		CodeWebroot:        {"", "Create the webroot folder and let Certkeep's user write there, or correct the path."},
+		CodeAuthHook:       {"", "The program of `manual` failed. Read its words above; run it by hand with the variables CERTBOT_DOMAIN and CERTBOT_VALIDATION, and mend it."},
 		CodeDNSUpdate:      {"", "Check the DNS server's address, the TSIG key, and that the key may change the zone: TXT records for dns-01, TLSA records for `tlsa`."},
 		CodeDNSPropagation: {"", "Not every authoritative server shows the record. Check notifies and transfers to the secondaries."},
 		CodeDNSLookup:      {"", "The zone's name servers are asked which TLSA records they show. Check that the zone exists, that its servers answer this machine, and `resolver` and `propagation.servers` of the entry in `dns`. What is served stays as it is meanwhile."},
@@ -67,6 +72,7 @@ func meaningsOfOrders() map[Code]meaning {
 		CodeTerms:          {"", "Read the CA's terms of service and agree: `accept_terms: true` in the config, or run the command on a terminal."},
 		CodeEAB:            {"", "The CA wants an external account. Get a key id and an HMAC key from it, and set `issuers.NAME.eab`."},
 		CodeAccount:        {"", "The CA refuses the account. `certkeep account reset` registers a new one."},
+		CodeContact:        {Warning, "Orders do not wait for it. Correct `email` in the config where the CA does not take it; else Certkeep tries again by itself, and `certkeep account update ISSUER` at once."},
 		CodeAccountLost:    {Warning, "The CA did not know the account any more. A new one was registered; the old one is archived. CAA records with accounturi have to be changed."},
 		CodeProfile:        {"", "Choose a profile that the CA offers, or none."},
 		CodeOrderInvalid:   {"", "The CA ended the order. Read its words above. Certkeep opens a new one."},
@@ -99,6 +105,7 @@ func meaningsOfKeys() map[Code]meaning {
 		CodeMayNotIssue: {"", "This node orders nothing (`issue: false`) and waits for what others order. Look at those, or set `issue: true` here."},
 		CodeRevoking:    {Warning, "It is revoked once its replacement is in place: mend what keeps that from happening, or `certkeep revoke NAME --now`."},
 		CodeBanned:      {Critical, "A certificate on a new key takes its place at once. Where the key is your own, make another one, and a signing request with it."},
+		CodeWithdrawn:   {Warning, "The next run brings another one: `certkeep apply NAME`. Take it out of the config where it is wanted no more."},
 		CodeRevoked:     {Critical, "The certificate is replaced at once. Find out why it was revoked."},
 	}
 }

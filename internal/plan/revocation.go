@@ -48,8 +48,10 @@ type Revocation struct {
 	SHA256 string           `json:"sha256"` // of the leaf's DER
 	Reason RevocationReason `json:"reason"`
 	First  bool             `json:"first,omitempty"` // before its replacement is in place
-	At     time.Time        `json:"at"`
-	Tries  Tries            `json:"tries,omitzero"`
+	// Withdraw is set where it is served no more afterwards; see KnownCert.Withdraw.
+	Withdraw bool      `json:"withdraw,omitempty"`
+	At       time.Time `json:"at"`
+	Tries    Tries     `json:"tries,omitzero"`
 }
 
 // Ban is why a key is never used again: a person said that it is compromised.
@@ -58,11 +60,13 @@ type Ban struct {
 	At    time.Time `json:"at"`
 	First bool      `json:"first,omitempty"` // its certificates are revoked before they are replaced
 	Cert  string    `json:"certificate,omitempty"`
+	// Withdraw is set where its certificates are served no more afterwards.
+	Withdraw bool `json:"withdraw,omitempty"`
 }
 
-// Revoke takes note that a person wants certificates to be revoked. See
-// ToRevoke for which.
-func (k *KnownCert) Revoke(now time.Time, reason RevocationReason, first bool, banned map[string]Ban) {
+// Revoke takes note that a person wants certificates to be revoked, as wish
+// says. See ToRevoke for which.
+func (k *KnownCert) Revoke(now time.Time, wish Revocation, banned map[string]Ban) {
 	for _, p := range k.ToRevoke(now, banned) {
 		i := slices.IndexFunc(k.Revocations, func(r Revocation) bool { return r.SHA256 == p.SHA256 })
 		if i < 0 {
@@ -70,7 +74,7 @@ func (k *KnownCert) Revoke(now time.Time, reason RevocationReason, first bool, b
 			k.Revocations = append(k.Revocations, Revocation{SHA256: p.SHA256})
 		}
 		r := &k.Revocations[i]
-		r.Reason, r.First, r.At = reason, first, now
+		r.Reason, r.First, r.Withdraw, r.At = wish.Reason, wish.First, wish.Withdraw, now
 	}
 }
 
@@ -133,7 +137,7 @@ func (k *KnownCert) revocations(now time.Time, banned map[string]Ban) []Revocati
 				i = len(all)
 				all = append(all, Revocation{SHA256: p.SHA256, At: ban.At})
 			}
-			all[i].Reason, all[i].First = RevokeCompromise, ban.First
+			all[i].Reason, all[i].First, all[i].Withdraw = RevokeCompromise, ban.First, ban.Withdraw
 		}
 	}
 	return all
@@ -197,6 +201,23 @@ func (d *decision) pending(v Version) bool {
 	})
 }
 
+// Recall marks the pair of a certificate, by its name in renewal information,
+// where its CA moved the window from where it was into the past: so it says that
+// it is to be replaced at once, as before it revokes it (RFC 9773 section 4.2).
+func (k *KnownCert) Recall(before, after Advice, now time.Time) {
+	if before.CertID != after.CertID || before.Start.IsZero() || !after.End.Before(before.Start) || !after.End.Before(now) {
+		return
+	}
+	for i, v := range k.Versions {
+		for j, p := range v.Pairs {
+			if p.CertID == after.CertID && p.CertID != "" {
+				k.Versions[i].Pairs = slices.Clone(v.Pairs)
+				k.Versions[i].Pairs[j].Recalled = true
+			}
+		}
+	}
+}
+
 // doomed says why a pair must not be served any longer than it has to.
 func (d *decision) doomed(p Pair) (Reason, bool) {
 	switch {
@@ -208,6 +229,13 @@ func (d *decision) doomed(p Pair) (Reason, bool) {
 		return Reason{ReasonRevoke, "its revocation was asked for"}, true
 	}
 	return Reason{}, false
+}
+
+// pressing reports whether a pair must not be served any longer than it has to,
+// or its CA wants it replaced at once: then nothing of ours is waited for.
+func (d *decision) pressing(p Pair) bool {
+	_, doomed := d.doomed(p)
+	return doomed || p.Recalled
 }
 
 // replaces reports whether a reason to order speaks of a revocation.
@@ -234,7 +262,7 @@ func (d *decision) revoke(first bool) {
 
 func (d *decision) revokeNow(r Revocation, p Pair, version string) {
 	step := Step{
-		Kind: KindRevoke, KeyType: p.KeyType, Version: version, Issuer: d.revoker(r, p), Asked: true, Revocation: r.Reason,
+		Kind: KindRevoke, KeyType: p.KeyType, Version: version, Issuer: d.revoker(r, p), Asked: true, Revocation: r.Reason, Withdraw: r.Withdraw,
 		Reason: Reason{ReasonAsked, fmt.Sprintf("revocation was asked for (%s), and its replacement is in place", r.Reason)},
 	}
 	if r.First {

@@ -12,7 +12,7 @@ import (
 func doomed(first bool) *scene {
 	s := quiet()
 	s.v1().SHA256 = "sha-v1"
-	s.known.Revoke(s.now, plan.RevokeSuperseded, first, nil)
+	s.known.Revoke(s.now, plan.Revocation{Reason: plan.RevokeSuperseded, First: first}, nil)
 	s.ask(plan.AskRevoke, s.now)
 	return s
 }
@@ -107,7 +107,7 @@ func TestRevokingAgainSparesTheReplacement(t *testing.T) {
 	t.Parallel()
 	s := doomed(false)
 	s.replacement(verified("v1", day(10)))
-	s.known.Revoke(s.now, plan.RevokeCessation, true, nil)
+	s.known.Revoke(s.now, plan.Revocation{Reason: plan.RevokeCessation, First: true}, nil)
 	if r := s.known.Revocations; len(r) != 1 || r[0].SHA256 != "sha-v1" || r[0].Reason != plan.RevokeCessation || !r[0].First {
 		t.Errorf("revocations are %+v", r)
 	}

@@ -87,6 +87,7 @@ func (k *keyDecision) make() {
 		k.add(Step{Kind: KindKeys, Urgent: true, Reason: Reason{ReasonDamaged, k.known.Damage}})
 		return
 	}
+	k.withdraw()
 	k.inspect()
 	k.cancel()
 	if k.want.Provided {
@@ -263,8 +264,11 @@ func (k *keyDecision) successor(keyType string) string {
 func (k *keyDecision) lost() string {
 	for _, keyType := range k.want.KeyTypes {
 		primary := k.known.Keys[keyType].Primary
-		if primary.Lost != "" {
+		switch {
+		case primary.Lost != "":
 			return fmt.Sprintf("the %s key cannot be used any more: %s", keyType, primary.Lost)
+		case !primary.Revoked.IsZero():
+			return fmt.Sprintf("what was on the %s key was revoked", keyType)
 		}
 		if !primary.IsZero() && !k.usable(primary) {
 			return fmt.Sprintf("the %s key was said to be compromised", keyType)

@@ -122,6 +122,23 @@ func TestUrgentWhileRolling(t *testing.T) {
 	k.wants(t, "issue a on k1", "issue b on k1")
 }
 
+// TestNameAddedWhileRolling: a name is not left for long to a rollover that
+// waits for another certificate.
+func TestNameAddedWhileRolling(t *testing.T) {
+	t.Parallel()
+	k := quietShared()
+	k.rolling()
+	k.certs[0].rolled()
+	k.certs[1].known.Tries = map[string]plan.Tries{ec: failed(5, day(85))}
+	k.certs[0].want.Names = append(k.certs[0].want.Names, "new.example")
+	k.wants(t, "issue a on k2, rolled", "issue b on k2, rolled")
+	k.now = k.now.Add(time.Hour)
+	k.wants(t, "issue a on k1", "issue a on k2, rolled", "issue b on k2, rolled")
+	// A rollover that was begun under a clock that was ahead is not waited for.
+	k.known.Rolling.At = day(400)
+	k.wants(t, "issue a on k1", "issue a on k2, rolled", "issue b on k2, rolled")
+}
+
 // A certificate that has never been there gets one on the key in use, and
 // nothing waits for it.
 func TestNewWhileRolling(t *testing.T) {

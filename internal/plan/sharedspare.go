@@ -10,7 +10,7 @@ import (
 // they fit the files of these, as what takes their place does. Where the files
 // of the keys stand, a certificate that comes later gets its own by itself.
 func (k *keyDecision) spare() {
-	if k.want.Shared == nil || len(k.missing()) > 0 || k.filesStand() {
+	if k.want.Shared == nil || len(k.missing()) > 0 || k.filesStand() || k.revoked() {
 		return
 	}
 	step := Step{Kind: KindSpare, Target: k.want.Shared.Name, Urgent: true, Reason: Reason{ReasonNoFile, "services are named and no usable files are there"}}

@@ -28,6 +28,30 @@ func Spendings(limits Limits, known *KnownCert, want WantedCert, issuer string, 
 	return append(all, Spending{Kind: LimitNames, Whom: NamesKey(want.Names), Limit: limits.Names})
 }
 
+// proofSpendings are those of an order that only has names proven. It takes
+// nothing but an order, yet a CA refuses it where it would refuse to sign.
+func proofSpendings(limits Limits, want WantedCert, names []string) []Spending {
+	all := []Spending{{Kind: LimitOrders, Limit: limits.Orders}}
+	for _, name := range names {
+		all = append(all, Spending{Kind: LimitFailures, Whom: strings.TrimPrefix(name, "*."), Limit: limits.Failures, Check: true})
+	}
+	for _, domain := range want.Domains {
+		if slices.ContainsFunc(names, func(name string) bool { return name == domain || strings.HasSuffix(name, "."+domain) }) {
+			all = append(all, Spending{Kind: LimitDomain, Whom: domain, Limit: limits.Domain, Check: true})
+		}
+	}
+	return append(all, Spending{Kind: LimitNames, Whom: NamesKey(names), Limit: limits.Names, Check: true})
+}
+
+// proofWithinLimits puts an order off that only has names proven, until the
+// limits of its CA leave room.
+func (d *decision) proofWithinLimits(s *Step) {
+	if free, scarce := d.limited(*s); free.After(later(s.At, d.now)) {
+		s.At, s.Limited = free, true
+		s.Reason.Words += "; " + scarce.spent(d.now, s.Issuer, free) + ": it waits until " + weekday(free)
+	}
+}
+
 // issuedBefore reports whether an issuer gave a certificate for just these
 // names that is still known.
 func issuedBefore(known *KnownCert, names []string, issuer string) bool {
@@ -54,8 +78,7 @@ func (k *KnownCert) Replaces(keyType, issuer string) string {
 // Spends are the limits that a step is held against: none but for a new order.
 func (w World) Spends(want WantedCert, s Step) []Spending {
 	if s.Kind == KindAuthorize || s.Kind == KindReadmit {
-		limits := w.Wanted.Limits[s.Issuer]
-		return []Spending{{Kind: LimitOrders, Limit: limits.Orders}}
+		return proofSpendings(w.Wanted.Limits[s.Issuer], want, s.Names)
 	}
 	if s.Kind != KindIssue {
 		return nil
@@ -68,12 +91,30 @@ func (w World) Spends(want WantedCert, s Step) []Spending {
 // held against now.
 func (w World) counts(issuer string) bool { return len(w.Known.Issuers[issuer].Ledger) > 0 }
 
+// Unsent is what was taken from an issuer's limits for an order that it never
+// got, as the process ended before, and when: the next one has it.
+func (w World) Unsent(want WantedCert, s Step) (spent []string, taken time.Time) {
+	if order, ok := w.Known.Cert(want.Name).OrderAt(s.KeyType, s.Issuer); ok && order.URL == "" && s.Kind == KindIssue {
+		return order.Spent, order.Taken()
+	}
+	return nil, time.Time{}
+}
+
 // limited is until when the limits of an issuer leave no room for an order.
 func (d *decision) limited(s Step) (time.Time, Spending) {
 	if !d.world.counts(s.Issuer) {
 		return time.Time{}, Spending{}
 	}
-	return d.world.Known.Issuers[s.Issuer].room(d.now, d.world.Spends(d.want, s))
+	return d.spendable(s).room(d.now, d.world.Spends(d.want, s))
+}
+
+// spendable is what is known of an issuer, with what an order may spend again.
+func (d *decision) spendable(s Step) KnownIssuer {
+	known := d.world.Known.Issuers[s.Issuer]
+	if unsent, _ := d.world.Unsent(d.want, s); len(unsent) > 0 {
+		known = known.Return(d.now, d.world.Wanted.Limits[s.Issuer], unsent)
+	}
+	return known
 }
 
 // patience is until when an order may wait for the limits of a preferred CA
@@ -169,11 +210,11 @@ func (d *decision) rationOne(s *Step) {
 	if !s.Due(d.now) {
 		return
 	}
-	known := d.world.Known.Issuers[s.Issuer]
+	known := d.spendable(*s)
 	if known.Ledger == nil {
 		known.Ledger = map[string]Meter{}
-		d.world.Known.Issuers[s.Issuer] = known
 	}
+	d.world.Known.Issuers[s.Issuer] = known
 	for _, one := range d.world.Spends(d.want, *s) {
 		if one.Check || one.Limit.Most <= 0 {
 			continue

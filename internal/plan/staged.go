@@ -27,10 +27,7 @@ func (t Target) served() string {
 // somebody restarts them: it is valid, and nobody has to be rid of it.
 func (d *decision) stays(fact Target) bool {
 	v, ok := d.known.Version(fact.served())
-	return ok && v.NotAfter().After(d.now) && !slices.ContainsFunc(v.Pairs, func(p Pair) bool {
-		_, doomed := d.doomed(p)
-		return doomed
-	})
+	return ok && v.NotAfter().After(d.now) && !slices.ContainsFunc(v.Pairs, d.pressing)
 }
 
 // stage has an installation leave the activation to whoever restarts the

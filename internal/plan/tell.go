@@ -41,13 +41,13 @@ func (t Told) quiet(now time.Time) bool {
 // eventOf is the event that a condition counts as.
 func eventOf(code Code) string {
 	switch code {
-	case CodeExpiring, CodeExpired:
+	case CodeExpiring, CodeExpired, CodeGivenExpiring, CodeGivenExpired:
 		return "expiring"
-	case CodeVerifyWrong:
+	case CodeVerifyWrong, CodeVerifyStaple:
 		return "verify-failed"
 	case CodeRolledBack:
 		return "rolled-back"
-	case CodeRevoked:
+	case CodeRevoked, CodeGivenRevoked:
 		return "revoked"
 	case CodeHook, CodeOCSP, CodeSCT:
 		return "errored"
@@ -73,7 +73,7 @@ func Tell(now time.Time, want WantedChannel, known KnownChannel, conditions []Pr
 		t.told[told.key()] = told
 	}
 	t.conditions(conditions)
-	t.solved(known.Told)
+	t.solved(slices.Concat(known.Told, t.unheard(known)))
 	t.events(known.Waiting)
 	if len(t.notices)+len(t.marks)+t.used == 0 {
 		return nil, t.next
@@ -166,6 +166,19 @@ func (t *telling) changed(key toldKey, p Problem) (Change, bool) {
 		change = ChangeAppeared
 	}
 	return change, true
+}
+
+// unheard are the conditions in a message that is given up, where nobody knows
+// how sending it ended, since the process did: it may have arrived, and then
+// their end has to be told.
+func (t *telling) unheard(known KnownChannel) []Told {
+	if known.Sending == nil || !known.Tries.Open {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(known.Sending.Marks), func(m Told) bool {
+		_, told := t.told[m.key()]
+		return told
+	})
 }
 
 // solved adds the conditions that were told and are no more. A condition that

@@ -200,3 +200,19 @@ func TestWhatCannotBeDeliveredIsMadeAnew(t *testing.T) {
 	}
 	e.says(e.hear(25*time.Hour), "installed  1")
 }
+
+// A message that was begun and given up, as the process was killed and its clock
+// was wrong, may have arrived: the end of what stood in it is told.
+func TestTheEndOfWhatMayHaveArrivedIsTold(t *testing.T) {
+	e := newEar(t)
+	p := e.problem(plan.CodeChallenge, plan.Warning, "www")
+	s, _ := plan.Tell(e.now, e.want, e.known, []plan.Problem{p})
+	e.known = e.known.Begin(e.now, 0, *s)
+	e.says(e.hear(48*time.Hour), "solved solved 1")
+	e.says(e.hear(48 * time.Hour))
+
+	// What still stands is told, be it for the second time.
+	s, _ = plan.Tell(e.now, e.want, e.known, []plan.Problem{p})
+	e.known = e.known.Begin(e.now, 0, *s)
+	e.says(e.hear(48*time.Hour, p), "errored appeared 1")
+}

@@ -99,6 +99,9 @@ type TLSA struct {
 	Served [][]string // what is served now; none: nobody knows
 	Next   [][]string // what is to be served instead; none: nothing is
 	Ahead  []string   // of keys that are kept ready, or still wanted
+	// Withdrawn is set where what was served was withdrawn: then nothing is, and
+	// nobody who asks in vain is to be told what to expect.
+	Withdrawn bool
 	// Ends is when the first of what is served ends; zero: it does not count.
 	Ends time.Time
 }
@@ -112,7 +115,10 @@ type TLSA struct {
 // would refuse that chain.
 func (t TLSA) Set() (records []string, differs bool) {
 	all := slices.Concat(slices.Concat(t.Served...), slices.Concat(t.Next...), t.Ahead)
-	if len(t.Served) == 0 {
+	switch {
+	case len(t.Served) == 0 && t.Withdrawn:
+		all = nil
+	case len(t.Served) == 0:
 		all = t.blind()
 	}
 	all = slices.DeleteFunc(all, func(text string) bool { return !everyHas(t.Served, text) || !everyHas(t.Next, text) })
@@ -184,11 +190,17 @@ func (t TLSA) clear() (at time.Time, ok bool) {
 // one of the chain's among them.
 func (f TLSAFacts) clear(combo string, chain []string) (at time.Time, ok bool) {
 	var first, last time.Time
+	var beside TLSARecord // a record of the chain that was published as long as any
 	published, matched := false, false
 	for _, r := range f.Records {
 		switch {
 		case combination(r.Text) != combo:
 		case !r.Gone.IsZero():
+			if longer := r.Gone.After(last); longer || r.Gone.Equal(last) && beside.Text == "" {
+				if beside = (TLSARecord{}); slices.Contains(chain, r.Text) {
+					beside = r
+				}
+			}
 			last = later(last, r.Gone)
 		case slices.Contains(chain, r.Text):
 			if !matched || r.From.Before(first) {
@@ -199,8 +211,11 @@ func (f TLSAFacts) clear(combo string, chain []string) (at time.Time, ok bool) {
 			published = true
 		}
 	}
-	if matched {
+	switch {
+	case matched:
 		return first, true
+	case !published && beside.Text != "":
+		return beside.From, true // whoever has some record of the set that is gone has this one
 	}
 	return last, !published
 }

@@ -70,6 +70,9 @@ func (w World) Around(want WantedCert, known *KnownCert) World {
 // Before the first version is installed anywhere, nobody knows what is served:
 // it may be a placeholder, which clients would refuse from the first record on.
 func (c Neighbour) serves(k *KnownCert) (ids []string, sure bool) {
+	if k.withdrawn() {
+		return nil, true
+	}
 	sure = true
 	installed := len(c.Targets) == 0 || slices.ContainsFunc(c.Targets, func(t WantedTarget) bool { return k.Targets[t.Name].Version != "" })
 	if k.Published != "" && installed {
@@ -88,6 +91,56 @@ func (c Neighbour) serves(k *KnownCert) (ids []string, sure bool) {
 	}
 	return ids, sure
 }
+
+// left are the versions that have a kind of key which what is published lacks,
+// the newest of each. It may have been served before: where files of each kind
+// have names of their own they stay, and a server goes on with them.
+func (c Neighbour) left(k *KnownCert) (ids []string) {
+	published, held := k.Version(k.Published)
+	if !held {
+		return nil
+	}
+	for _, keyType := range c.KeyTypes {
+		if slices.Contains(published.KeyTypes(), keyType) {
+			continue
+		}
+		for _, v := range slices.Backward(k.Versions) {
+			if pair, ok := v.Pair(keyType); ok && v.Broken == "" && !pair.Revoked {
+				ids = append(ids, v.ID)
+				break
+			}
+		}
+	}
+	return ids
+}
+
+// half reports whether what is published, or what services read, has not every
+// kind of key yet: the files of one that was never issued, or could not be
+// installed, may hold a placeholder.
+func (c Neighbour) half(k *KnownCert) bool {
+	lacks := func(v Version) bool {
+		return slices.ContainsFunc(c.KeyTypes, func(keyType string) bool { return !slices.Contains(v.KeyTypes(), keyType) })
+	}
+	published, held := k.Version(k.Published)
+	if !held || len(published.Pairs) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(c.Targets, func(t WantedTarget) bool {
+		installed, held := k.Version(k.Targets[t.Name].Version)
+		return len(t.Services) > 0 && (lacks(published) || held && lacks(installed))
+	})
+}
+
+// of are the records of the chains of versions.
+func (k KnownTLSA) of(versions []string) (texts []string) {
+	for _, id := range versions {
+		texts = append(texts, slices.Concat(k.Chains[id]...)...)
+	}
+	return texts
+}
+
+// ours reports whether a record that we made is published.
+func (k KnownTLSA) ours() bool { return slices.ContainsFunc(k.Facts.Published(), k.made) }
 
 // made reports whether we made a record.
 func (k KnownTLSA) made(text string) bool {

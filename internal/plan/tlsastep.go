@@ -21,11 +21,13 @@ const (
 // published. Made is false where records have to be made of some version first.
 //
 // While a target may serve something else than its fact says, nothing of ours
-// is retired. Where it cannot be known what is served, nothing at all is.
+// is retired. Where it cannot be known what is served, nothing at all is. Before
+// every kind of key was issued once, nothing of ours is published first.
 func (d *decision) tlsaOf(w WantedTLSA, next []string) (t TLSA, made bool) {
 	known := d.known.TLSA[w.Name]
-	t = TLSA{Facts: known.Facts}
+	t = TLSA{Facts: known.Facts, Withdrawn: d.known.withdrawn()}
 	made = known.Config == w.Config
+	half := false
 	if d.has {
 		t.Ends = d.current.Serving(d.want.KeyTypes).NotAfter()
 	}
@@ -53,12 +55,14 @@ func (d *decision) tlsaOf(w WantedTLSA, next []string) (t TLSA, made bool) {
 		for _, id := range ids {
 			t.Served = append(t.Served, chains(k, id)...)
 		}
+		t.Ahead = append(t.Ahead, known.of(c.left(k))...)
 		if !sure {
 			keep(true)
 		}
 		if k.Damage != "" || k.Newer {
 			keep(false) // nobody knows what it serves
 		}
+		half = half || c.half(k)
 		if c.Cert == d.want.Name {
 			continue
 		}
@@ -73,6 +77,9 @@ func (d *decision) tlsaOf(w WantedTLSA, next []string) (t TLSA, made bool) {
 		texts, ok := known.Keys[key]
 		made = made && ok
 		t.Ahead = append(t.Ahead, texts...)
+	}
+	if half && !known.ours() {
+		t.Served = nil // the first of our records would have clients refuse a placeholder
 	}
 	return t, made
 }
@@ -135,7 +142,7 @@ func (d *decision) tlsa() {
 		return
 	}
 	next, publishes := d.waiting()
-	if !d.has && len(next) == 0 {
+	if !d.has && len(next) == 0 && !d.known.withdrawn() {
 		return // nothing is served, and nothing is about to be
 	}
 	for _, w := range d.want.TLSA {

@@ -10,6 +10,7 @@ type Wanted struct {
 	// Limits are those that CAs publish, by issuer; of the others none are known.
 	Limits   map[string]Limits
 	Channels []WantedChannel // by which people are told
+	Sealed   bool            // the secrets of the store are to be under a store key
 }
 
 // WantedCert is one certificate the config asks for.
@@ -46,11 +47,12 @@ type WantedCert struct {
 	// issuer, without a certificate: at most PerOrder of them in an order.
 	Authorize  bool
 	PerOrder   int
-	NoIssue    bool           // this node may not order
-	NoSolve    bool           // it orders only where nothing is left to prove, and answers no challenge
-	Companions []WantedTarget // files beside those of the targets, see companion.go
-	OCSP       *WantedOCSP    // nil: nobody is asked
-	SCT        *WantedSCT     // nil: receipts of logs are nobody's concern
+	NoIssue    bool            // this node may not order
+	NoSolve    bool            // it orders only where nothing is left to prove, and answers no challenge
+	Companions []WantedTarget  // files beside those of the targets, see companion.go
+	OCSP       *WantedOCSP     // nil: nobody is asked
+	Contacts   []WantedContact // of issuers that no other certificate looks after
+	SCT        *WantedSCT      // nil: receipts of logs are nobody's concern
 }
 
 // RenewPolicy says when to renew where the CA gives no advice.

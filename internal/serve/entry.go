@@ -56,8 +56,8 @@ func (s summary) same(other summary) bool {
 
 // shown is a certificate in memory. It does not change.
 type shown struct {
-	version string
-	pairs   []served
+	of    summary // as it was when this was read
+	pairs []served
 }
 
 // served is the certificate of one key type.

@@ -9,9 +9,13 @@ import (
 )
 
 // Refresh reads what is published of all certificates, and forgets those of
-// which nothing is known. wanted are the names of those that are asked for,
-// by certificate: they are found before they are there.
-func (s *Shelf) Refresh(ctx context.Context, wanted map[string][]string) error {
+// which nothing is known. wantedNow tells the names of those that are asked for,
+// by certificate: they are found before they are there. Of several calls the
+// last one goes by what was wanted last.
+func (s *Shelf) Refresh(ctx context.Context, wantedNow func() map[string][]string) error {
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	wanted := wantedNow()
 	known, err := s.store.Known(ctx)
 	if err != nil {
 		return fmt.Errorf("read what is published: %w", err)
@@ -40,8 +44,11 @@ func (s *Shelf) Refresh(ctx context.Context, wanted map[string][]string) error {
 	return nil
 }
 
-// Changed reads what is published of one certificate.
-func (s *Shelf) Changed(ctx context.Context, name string, names []string) error {
+// Changed reads what is published of one certificate. namesNow tells the names
+// that it is wanted for.
+func (s *Shelf) Changed(ctx context.Context, name string, namesNow func() []string) error {
+	s.taking.Lock()
+	defer s.taking.Unlock()
 	known, err := s.store.KnownCert(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read what is published of %s: %w", name, err)
@@ -49,12 +56,12 @@ func (s *Shelf) Changed(ctx context.Context, name string, names []string) error 
 	if known.Damage != "" {
 		return nil
 	}
-	s.take(ctx, name, names, known)
+	s.take(ctx, name, namesNow(), known)
 	return nil
 }
 
 // take notes what is published now. What is in memory is exchanged for it,
-// once it has been read: handshakes see the one or the other.
+// once it has been read: handshakes see the one or the other. s.taking is held.
 func (s *Shelf) take(ctx context.Context, name string, names []string, known *plan.KnownCert) {
 	next := summarize(known)
 	if next.version == "" {
@@ -74,7 +81,7 @@ func (s *Shelf) take(ctx context.Context, name string, names []string, known *pl
 	e.summary = next
 	s.reindex(e, old.names, next.names)
 	s.mu.Unlock()
-	if !next.same(old) && e.shown.Load() != nil {
+	if on := e.shown.Load(); on != nil && !next.same(on.of) {
 		s.exchange(ctx, e, next)
 	}
 }

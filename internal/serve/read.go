@@ -19,7 +19,7 @@ func (s *Shelf) read(ctx context.Context, of summary) (*shown, error) {
 	if err != nil {
 		return nil, err
 	}
-	on := &shown{version: of.version}
+	on := &shown{of: of}
 	var failed error
 	for _, pair := range record.Version.Pairs {
 		one, err := s.readPair(ctx, of.cert, pair, record.Chains[pair.KeyType])

@@ -43,6 +43,8 @@ type Shelf struct {
 	store *store.Store
 	log   *slog.Logger
 
+	taking sync.Mutex // held while the store is read for the index: what was read later is noted later
+
 	mu      sync.RWMutex // guards what follows
 	index   index
 	entries map[string]*entry // by certificate
@@ -162,18 +164,30 @@ func (s *Shelf) load(ctx context.Context, e *entry) (*shown, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrBusy, context.Cause(ctx))
 	}
-	on, err := s.read(ctx, s.summaryOf(e))
+	for {
+		of := s.summaryOf(e)
+		on, err := s.readAny(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		s.put(e, on)
+		if s.summaryOf(e).same(of) {
+			return on, nil
+		}
+		// Another one was published meanwhile, and whoever took note of it
+		// found nothing in memory that was to be exchanged.
+	}
+}
+
+// readAny reads what an index knows of, or what has replaced it since.
+func (s *Shelf) readAny(ctx context.Context, of summary) (*shown, error) {
+	on, err := s.read(ctx, of)
 	if err != nil && !errors.Is(err, ErrNotYet) {
-		// It may have been replaced since the index heard of it.
-		if known, readErr := s.store.KnownCert(ctx, e.cert); readErr == nil && known.Damage == "" {
+		if known, readErr := s.store.KnownCert(ctx, of.cert); readErr == nil && known.Damage == "" {
 			on, err = s.read(ctx, summarize(known))
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	s.put(e, on)
-	return on, nil
+	return on, err
 }
 
 // put shows what was read to all who come from now on; e.turn is held.

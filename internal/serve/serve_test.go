@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,10 +36,13 @@ func newSite(t testing.TB) *site {
 	return &site{t: t, store: s}
 }
 
+// nobody wants any name.
+func nobody() map[string][]string { return nil }
+
 func (s *site) shelf(room int) *Shelf {
 	s.t.Helper()
 	shelf := New(s.store, room, slog.New(slog.DiscardHandler))
-	if err := shelf.Refresh(s.t.Context(), nil); err != nil {
+	if err := shelf.Refresh(s.t.Context(), nobody); err != nil {
 		s.t.Fatal(err)
 	}
 	return shelf
@@ -151,7 +155,7 @@ func TestRivals(t *testing.T) {
 	if err := site.store.Forget(t.Context(), "old"); err != nil {
 		t.Fatal(err)
 	}
-	if err := shelf.Refresh(t.Context(), nil); err != nil {
+	if err := shelf.Refresh(t.Context(), nobody); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := shelf.Get(t.Context(), hello("x.example")); !errors.Is(err, ErrUnknown) {
@@ -164,7 +168,7 @@ func TestRivals(t *testing.T) {
 
 func (s *site) changed(shelf *Shelf, cert string) {
 	s.t.Helper()
-	if err := shelf.Changed(s.t.Context(), cert, nil); err != nil {
+	if err := shelf.Changed(s.t.Context(), cert, func() []string { return nil }); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -197,6 +201,94 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// meddling is a context in which something happens when it is asked for the
+// first time whether it has ended, while a certificate is being read.
+type meddling struct {
+	context.Context
+	reading func() bool
+	meddle  func()
+}
+
+func (m *meddling) Err() error {
+	if meddle := m.meddle; meddle != nil && m.reading() {
+		m.meddle = nil
+		meddle()
+	}
+	return m.Context.Err()
+}
+
+// A version that is published while the one before is read from the disk is
+// shown from then on.
+func TestPublishedWhileRead(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	site.publish("a", []string{"a.example", "one.example"}, keys.ECDSAP256)
+	shelf := site.shelf(10)
+	m := &meddling{Context: t.Context(), reading: func() bool { return len(shelf.entries["a"].turn) > 0 }}
+	m.meddle = func() {
+		site.publish("a", []string{"a.example", "two.example"}, keys.ECDSAP256)
+		site.changed(shelf, "a")
+	}
+	if _, err := shelf.Get(m, hello("a.example")); err != nil || m.meddle != nil {
+		t.Fatalf("%v; nothing was published meanwhile: %t", err, m.meddle != nil)
+	}
+	if names := shows(t, shelf, "a.example"); !slices.Contains(names, "two.example") {
+		t.Errorf("shows %v", names)
+	}
+}
+
+// Whoever waited, while another one took over what is wanted now, does not bring
+// back what was wanted before.
+func TestWantedLast(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	shelf := site.shelf(10)
+	var wanted atomic.Pointer[[]string]
+	wanted.Store(&[]string{"old.example"})
+	shelf.taking.Lock()
+	done := make(chan error)
+	go func() { done <- shelf.Changed(t.Context(), "a", func() []string { return *wanted.Load() }) }()
+	wanted.Store(&[]string{"new.example"})
+	shelf.taking.Unlock()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, known := shelf.Named("old.example"); known {
+		t.Error("a name that is no longer wanted is known")
+	}
+	if _, known := shelf.Named("new.example"); !known {
+		t.Error("a name that is wanted now is not known")
+	}
+}
+
+// What could not be read is read when it can be.
+func TestReadAgain(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	site.publish("a", []string{"a.example", "one.example"}, keys.ECDSAP256)
+	shelf := site.shelf(10)
+	shows(t, shelf, "a.example")
+	id := site.publish("a", []string{"a.example", "two.example"}, keys.ECDSAP256)
+	record, err := site.store.Version(t.Context(), "a", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := site.store.DeleteVersion(t.Context(), "a", id); err != nil {
+		t.Fatal(err)
+	}
+	site.changed(shelf, "a")
+	if names := shows(t, shelf, "a.example"); !slices.Contains(names, "one.example") {
+		t.Errorf("shows %v, which is not there", names)
+	}
+	if err := site.store.PutVersion(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	site.changed(shelf, "a")
+	if names := shows(t, shelf, "a.example"); !slices.Contains(names, "two.example") {
+		t.Errorf("shows %v", names)
+	}
+}
+
 func TestKeyTypes(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
@@ -217,7 +309,7 @@ func TestNotYet(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
 	shelf := New(site.store, 10, slog.New(slog.DiscardHandler))
-	if err := shelf.Refresh(t.Context(), map[string][]string{"a": {"a.example"}}); err != nil {
+	if err := shelf.Refresh(t.Context(), func() map[string][]string { return map[string][]string{"a": {"a.example"}} }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := shelf.Get(t.Context(), hello("a.example")); !errors.Is(err, ErrNotYet) {

@@ -1,9 +1,11 @@
 package servertest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -35,4 +37,18 @@ http {
 	p := Start(t, syscall.SIGTERM, program, "-e", log, "-p", dir, "-c", config)
 	p.Ready(t, log, Accepts(address))
 	return p
+}
+
+// OneWorker waits until the workers that nginx had before it read its files
+// again are gone. Until then they may take a connection that the new ones could
+// have had.
+func (p *Process) OneWorker(t testing.TB) {
+	t.Helper()
+	p.Ready(t, "", func(context.Context) error {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", p.PID))
+		if n := len(strings.Fields(string(children))); err == nil && n != 1 {
+			err = fmt.Errorf("nginx has %d workers", n)
+		}
+		return err
+	})
 }

@@ -1,12 +1,16 @@
 package service
 
+import "slices"
+
 // builtins are the services that need no configuration, as Debian and its
 // kin install them. Programs are named without their folder: distributions
 // disagree about /usr/sbin.
 //
 // nginx and Postfix know themselves whether they run. The others are asked by
 // their pid file first: apache2ctl starts a server that did not run.
-func builtins() []Service {
+func builtins() []Service { return slices.Concat(webServers(), mailServers(), otherServers()) }
+
+func webServers() []Service {
 	return []Service{
 		{
 			Name:   "nginx",
@@ -34,6 +38,11 @@ func builtins() []Service {
 			Reload:   ways(run("service", "haproxy", "reload"), run("rc-service", "haproxy", "reload")),
 			Verify:   []Endpoint{{Port: 443}},
 		},
+	}
+}
+
+func mailServers() []Service {
+	return []Service{
 		{
 			Name:   "postfix",
 			Unit:   "postfix.service",
@@ -51,9 +60,43 @@ func builtins() []Service {
 			Verify:   []Endpoint{{Port: 993}},
 		},
 		{
+			// OpenSMTPD reads its files when it is started, and at no other time.
+			Name:    "opensmtpd",
+			Unit:    "opensmtpd.service",
+			Restart: true,
+			Status:  ways(run("smtpctl", "show", "status")),
+			Check:   ways(run("smtpd", "-n")),
+			Reload:  ways(run("service", "opensmtpd", "restart"), run("rc-service", "smtpd", "restart")),
+			Verify:  []Endpoint{{Port: 25, StartTLS: "smtp"}},
+		},
+	}
+}
+
+func otherServers() []Service {
+	return []Service{
+		{
+			// The test that Prosody has fails on what it merely advises against.
+			Name:     "prosody",
+			User:     "prosody",
+			Unit:     "prosody.service",
+			PIDFiles: []string{"/run/prosody/prosody.pid", "/var/run/prosody/prosody.pid"},
+			Reload:   ways(run("prosodyctl", "reload"), run("service", "prosody", "reload"), run("rc-service", "prosody", "reload")),
+			Verify:   []Endpoint{{Port: 5222, StartTLS: "xmpp"}},
+		},
+		{
+			// vsftpd has no test either, and reads its files when it is started.
+			Name:     "vsftpd",
+			Unit:     "vsftpd.service",
+			Restart:  true,
+			PIDFiles: []string{"/run/vsftpd/vsftpd.pid", "/var/run/vsftpd/vsftpd.pid"},
+			Reload:   ways(run("service", "vsftpd", "restart"), run("rc-service", "vsftpd", "restart")),
+			Verify:   []Endpoint{{Port: 21, StartTLS: "ftp"}},
+		},
+		{
 			// PostgreSQL has no test of its configuration; it keeps the
 			// certificate that it has when it cannot use the new one.
 			Name:     "postgresql",
+			User:     "postgres",
 			Unit:     "postgresql.service",
 			PIDFiles: []string{"/run/postgresql/*.pid", "/var/run/postgresql/*.pid"},
 			Reload:   ways(run("service", "postgresql", "reload"), run("rc-service", "postgresql", "reload")),

@@ -15,9 +15,16 @@ import (
 type Service struct {
 	Name string
 
+	// User reads the files, where that is not root ("").
+	User string
+
 	// Unit is the systemd unit that is asked and told where systemd runs the
 	// machine and knows the unit; "" leaves systemd out.
 	Unit string
+
+	// Restart says that the unit is started anew: it reads its files at no
+	// other time.
+	Restart bool
 
 	// Status exits with 0 while the service runs, PIDFiles (patterns of
 	// path/filepath.Match) name where it leaves its process id. They are

@@ -6,7 +6,7 @@ import (
 )
 
 func TestBuiltins(t *testing.T) {
-	want := []string{"apache", "dovecot", "haproxy", "nginx", "postfix", "postgresql"}
+	want := []string{"apache", "dovecot", "haproxy", "nginx", "opensmtpd", "postfix", "postgresql", "prosody", "vsftpd"}
 	if got := Names(); !slices.Equal(got, want) {
 		t.Fatalf("Names() = %v, want %v", got, want)
 	}

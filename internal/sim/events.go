@@ -45,6 +45,13 @@ func (w *world) schedule(dusk time.Time) []event {
 	each("tamper", 6, w.tamper)
 	each("restore", 8, w.restore)
 	each("rollover", 12, w.rollover)
+	each("stray", 4, w.stray)
+	each("name", 6, w.lose)
+	each("offline", 6, w.offline)
+	each("old answers", 6, w.freeze)
+	each("quiet", 10, w.revokeQuietly)
+	each("person revokes", 12, w.personRevokes)
+	all = append(all, w.loseAtDawn()...)
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	return all
 }
@@ -104,9 +111,17 @@ func (w *world) flag(dice *rand.Rand, at time.Time, name string, most time.Durat
 func (w *world) reconfigure(dice *rand.Rand, at time.Time) []event {
 	p := w.troubled(dice)
 	return []event{{at, func(e *engine.Engine) {
+		there := p.wanted
 		w.note("%s %s", p.name, p.change(dice))
+		if p.wanted != there {
+			w.judge.attends(p)
+		}
 		p.changed = w.now()
+		w.judge.forget(p)
 		w.judge.needed(p)
+		if p.key != "" {
+			w.judge.needed(p) // on the keys in use and on the next ones
+		}
 		if e != nil {
 			w.must(e.Configure(w.load()))
 		}
@@ -121,6 +136,7 @@ func (w *world) ask(dice *rand.Rand, at time.Time) []event {
 			return
 		}
 		w.note("%s is asked for: %s", p.name, kind)
+		w.judge.attends(p)
 		if kind == plan.AskRenew {
 			w.judge.needed(p)
 		}
@@ -135,6 +151,9 @@ func (w *world) moveWindow(dice *rand.Rand, at time.Time) []event {
 		if i, p := w.latest(dice, name); p != nil {
 			w.note("%s moves the window of %s to now", name, p.name)
 			w.judge.needed(p)
+			if !p.manual {
+				w.judge.attends(p) // by the time it is looked at the window may be over: then it waits for none of ours
+			}
 			w.must(w.cas[name].MoveWindow(i.CertID, w.now(), w.now().Add(12*time.Hour), 6*time.Hour))
 		}
 	}}}
@@ -167,34 +186,56 @@ func (w *world) forget(dice *rand.Rand, at time.Time) []event {
 // restore is a person who goes back to an earlier version, and releases it
 // some days later. What an older certificate does to its readers is his choice.
 func (w *world) restore(dice *rand.Rand, at time.Time) []event {
-	p, long, began := w.troubled(dice), between(dice, time.Hour, 20*day), false
-	return []event{
-		{at, func(e *engine.Engine) {
-			if e == nil || !p.wanted {
-				return
-			}
-			known, err := w.known(e, p)
-			if err != nil || len(known.Versions) < 2 {
-				return
-			}
-			version := known.Versions[len(known.Versions)-2].ID
-			w.note("%s is restored to %s for %v", p.name, version, long)
-			began, p.restored = true, true
-			p.held.Add(1)
-			w.judge.needed(p)
-			_ = e.Ask(context.Background(), plan.AskRestore, []string{p.name}, version) // the disk may refuse it: the person is told
-		}},
-		{at.Add(long), func(e *engine.Engine) {
-			if began && e != nil {
-				w.judge.needed(p)
-				_ = e.Ask(context.Background(), plan.AskRelease, []string{p.name}, "")
-			}
-		}},
-		{at.Add(long + 2*day), func(*engine.Engine) {
-			if began {
-				p.held.Add(-1)
-			}
-		}},
+	p, long := w.troubled(dice), between(dice, time.Hour, 20*day)
+	h := &hold{cert: p}
+	events := []event{{at, func(e *engine.Engine) {
+		if e == nil || !p.wanted {
+			return
+		}
+		known, err := w.known(e, p)
+		if err != nil || len(known.Versions) < 2 {
+			return
+		}
+		version := known.Versions[len(known.Versions)-2].ID
+		w.note("%s is restored to %s for %v", p.name, version, long)
+		h.began, p.restored = true, true
+		p.held.Add(1)
+		w.judge.attends(p)
+		w.judge.needed(p)
+		_ = e.Ask(context.Background(), plan.AskRestore, []string{p.name}, version) // the disk may refuse it: the person is told
+	}}}
+	for _, later := range []time.Duration{0, 6 * time.Hour, day, 2 * day, 3 * day, 5 * day, 8 * day, 13 * day} {
+		events = append(events, event{at.Add(long + later), func(e *engine.Engine) { w.release(e, h) }})
+	}
+	return events
+}
+
+// hold is a version that a person keeps.
+type hold struct {
+	cert     *cert
+	began    bool
+	released time.Time // when the process said that it would end it
+	over     bool
+}
+
+// release is that person, who asks again where the machine is off, or the disk
+// refuses it. For two days after that an older version may still be served.
+func (w *world) release(e *engine.Engine, h *hold) {
+	switch {
+	case !h.began || h.over:
+	case !h.released.IsZero():
+		if w.now().Sub(h.released) >= 2*day {
+			h.over = true
+			h.cert.held.Add(-1)
+		}
+	case e != nil:
+		w.judge.attends(h.cert)
+		w.judge.needed(h.cert)
+		err := e.Ask(context.Background(), plan.AskRelease, []string{h.cert.name}, "")
+		w.note("%s is released, said: %v", h.cert.name, err)
+		if err == nil {
+			h.released = w.now()
+		}
 	}
 }
 

@@ -42,16 +42,12 @@ type front struct {
 	mu     sync.Mutex // guards what follows
 	status int        // answered with, where it is not zero
 	asked  int
-	orders int
 	limits int // answered with 429
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.asked++
-	if kindOf(r.URL.Path) == "newOrder" {
-		f.orders++
-	}
 	status := f.status
 	f.mu.Unlock()
 	if status != 0 && r.Method == http.MethodPost {
@@ -93,12 +89,12 @@ func (f *front) fail(status int) {
 }
 
 // count is how many requests there were since it was last called.
-func (f *front) count() (asked, orders int) {
+func (f *front) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	asked, orders = f.asked, f.orders
-	f.asked, f.orders = 0, 0
-	return asked, orders
+	asked := f.asked
+	f.asked = 0
+	return asked
 }
 
 // inFleet runs a test in a bubble. CAs are made of their options, by name.

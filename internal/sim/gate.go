@@ -29,18 +29,12 @@ type gate struct {
 	hangs   bool              // while down it takes connections and says nothing
 	subject map[string]string // the names that a path of the CA is about
 	seen    map[string]int    // requests by kind and subject
-	streak  map[string]int    // attempts that a fault hit, in a row, by subject
-	hit     map[string]bool   // the attempt under way was hit
 }
 
 // wrongs are the ways in which a request goes wrong.
 func wrongs() []string {
 	return []string{"refused", "answer lost", "500", "503", "garbage", "hangs"}
 }
-
-// mostInARow is how many attempts for a certificate may be hit one after the
-// other: a CA that is up gets through to its clients.
-const mostInARow = 2
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -89,7 +83,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func newGate(name string, c chance, rate float64, ca http.Handler, now func() time.Time, fault func(string)) *gate {
 	return &gate{
 		name: name, chance: c, rate: rate, ca: ca, now: now, fault: fault,
-		subject: map[string]string{}, seen: map[string]int{}, streak: map[string]int{}, hit: map[string]bool{},
+		subject: map[string]string{}, seen: map[string]int{},
 	}
 }
 
@@ -106,25 +100,12 @@ func (g *gate) wrong(r *http.Request, body []byte) string {
 		}
 		return "refused"
 	}
-	if kind == "newOrder" {
-		if !g.hit[subject] {
-			g.streak[subject] = 0
-		}
-		g.hit[subject] = false
-	}
 	occasion := []any{g.name, g.life, kind, subject, g.seen[kind+" "+subject]}
 	if subject == "" {
 		occasion[4] = time.Now().UnixNano() // whose it is depends on who came first
 	}
-	if !g.chance.happens(g.rate, occasion...) || g.streak[subject] >= mostInARow {
-		if subject == "" {
-			g.streak[subject] = 0
-		}
+	if !g.chance.happens(g.rate, occasion...) {
 		return ""
-	}
-	if !g.hit[subject] {
-		g.hit[subject] = true
-		g.streak[subject]++
 	}
 	return pick(g.chance.of(append(occasion, "how")...), wrongs())
 }
@@ -166,9 +147,6 @@ func (g *gate) learn(r *http.Request, body []byte, answer *httptest.ResponseReco
 	subject := g.about(r, body)
 	if subject == "" {
 		return
-	}
-	if kindOf(r.URL.Path) == "certificate" && answer.Code == http.StatusOK {
-		g.streak[subject], g.hit[subject] = 0, false
 	}
 	prefix := "http://" + g.name
 	text := answer.Header().Get("Location") + "\"" + answer.Body.String()

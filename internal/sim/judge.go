@@ -1,13 +1,10 @@
 package sim
 
 import (
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,29 +23,46 @@ type judge struct {
 	mu       sync.Mutex // guards what follows
 	breaches []string
 	bad      map[string]time.Time   // by certificate: when something last kept it from being renewed
-	shown    map[string]shown       // what a reader of its files last saw
-	before   map[string]shown       // what he saw before that
+	shown    map[string]shown       // by side: what a reader of its files last saw
+	before   map[string]shown       // by side: what he saw before that
 	needs    map[string]int         // issues beyond those that time asks for
 	counted  map[string]int         // issuances looked at, by CA
-	last     map[string]issue       // by CA and certificate
-	signed   map[string][]time.Time // when CAs signed, by certificate
-	read     map[string][32]byte    // digest of the files that were last looked at
+	last     map[string]issue       // by CA, certificate and kind of key
+	signed   map[string][]time.Time // when CAs signed, by certificate and kind of key
+	read     map[string][32]byte    // by side: digest of the files that were last looked at
 	// generation counts the changes of a certificate's config.
 	generation map[string]int
 	keyShown   map[string]string   // fingerprint of the key that a reader of its files last saw
 	keysShown  map[string][]string // and of all that readers ever saw
+
+	presented  map[string][]*x509.Certificate // by side: the chain that a reader last saw, where TLSA records speak of it
+	responses  map[string]response            // by side: the OCSP response that lies in its file
+	strange    map[string]strange             // by side: when that was last of another certificate
+	revokedYet map[string]ended               // by side
+	badOCSP    map[string]time.Time           // by certificate: when something last kept its CAs and their responders from being asked
+	badNames   map[string]time.Time           // by certificate: when one of its names last could not be reached
+	attended   map[string]time.Time           // by certificate: when a person last asked for something
+	rejected   int                            // refusals looked at
+	began      time.Time                      // when this life of the process did
+	endings    []*ending
+	banned     map[string]time.Time // when keys, by fingerprint, were said to be known to others
 }
 
 // shown is a pair of files as a reader finds it.
 type shown struct {
 	notBefore, notAfter time.Time
 	placeholder         bool
-	generation          int // how often its config had changed by then
+	generation          int       // how often its config had changed by then
+	since               time.Time // it is shown
+	serial              string
+	names               []string
+	keyType             string
 }
 
 // issue is one that a CA finalised.
 type issue struct {
 	at   time.Time
+	kind string // of its key
 	life time.Duration
 	made time.Time // NotBefore of the certificate
 	ends time.Time // of its order
@@ -59,7 +73,17 @@ func newJudge(w *world) *judge {
 		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, before: map[string]shown{}, needs: map[string]int{},
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
 		signed: map[string][]time.Time{}, read: map[string][32]byte{}, keyShown: map[string]string{}, keysShown: map[string][]string{},
+		presented: map[string][]*x509.Certificate{}, responses: map[string]response{}, strange: map[string]strange{}, revokedYet: map[string]ended{}, badOCSP: map[string]time.Time{},
+		badNames: map[string]time.Time{}, attended: map[string]time.Time{}, banned: map[string]time.Time{},
 	}
+}
+
+// newLife takes note that a process was started.
+func (j *judge) newLife() {
+	now := j.world.now()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.began = now
 }
 
 // breach is an invariant that does not hold.
@@ -71,12 +95,19 @@ func (j *judge) breach(format string, args ...any) {
 	j.breaches = append(j.breaches, j.world.now().Format("2006-01-02 15:04:05 ")+words)
 }
 
+// says reports whether there is a breach with such words.
+func (j *judge) says(words string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.ContainsFunc(j.breaches, func(b string) bool { return strings.Contains(b, words) })
+}
+
 // needed counts a reason to issue that time does not give: a changed config, a
 // person's wish, a revocation.
 func (j *judge) needed(p *cert) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.needs[p.name] += 2 // at each of two CAs
+	j.needs[p.name] += 2 * len(p.sides()) // at each of two CAs
 	j.generation[p.name]++
 	j.bad[p.name] = j.world.now()
 }
@@ -97,119 +128,60 @@ func (j *judge) changed(verb faultfs.Verb, path string) {
 
 // look reads a certificate's files as a service does.
 func (j *judge) look(p *cert) {
-	pair, err := j.load(p)
+	for _, s := range p.sides() {
+		j.lookAt(s)
+	}
+}
+
+func (j *judge) lookAt(s side) {
+	p := s.cert
+	pair, err := j.load(s)
 	if pair == nil && err == nil {
 		return // as before
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, before := j.seen(p); before && !j.world.isSpoilt(p) {
-			j.breach("%s: its files are gone: %v", p.name, err)
+		if j.withdrawn(p) {
+			j.forgetAll(p)
+			return
+		}
+		was, before := j.seen(s)
+		if s.second && (was.placeholder || p.restored) {
+			j.forget(p) // the first version, or an earlier one, may have one kind only
+			return
+		}
+		if before && !j.world.isSpoilt(p) {
+			j.breach("%s: its files are gone: %v", s, err)
 		}
 		return
 	}
 	if err != nil {
 		if p.spread && !j.world.noJournal(p) { // on its way from the old to the new
-			j.forgetRead(p)
+			j.forgetRead(s)
 			return
 		}
 		if !j.world.isSpoilt(p) {
-			j.breach("%s: a reader sees what does not fit together: %v", p.name, err)
+			j.breach("%s: a reader sees what does not fit together: %v", s, err)
 		}
 		return
 	}
-	was, before := j.seen(p)
-	now := j.show(p, pair.Leaf)
+	was, before := j.seen(s)
+	now := j.show(s, pair.Leaf)
 	// One that was made for the next keys waits until all are there that share
 	// them, and may be older then than what was renewed meanwhile.
-	rolled := j.showKey(p, pair.Leaf) && p.keySet() != ""
-	if now.placeholder && before && !was.placeholder {
-		j.breach("%s: a certificate was replaced by a placeholder", p.name)
+	rolled := (s.second || j.showKey(p, pair.Leaf)) && p.keySet() != ""
+	if p.tlsa != "" {
+		j.showDANE(s, j.parse(pair), was)
 	}
-	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.generation == was.generation && p.held.Load() == 0 && !rolled {
-		j.breach("%s: a certificate of %v was replaced by one of %v", p.name, was.notBefore, now.notBefore)
+	if before {
+		j.disturbed(s, was, now)
 	}
-}
-
-// load reads the pair. It returns nothing where the files are those that were
-// looked at before.
-func (j *judge) load(p *cert) (*tls.Certificate, error) {
-	chain, err := os.ReadFile(j.world.chainFile(p))
-	if err != nil {
-		return nil, err
+	if now.placeholder && before && !was.placeholder && !j.withdrawn(p) {
+		j.breach("%s: a certificate was replaced by a placeholder", s)
 	}
-	key, err := os.ReadFile(j.world.keyFile(p))
-	if err != nil {
-		return nil, err
-	}
-	digest := sha256.Sum256(slices.Concat(key, chain))
-	j.mu.Lock()
-	same := j.read[p.name] == digest
-	j.read[p.name] = digest
-	j.mu.Unlock()
-	if same {
-		return nil, nil
-	}
-	pair, err := tls.X509KeyPair(chain, key)
-	if err != nil {
-		return nil, err
-	}
-	return &pair, nil
-}
-
-// forgetRead has the files looked at again next time.
-func (j *judge) forgetRead(p *cert) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	delete(j.read, p.name)
-}
-
-// show takes note of what a reader sees.
-func (j *judge) show(p *cert, leaf *x509.Certificate) shown {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	now := shown{
-		notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, generation: j.generation[p.name],
-		placeholder: leaf.Issuer.String() == leaf.Subject.String(),
-	}
-	if was, ok := j.shown[p.name]; ok {
-		j.before[p.name] = was
-	}
-	j.shown[p.name] = now
-	return now
-}
-
-func (j *judge) seen(p *cert) (shown, bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	s, ok := j.shown[p.name]
-	return s, ok
-}
-
-// powerLost looks at what a power cut left: the last installation may not have
-// been durable yet, but what was there before it has to be.
-func (j *judge) powerLost() {
-	for _, p := range j.world.people {
-		j.mu.Lock()
-		now, was := j.shown[p.name], j.before[p.name]
-		delete(j.read, p.name)
-		j.mu.Unlock()
-		if j.world.isSpoilt(p) || p.spread && !j.world.noJournal(p) {
-			continue
-		}
-		pair, err := j.load(p)
-		switch {
-		case err != nil && was == (shown{}) && errors.Is(err, fs.ErrNotExist):
-			j.mu.Lock()
-			delete(j.shown, p.name)
-			j.mu.Unlock()
-		case err != nil:
-			j.breach("%s: a power cut left: %v", p.name, err)
-		case pair.Leaf.NotBefore.Equal(was.notBefore) && !was.notBefore.Equal(now.notBefore):
-			j.mu.Lock()
-			j.shown[p.name] = was
-			j.mu.Unlock()
-		}
-		j.forgetRead(p)
+	// So may one be that has a name which was set aside, and is back.
+	back := p.quarantine && slices.ContainsFunc(now.names, func(name string) bool { return !slices.Contains(was.names, name) })
+	if before && !was.placeholder && now.notBefore.Before(was.notBefore) && now.keyType == was.keyType && now.generation == was.generation && p.held.Load() == 0 && !rolled && !back {
+		j.breach("%s: a certificate of %v was replaced by one of %v", s, was.notBefore, now.notBefore)
 	}
 }
 
@@ -226,10 +198,26 @@ func (j *judge) tick(up bool) {
 		if !up || !w.well(p) || p.held.Load() > 0 {
 			j.excuse(p, now)
 		}
-		if now.Hour()%6 == 0 {
-			j.look(p)
+		if p.away.any() || p.lost.Load() > 0 {
+			j.excuseNames(p, now)
 		}
-		j.expiry(p, now)
+		if now.Hour()%int(lookEvery/time.Hour) == 0 {
+			j.look(p)
+			j.together(p)
+			j.revoked(p, up)
+		}
+		if !up || !j.respondersWell(p) {
+			j.excuseOCSP(p, now)
+		}
+		if p.ocsp && up {
+			j.staples(p)
+		}
+		for _, s := range p.sides() {
+			j.expiry(s, now)
+		}
+	}
+	if now.Hour()%int(lookEvery/time.Hour) == 0 {
+		j.endedAsAsked(up)
 	}
 	j.finalized()
 }
@@ -241,10 +229,17 @@ func (j *judge) excuse(p *cert, now time.Time) {
 	j.bad[p.name] = now
 }
 
+// excuseNames says that a name could not have been proven just now.
+func (j *judge) excuseNames(p *cert, now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.badNames[p.name] = now
+}
+
 // grace is how long everything must have been well before a certificate that
-// is missing or expired is the engine's fault: two CAs are asked in turn, each
-// spoils two attempts before one, and a day with its jitter lies between two
-// attempts, or a tenth of the life of what is served.
+// is missing or expired is the engine's fault. Chance may spoil an attempt, and
+// hardly six in a row; a day with its jitter lies between two of them, or a tenth
+// of the life of what is served.
 func (p *cert) grace(served bool) time.Duration {
 	wait := 29 * time.Hour
 	if served {
@@ -254,25 +249,27 @@ func (p *cert) grace(served bool) time.Duration {
 }
 
 // expiry holds that no certificate expires while a CA could have renewed it.
-func (j *judge) expiry(p *cert, now time.Time) {
+func (j *judge) expiry(s side, now time.Time) {
+	p := s.cert
 	j.mu.Lock()
 	since, known := j.bad[p.name]
-	seen, there := j.shown[p.name]
+	seen, there := j.shown[s.String()]
+	there = there && !seen.placeholder
 	j.mu.Unlock()
 	if !known {
 		j.excuse(p, now)
 		return
 	}
-	well := now.Sub(since)
+	well, extra := now.Sub(since), j.world.extraGrace(p, since)
 	switch left := seen.notAfter.Sub(now); {
-	case well < p.grace(there):
+	case well < p.grace(there)+extra:
 		return
 	case !there:
-		j.breach("%s: nothing is installed though all was well for %v", p.name, well)
+		j.breach("%s: nothing is installed, or a placeholder, though all was well for %v", s, well)
 	case left <= 0:
-		j.breach("%s: it expired %v ago though all was well for %v", p.name, -left, well)
+		j.breach("%s: it expired %v ago though all was well for %v", s, -left, well)
 	case p.calm && left < p.life/5:
-		j.breach("%s: %v of %v are left though all was well for %v: something else held it up", p.name, left, p.life, well)
+		j.breach("%s: %v of %v are left though all was well for %v: something else held it up", s, left, p.life, well)
 	default:
 		return
 	}
@@ -282,6 +279,7 @@ func (j *judge) expiry(p *cert, now time.Time) {
 // finalized holds that a CA signs at most one certificate for one need.
 func (j *judge) finalized() {
 	w := j.world
+	j.refusals()
 	for _, name := range caNames() {
 		fresh := w.cas[name].IssuancesSince(j.counted[name])
 		j.counted[name] += len(fresh)
@@ -291,15 +289,20 @@ func (j *judge) finalized() {
 				j.breach("%s issued for %q, which nobody asked for", name, i.Names)
 				continue
 			}
-			j.weigh(name, p, issue{at: i.At, life: i.NotAfter.Sub(i.NotBefore), made: i.NotBefore, ends: i.OrderEnds})
+			if !slices.Contains(i.Names, p.name) {
+				j.breach("%s: %s signed for %q, without its first name", p.name, name, i.Names)
+			}
+			j.byHand(name, p, i.At)
+			j.onBanned(p, name, i.SPKI, i.At)
+			j.weigh(name, p, issue{at: i.At, kind: i.KeyType, life: i.NotAfter.Sub(i.NotBefore), made: i.NotBefore, ends: i.OrderEnds})
 		}
 	}
 }
 
 func (j *judge) weigh(ca string, p *cert, i issue) {
 	j.mu.Lock()
-	j.signed[p.name] = append(j.signed[p.name], i.at)
-	key := ca + " " + p.name
+	j.signed[p.name+" "+i.kind] = append(j.signed[p.name+" "+i.kind], i.at)
+	key := ca + " " + p.name + " " + i.kind
 	before, again := j.last[key]
 	j.last[key] = i
 	share := i.life / 2 // under ten days half of the life is the window
@@ -321,71 +324,10 @@ func (j *judge) weigh(ca string, p *cert, i issue) {
 // lost reports whether a certificate was never installed before its order
 // ended at the CA: after that nobody can fetch it. The caller holds mu.
 func (j *judge) lost(p *cert, i issue, now time.Time) bool {
-	installed := j.shown[p.name].notBefore.Equal(i.made) || j.before[p.name].notBefore.Equal(i.made)
-	return !installed && !now.Before(i.ends)
-}
-
-// tidy holds that nothing grows without bound and nothing is left behind.
-func (j *judge) tidy() {
-	count := map[string]int{}
-	root := j.world.root
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		if strings.Contains(entry.Name(), ".tmp-") {
-			j.breach("left behind: %s", path)
-		}
-		rest, _ := filepath.Rel(root, path)
-		parts := strings.Split(rest, "/")
-		count[strings.Join(parts[:min(3, len(parts)-1)], "/")]++
-		return nil
+	installed := slices.ContainsFunc(p.sides(), func(s side) bool {
+		return j.shown[s.String()].notBefore.Equal(i.made) || j.before[s.String()].notBefore.Equal(i.made)
 	})
-	j.world.must(err)
-	n := len(j.world.people)
-	for folder, most := range map[string]int{
-		"state/records/versions": 6 * n, "state/records/keys": 16 * n, "state/records/groups": n, "state/records/events": n,
-		"state/journal": 0,
-	} {
-		got := 0
-		for f, c := range count {
-			if f == folder || strings.HasPrefix(f, folder+"/") {
-				got += c
-			}
-		}
-		if got > most {
-			j.breach("%s has %d files, more than %d", folder, got, most)
-		}
-	}
-	j.histories(root)
-}
-
-// histories holds that they are trimmed: 64 events, and those of one worker.
-func (j *judge) histories(root string) {
-	files, err := filepath.Glob(filepath.Join(root, "state/records/events/*.jsonl"))
-	j.world.must(err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		j.world.must(err)
-		if n := strings.Count(string(text), "\n"); n > 200 {
-			j.breach("%s has %d lines", file, n)
-		}
-	}
-}
-
-// promises holds that no CA is asked before the time that it named, unless the
-// process could not know it.
-func (j *judge) promises() {
-	for _, name := range caNames() {
-		for _, b := range j.world.cas[name].Breaches() {
-			excused := slices.ContainsFunc(j.world.upsets, func(u upset) bool {
-				return !b.Told.IsZero() && !u.to.Before(b.Told) && !u.from.After(b.At)
-			})
-			if !excused {
-				j.breach("%s: %s", name, b)
-			}
-		}
-	}
+	return !installed && !now.Before(i.ends)
 }
 
 // end looks at the whole once more.

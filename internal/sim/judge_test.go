@@ -77,3 +77,39 @@ func writePair(t *testing.T, folder string) {
 		}
 	}
 }
+
+// TestJudgeForgetsWhatIsGone: whoever goes back to a version with one kind of
+// key shows no other one, so that no client can refuse it, also where the power
+// fails then; TLSA records without what is still shown are a breach.
+func TestJudgeForgetsWhatIsGone(t *testing.T) {
+	const nothing = "3 1 1 1717171717171717171717171717171717171717171717171717171717171717"
+	for _, gone := range []func(*judge, *cert){nil, (*judge).look, func(j *judge, _ *cert) { j.powerLost() }} {
+		p := &cert{name: "c0.test", names: []string{"c0.test"}, wanted: true, keyType: "ecdsa-p384", second: true, restored: true, tlsa: ofLeafKey}
+		w := &world{root: t.TempDir(), people: []*cert{p}, faults: map[string]int{}}
+		w.judge, w.zone = newJudge(w), newZone(w)
+		s := side{p, true}
+		chainFile, keyFile := w.files(s)
+		if err := os.Mkdir(filepath.Join(w.root, "out"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writePair(t, filepath.Dir(chainFile))
+		for from, to := range map[string]string{w.chainFile(p): chainFile, w.keyFile(p): keyFile} {
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.judge.lookAt(s)
+		want := 1
+		if gone != nil {
+			want = 0
+			if err := os.Remove(chainFile); err != nil {
+				t.Fatal(err)
+			}
+			gone(w.judge, p)
+		}
+		w.judge.refused(s, w.judge.presented[s.String()], []string{nothing}, "now are published")
+		if len(w.judge.breaches) != want {
+			t.Errorf("breaches %q, want %d", w.judge.breaches, want)
+		}
+	}
+}

@@ -58,6 +58,9 @@ func (p *cert) keyConfig() string {
 	if p.backup {
 		b.WriteString("    backup_key: true\n")
 	}
+	if p.alone {
+		b.WriteString("    backup_key: false\n")
+	}
 	return b.String()
 }
 
@@ -82,6 +85,7 @@ func (w *world) rollover(dice *rand.Rand, at time.Time) []event {
 		}
 		w.note("%s is asked for other keys (%q)", p.name, how)
 		for _, s := range w.alongside(p) {
+			w.judge.attends(s)
 			w.judge.needed(s)
 		}
 		_ = e.Ask(context.Background(), plan.AskRollover, []string{p.name}, how) // the disk may refuse it: the person is told
@@ -116,7 +120,7 @@ func (j *judge) showKey(p *cert, leaf *x509.Certificate) (fresh bool) {
 	for _, s := range beside {
 		// Who was restored keeps what he has, and who was out of the config, or
 		// wanted another kind of key, was not waited for.
-		if s.wanted && !s.restored && !p.restored && s.keyType == p.keyType && s.changed.Before(signed) && j.signedOn(s, key).IsZero() {
+		if s.wanted && !j.withdrawn(s) && !s.restored && !p.restored && s.keyType == p.keyType && s.changed.Before(signed) && j.signedOn(s, key).IsZero() {
 			j.breach("%s: it is installed on other keys, on which %s has no certificate", p.name, s.name)
 		}
 	}
@@ -173,14 +177,16 @@ func (j *judge) keysSettled(p *process, known plan.Known) {
 
 func (j *judge) keySettled(c *cert, k *plan.KnownCert, keys *plan.KnownKeys) {
 	version, _ := k.Version(k.Published)
-	pair, _ := version.Pair(c.keyType)
-	set := keys.Keys[c.keyType]
-	switch {
-	case keys.Rolling != nil || keys.Ask != nil:
-		j.breach("%s: a change of keys is under way at the end: %+v, %+v", c.name, keys.Rolling, keys.Ask)
-	case pair.Key != set.Primary.SHA256 && !k.Held:
-		j.breach("%s: it is on the key %s at the end, its keys are %+v", c.name, pair.Key, set)
-	case c.ready() && (!set.Next.Usable() || set.Next.SHA256 == set.Primary.SHA256):
-		j.breach("%s: no next key is ready at the end: %+v", c.name, set)
+	for _, s := range c.sides() {
+		pair, _ := version.Pair(s.keyType())
+		set := keys.Keys[s.keyType()]
+		switch {
+		case keys.Rolling != nil || keys.Ask != nil:
+			j.breach("%s: a change of keys is under way at the end: %+v, %+v", s, keys.Rolling, keys.Ask)
+		case pair.Key != set.Primary.SHA256 && !k.Held:
+			j.breach("%s: it is on the key %s at the end, its keys are %+v", s, pair.Key, set)
+		case c.ready() && (!set.Next.Usable() || set.Next.SHA256 == set.Primary.SHA256):
+			j.breach("%s: no next key is ready at the end: %+v", s, set)
+		}
 	}
 }

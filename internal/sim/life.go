@@ -49,12 +49,17 @@ func (w *world) live(t *testing.T) int {
 	for ; at.Before(dusk); n++ {
 		l := w.nextLife(n, at, dusk)
 		events = w.run(t, l, events)
-		at = l.next
+		if at = l.next; w.seen() {
+			return n + 1
+		}
 	}
 	at = at.Add(time.Hour)
 	w.run(t, &life{number: n, start: at, end: at.Add(45 * day), how: endStop, calm: true}, events)
 	return n + 1
 }
+
+// seen reports whether the breach was seen with which the history ends.
+func (w *world) seen() bool { return w.Until != "" && w.judge.says(w.Until) }
 
 // nextLife draws how the process lives next.
 func (w *world) nextLife(n int, at, dusk time.Time) *life {
@@ -122,15 +127,16 @@ type process struct {
 	cancel context.CancelFunc
 	ctx    context.Context
 	ended  chan error
-	ca     []*http.Server
-	served chan struct{} // closed when the web server ended
-	unzone func()        // ends the name server
+	ca     []*http.Server // and who is told
+	served chan struct{}  // closed when the web server ended
+	unzone func()         // ends the name server
 }
 
 // begin starts the process on whatever the last one left.
 func (w *world) begin(t *testing.T, l *life) *process {
 	p := &process{world: w, life: l, wire: newWire(), ended: make(chan error, 1), served: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(t.Context())
+	w.judge.newLife()
 	for _, name := range caNames() {
 		w.gates[name].newLife(l.number, l.calm)
 		listener, err := p.wire.Listen(p.ctx, "tcp", name+".test:80")
@@ -149,6 +155,12 @@ func (w *world) begin(t *testing.T, l *life) *process {
 		w.web.serve(listener)
 		close(p.served)
 	}()
+	answered, err := p.wire.Listen(p.ctx, "tcp", phoneAddress)
+	w.must(err)
+	w.phone.newLife(l.calm)
+	phone := &http.Server{Handler: w.phone, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	p.ca = append(p.ca, phone)
+	go phone.Serve(answered)
 	names, err := p.wire.Listen(p.ctx, "tcp", zoneServer)
 	w.must(err)
 	p.unzone = w.zone.serve(names, l.calm)
@@ -243,6 +255,7 @@ func (p *process) diskFault(kind string) {
 
 // die is the end of a process that is killed.
 func (p *process) die() {
+	p.lostRoom()
 	go p.wire.end()
 	p.cancel()
 }
@@ -266,6 +279,11 @@ func (p *process) through(events []event) []event {
 			return events
 		case <-tick.C:
 			p.judge.tick(true)
+			p.attend()
+			p.phone.look(p)
+			if p.seen() {
+				return events
+			}
 		case <-next:
 			events[0].do(p.engine)
 			events = events[1:]

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,20 +66,81 @@ func TestMutations(t *testing.T) {
 		{"what is old is never removed", 0.6, Mutation{Disk: hoarder}, "more than"},
 		{"a key in use is deleted", 0.6, careless(), "refer to a key that is not there"},
 		{"a rollover waits for nobody", 1, rash(), "it is installed on other keys"},
+		{"one kind of key is left behind", 0.6, leftBehind(), "(second): it expired"},
+		{"one kind of key is never signed", 0.3, oneKind(), "(second): nothing is installed"},
+		{"records are not waited for", 0.6, impatient(), "a client that does DANE refuses"},
+		{"a responder is not heard", 0.3, unheard("ocsp"), "no OCSP response of its"},
+		{"a responder hides what is revoked", 0.6, hiding(), "it serves a certificate that was revoked"},
+		{"half of a response is kept", 0.05, halfResponse(), "is no OCSP response"},
+		{"no name is set aside", 0.15, replaced("quarantine: true", "quarantine: false"), "nothing is installed, or a placeholder, though all was well"},
+		{"a name that was set aside does not come back", 0.3, once(), "is not on [\"old."},
+		{"no maintenance window is waited for", 0.6, replaced("maintenance: {", "maintenance: false # {"), "outside of its maintenance window"},
+		{"nobody is told of what is wrong", 0.3, replaced("events: [errored, expiring, verify-failed, rolled-back, revoked, problem, solved,", "events: ["), "nobody was told"},
+		{"nothing is revoked that a person wants revoked", 0.6, unheard("revoke-cert"), "was to be revoked"},
+		{"people are told of everything at once", 0.1, replaced("limit: 1", "limit: 600"), "times within an hour"},
 	} {
 		if i >= mutations {
 			break
 		}
-		t.Run(test.name, func(t *testing.T) {
-			r := Run(t, Options{Seed: 7, Years: test.years, Certificates: 10, Requests: 0.01, Mutation: test.mutation})
-			for _, b := range r.Breaches {
-				if strings.Contains(b, test.caught) {
-					return
-				}
-			}
-			t.Errorf("the defect was not caught; breaches: %q", r.Breaches)
-		})
+		t.Run(test.name, func(t *testing.T) { wantCaught(t, 10, test.years, test.mutation, test.caught) })
 	}
+}
+
+// wantCaught switches a defect on and wants the judge to say so in such words.
+func wantCaught(t *testing.T, certificates int, years float64, m Mutation, caught string) {
+	t.Helper()
+	wantCaughtIn(t, 7, certificates, years, m, caught)
+}
+
+// wantCaughtIn does so in the history of a seed.
+func wantCaughtIn(t *testing.T, seed uint64, certificates int, years float64, m Mutation, caught string) {
+	t.Helper()
+	r := Run(t, Options{Seed: seed, Years: years, Certificates: certificates, Requests: 0.01, Mutation: m, Until: caught})
+	if !slices.ContainsFunc(r.Breaches, func(b string) bool { return strings.Contains(b, caught) }) {
+		t.Errorf("the defect was not caught; breaches: %q", r.Breaches)
+		for _, line := range r.Trace {
+			t.Log(line)
+		}
+	}
+}
+
+// TestMutationsOfMany does so in a world with those certificates, too, that a
+// small one does not have.
+func TestMutationsOfMany(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		certificates int
+		years        float64
+		mutation     Mutation
+		caught       string
+	}{
+		{"a CA's limits are not known", 14, 0.05, replaced("per_domain: 2/7d", "per_domain: none"), "by a limit that it publishes"},
+		{"a protected name is set aside", 16, 0.1, protectsAnother(), "without its first name"},
+		{"what a person renews is renewed by itself", 15, 0.3, replaced("mode: manual", "mode: auto"), "nobody asked for it"},
+	} {
+		if seeds < 20 { // under the race detector
+			break
+		}
+		t.Run(test.name, func(t *testing.T) { wantCaught(t, test.certificates, test.years, test.mutation, test.caught) })
+	}
+}
+
+// TestMutationsOfBans does so in a history in which a key that outlives its
+// certificate is known to others.
+func TestMutationsOfBans(t *testing.T) {
+	if seeds < 20 { // under the race detector
+		return
+	}
+	wantCaughtIn(t, 1, 10, 0.5, unbanned(), "signed for a key that was said to be compromised")
+}
+
+// TestMutationsOfLists does so in a history in which a certificate is revoked five
+// times, and nothing but its CA's list says so.
+func TestMutationsOfLists(t *testing.T) {
+	if seeds < 20 { // under the race detector
+		return
+	}
+	wantCaughtIn(t, 16, 10, 0.6, unheard("crl"), "it serves a certificate that was revoked")
 }
 
 // anotherKey installs keys that belong to nothing.

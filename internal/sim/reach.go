@@ -14,9 +14,9 @@ import (
 func (w *world) caOptions(name string) fakeca.Options {
 	return fakeca.Options{
 		Name: name + ".test", Now: w.now, Profiles: profiles(), Default: "classic",
-		Limits:      fakeca.Limits{SameNames: 5, SameNamesPer: 7 * day, Orders: 300, OrdersPer: 3 * time.Hour, Failures: 5, FailuresPer: time.Hour},
+		Limits:      limits(name),
 		ReuseAuthz:  time.Duration(w.chance.of("reuse", name).IntN(2)) * 5 * day,
-		WindowAfter: 24 * time.Hour, Validate: w.validate,
+		WindowAfter: 24 * time.Hour, OCSPLife: ocspLife, CRLLife: ocspLife, Validate: w.validate,
 	}
 }
 
@@ -47,15 +47,17 @@ func (w *world) well(p *cert) bool {
 	w.mu.Lock()
 	skew := w.offset.Abs()
 	w.mu.Unlock()
-	up := slices.ContainsFunc(p.issuers, func(name string) bool { return w.gates[name].isUp() })
-	return up && skew < 9*time.Minute && p.lost.Load() == 0 && (!p.service || w.flags["refuses"] == 0) && !w.guarded(p)
+	up := slices.ContainsFunc(p.issuers, func(name string) bool { return w.gates[name].isUp() && w.hasRoom(name, p) })
+	return up && skew < 9*time.Minute && p.reached() && (!p.service || w.flags["refuses"] == 0) && !w.guarded(p)
 }
 
 // guarded reports whether a certificate was issued so often of late that the
 // engine's guard, or a CA's limit, holds it back.
 func (w *world) guarded(p *cert) bool {
-	signed := w.judge.signed[p.name]
-	return len(signed) >= 3 && w.now().Sub(signed[len(signed)-3]) < 8*day
+	return slices.ContainsFunc(p.sides(), func(s side) bool {
+		signed := w.judge.signed[p.name+" "+s.keyType()]
+		return len(signed) >= 3 && w.now().Sub(signed[len(signed)-3]) < 8*day
+	})
 }
 
 // noJournal reports whether no installation of a certificate is under way.

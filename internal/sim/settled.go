@@ -1,6 +1,12 @@
 package sim
 
-import "github.com/certkeep/certkeep/internal/plan"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/certkeep/certkeep/internal/plan"
+)
 
 // settled is the judge's look at a calm month's end.
 func (j *judge) settled(p *process) {
@@ -10,6 +16,7 @@ func (j *judge) settled(p *process) {
 		return
 	}
 	j.keysSettled(p, world.Known)
+	p.phone.settled(world)
 	for _, name := range p.zone.left() {
 		if c := p.zone.owner(name); c == nil || c.wanted {
 			j.breach("a record is left in the zone: %s", name)
@@ -21,17 +28,43 @@ func (j *judge) settled(p *process) {
 		case !c.wanted:
 		case k == nil || k.Published == "":
 			j.breach("%s: there is no certificate at the end", c.name)
-		case k.Orders[c.keyType].URL != "":
+		case slices.ContainsFunc(c.keyTypes(), func(t string) bool { return k.Orders[t].URL != "" }):
 			j.breach("%s: an order is open at the end", c.name)
 		default:
-			j.forgetRead(c)
-			if _, err := j.load(c); err != nil {
-				j.breach("%s: its files at the end: %v", c.name, err)
+			j.filesSettled(c, k)
+			if len(k.Aside) > 0 {
+				j.breach("%s: names are set aside at the end: %v", c.name, k.Aside)
+			}
+			if c.tlsa != "" {
+				j.daneSettled(c, world.Known.KeysOf(c.keySet()))
 			}
 			for name, target := range k.Targets {
-				if target.Version != k.Published || target.State == plan.TargetPending || c.service && target.State != plan.TargetVerified || len(target.Hooks) > 0 {
+				if !strings.HasPrefix(name, "_") && target.Version != k.Published || target.State == plan.TargetPending || c.service && !strings.HasPrefix(name, "_") && target.State != plan.TargetVerified || len(target.Hooks) > 0 {
 					j.breach("%s: target %s is %s with %s, published is %s, hooks %v", c.name, name, target.State, target.Version, k.Published, target.Hooks)
 				}
+			}
+		}
+	}
+}
+
+// filesSettled holds that all pairs of the published version are installed, and
+// on the names that are wanted.
+func (j *judge) filesSettled(c *cert, k *plan.KnownCert) {
+	version, _ := k.Version(k.Published)
+	for _, s := range c.sides() {
+		j.forgetRead(s)
+		loaded, err := j.load(s)
+		if err != nil {
+			j.breach("%s: its files at the end: %v", s, err)
+			continue
+		}
+		pair, ok := version.Pair(s.keyType())
+		if serial := fmt.Sprintf("%x", loaded.Leaf.SerialNumber); !ok || pair.Serial != serial {
+			j.breach("%s: installed at the end is %s, published is %+v", s, serial, version)
+		}
+		for _, name := range c.names {
+			if !slices.Contains(loaded.Leaf.DNSNames, name) && !k.Held {
+				j.breach("%s: its %s certificate is on %q at the end, not on %s", s, s.keyType(), loaded.Leaf.DNSNames, name)
 			}
 		}
 	}

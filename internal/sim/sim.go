@@ -37,6 +37,7 @@ type Options struct {
 	Requests     float64 // share of the CA's requests that go wrong
 	Disk         float64 // share of the changes of the disk that do
 	Mutation     Mutation
+	Until        string // a breach with these words ends the history within an hour; "" for none
 }
 
 // Mutation is a defect that is switched on, to see that the judge catches it.
@@ -44,6 +45,7 @@ type Mutation struct {
 	Disk   func(durable.Disk) durable.Disk                                       // what lies under the faulty disk
 	CA     func(g map[string]*gate, name string, next http.Handler) http.Handler // what stands before a CA
 	Reload string                                                                // what the web server is told, in place of reading its files
+	Config func(text string) string                                              // what the process reads in place of the config
 }
 
 // Result is what a history came to.
@@ -79,6 +81,7 @@ type world struct {
 	cas    map[string]*fakeca.CA
 	web    *web
 	zone   *zone
+	phone  *phone
 	judge  *judge
 	flags  map[string]int // times in which a flag is set, that overlap
 
@@ -86,6 +89,7 @@ type world struct {
 	upsets  []upset
 	offset  time.Duration // the world's clock minus this machine's
 	current *wire         // of the life that is lived
+	kills   []time.Time   // of the process
 	faults  map[string]int
 	trace   []string
 }
@@ -144,7 +148,7 @@ func Run(t *testing.T, o Options) Result {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, o.Seed)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one thing after the other: faster, and more alike each time
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	w := newWorld(t, o)
 	lives := w.live(t)
 	w.judge.end()
@@ -182,7 +186,10 @@ func newWorld(t *testing.T, o Options) *world {
 	w.web = &web{root: w.root, pairs: w.pairs}
 	w.web.restart()
 	w.zone = newZone(w)
+	w.phone = newPhone(w)
 	w.judge = newJudge(w)
+	w.phone.place()
+	w.offset = time.Until(dawn()) // this is outside the bubble: the CAs are to be as old as the world
 	for _, name := range caNames() {
 		ca, err := fakeca.New(w.caOptions(name))
 		if err != nil {
@@ -195,5 +202,6 @@ func newWorld(t *testing.T, o Options) *world {
 		w.cas[name] = ca
 		w.gates[name] = newGate(name+".test", w.chance, rate, ca, w.now, w.fault)
 	}
+	w.offset = 0
 	return w
 }

@@ -12,25 +12,32 @@ import (
 
 // cert is a certificate that the config asks for, or does not ask for now.
 type cert struct {
-	name     string
-	names    []string
-	profile  string
-	keyType  string
-	issuers  []string
-	proof    string // the kind of challenge that proves its names
-	spread   bool   // two files in two folders; else a folder switched at once
-	service  bool   // read by the web server, seen by a handshake
-	calm     bool   // nothing that goes wrong concerns it
-	wanted   bool
-	key      string       // the keys that it shares; "" for none
-	reuse    bool         // it keeps its key
-	backup   bool         // its next key is kept ready
-	changed  time.Time    // when the config last changed about it
-	restored bool         // a person ever went back to an earlier version
-	lost     atomic.Int32 // reasons why the CA does not get to its names
-	life     time.Duration
-	held     atomic.Int32 // holds of a version that a person restored, and the days after
-	spoilt   spoilt       // what somebody did to its files
+	name       string
+	names      []string
+	profile    string
+	keyType    string
+	issuers    []string
+	proof      string // the kind of challenge that proves its names
+	spread     bool   // two files in two folders; else a folder switched at once
+	service    bool   // read by the web server, seen by a handshake
+	calm       bool   // nothing that goes wrong concerns it
+	wanted     bool
+	key        string       // the keys that it shares; "" for none
+	reuse      bool         // it keeps its key
+	backup     bool         // its next key is kept ready
+	second     bool         // it has two kinds of key
+	mayHaveTwo bool         // or may have in time
+	tlsa       string       // how its TLSA records speak of it; "" for none
+	alone      bool         // no next key is kept ready though its TLSA records speak of keys
+	ocsp       bool         // OCSP responses are kept for it
+	wishes                  // what else the config says of it
+	changed    time.Time    // when the config last changed about it
+	restored   bool         // a person ever went back to an earlier version
+	lost       atomic.Int32 // reasons why the CA does not get to its names
+	life       time.Duration
+	held       atomic.Int32 // holds of a version that a person restored, and the days after
+	spoilt     spoilt       // what somebody did to its files
+	away       away         // the names that the CA does not get to
 }
 
 // profiles are what every CA offers, and how long such certificates live.
@@ -57,6 +64,7 @@ func people(c chance, n int) []*cert {
 			spread: dice.IntN(3) == 0, service: dice.IntN(2) == 0, wanted: true,
 			calm: i%5 == 1 || i == 10,
 		}
+		p.wish(i)
 		p.names = []string{p.name}
 		p.proof = pick(dice, []string{"http-01", "http-01", "tls-alpn-01", "dns-01"})
 		if p.proof == "dns-01" {
@@ -68,9 +76,32 @@ func people(c chance, n int) []*cert {
 		}
 		p.life = profiles()[p.profile]
 		p.onKeys(i)
+		p.beside(i)
+		p.settle()
 		all = append(all, p)
 	}
 	return all
+}
+
+// beside says which certificates have two kinds of key, TLSA records, and OCSP
+// responses.
+func (p *cert) beside(i int) {
+	switch i {
+	case 4, 8, 14, 17:
+		p.second, p.mayHaveTwo = true, true
+	}
+	switch i {
+	case 0, 8:
+		p.ocsp = true
+	}
+	switch i {
+	case 2:
+		p.tlsa, p.alone = ofLeafKey, true
+	case 12:
+		p.tlsa, p.issuers = ofAuthority, []string{"one", "two"}
+	case 17:
+		p.tlsa, p.backup = ofLeafKey, true
+	}
 }
 
 // order is one of the ways to list the CAs that have trouble at times.
@@ -81,7 +112,7 @@ func order(dice *rand.Rand) []string {
 // change is what a person does to a certificate in the config. It returns
 // what, in words.
 func (p *cert) change(dice *rand.Rand) string {
-	switch dice.IntN(6) {
+	switch dice.IntN(7) {
 	case 0:
 		p.names = append(p.names, fmt.Sprintf("n%d.%s", dice.IntN(1000), p.name))
 		return "gets a name"
@@ -97,6 +128,11 @@ func (p *cert) change(dice *rand.Rand) string {
 	case 4:
 		p.wanted = !p.wanted
 		return "is taken out, or back in"
+	case 5:
+		if p.second = !p.second && p.mayHaveTwo; p.mayHaveTwo {
+			return "gets a second kind of key, or loses it"
+		}
+		return "is left as it is"
 	default:
 		p.service = !p.service
 		return "is read by the web server, or no more"
@@ -121,18 +157,18 @@ services:
   web: {check: [/usr/bin/test, "!", -e, %[1]s/refuses], reload: [/bin/sh, -c, %[2]q]}
 hooks:
   installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
-issuers:
 `, w.root, reload, zoneServer)
+	b.WriteString(w.tellConfig() + "issuers:\n")
 	for _, name := range caNames() {
-		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"}\n", name, name)
+		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"%s}\n", name, name, limitsConfig(name))
 	}
 	fmt.Fprintf(&b, "keys: {%s: {key_types: [ecdsa-p256, ecdsa-p384], backup_key: true}}\ndefaults: {path: %s/out}\ncertificates:\n", sharedKeys, w.root)
 	for _, p := range w.people {
 		if !p.wanted {
 			continue
 		}
-		fmt.Fprintf(&b, "  %s:\n    names: ['%s']\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, "', '"), p.profile, p.keyType, strings.Join(p.issuers, ", "))
-		b.WriteString(p.keyConfig())
+		fmt.Fprintf(&b, "  %s:\n    names: ['%s']\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, "', '"), p.profile, strings.Join(p.keyTypes(), ", "), strings.Join(p.issuers, ", "))
+		b.WriteString(p.keyConfig() + p.tlsaConfig() + w.ocspConfig(p) + w.fileConfig(p) + p.wishConfig())
 		challenge := "{" + p.proof + ": {}}"
 		if p.proof == "dns-01" {
 			challenge = "{dns-01: {via: zone}}"
@@ -141,9 +177,9 @@ issuers:
 		if p.service {
 			b.WriteString("    services: [web]\n    verify: [{port: 443, address: 127.0.0.1}]\n")
 		}
-		if p.spread {
-			fmt.Fprintf(&b, "    files: [{path: %q, content: key}, {path: %q, content: fullchain}]\n", w.keyFile(p), w.chainFile(p))
-		}
+	}
+	if w.Mutation.Config != nil {
+		return w.Mutation.Config(b.String())
 	}
 	return b.String()
 }

@@ -16,10 +16,11 @@ type web struct {
 	root  string             // of the file to which reloads add lines
 	pairs func() [][2]string // chain and key file of each certificate
 
-	mu      sync.Mutex // guards what follows
-	told    int64      // size of the file to which every reload adds a line
-	loaded  map[string]*tls.Certificate
-	powered bool // it was started since the machine was
+	mu      sync.Mutex               // guards what follows
+	told    int64                    // size of the file to which every reload adds a line
+	loaded  map[int]*tls.Certificate // as pairs counts
+	host    map[string]int           // which of these is shown under a name: the last one that was for it
+	powered bool                     // it was started since the machine was
 }
 
 // serve answers until the listener is closed.
@@ -35,11 +36,14 @@ func (s *web) serve(l net.Listener) {
 			server := tls.Server(conn, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				if pair := s.loaded[hello.ServerName]; pair != nil {
-					return pair, nil
+				i, known := s.host[hello.ServerName]
+				if !known {
+					_, below, _ := strings.Cut(hello.ServerName, ".")
+					if i, known = s.host["*."+below]; !known {
+						return nil, nil
+					}
 				}
-				_, below, _ := strings.Cut(hello.ServerName, ".")
-				return s.loaded["*."+below], nil
+				return s.loaded[i], nil
 			}})
 			if server.HandshakeContext(context.Background()) == nil {
 				_, _ = server.Read(make([]byte, 1)) // until the client goes
@@ -60,13 +64,14 @@ func (s *web) read() {
 		return
 	}
 	s.told, s.powered = size, true
-	for _, p := range s.pairs() {
+	for i, p := range s.pairs() {
 		pair, err := tls.LoadX509KeyPair(p[0], p[1])
 		if err != nil {
 			continue // it goes on with what it has
 		}
+		s.loaded[i] = &pair
 		for _, name := range pair.Leaf.DNSNames {
-			s.loaded[name] = &pair
+			s.host[name] = i
 		}
 	}
 }
@@ -75,5 +80,5 @@ func (s *web) read() {
 func (s *web) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.powered, s.loaded = false, map[string]*tls.Certificate{}
+	s.powered, s.loaded, s.host = false, map[int]*tls.Certificate{}, map[string]int{}
 }

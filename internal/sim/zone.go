@@ -21,10 +21,14 @@ type zone struct {
 	rate   float64 // of messages that go wrong
 	owner  func(name string) *cert
 	fault  func(kind string)
+	now    func() time.Time
+	// published hears of the TLSA records of a name as they change.
+	published func(name string)
 
 	mu      sync.Mutex // guards what follows
 	calm    bool
 	texts   map[string][]string  // TXT records
+	tlsa    map[string][]stood   // sets of TLSA records by name, the one that stands there last
 	handled int                  // messages
 	quiet   map[string]time.Time // no fault before, by certificate
 }
@@ -32,8 +36,10 @@ type zone struct {
 func newZone(w *world) *zone {
 	return &zone{
 		chance: w.chance, rate: w.Requests, fault: w.fault, texts: map[string][]string{}, quiet: map[string]time.Time{},
+		tlsa: map[string][]stood{}, now: w.now, published: func(name string) { w.judge.publishedDANE(name) },
 		owner: func(name string) *cert {
 			name = strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(name), "_acme-challenge."), ".")
+			name = strings.TrimPrefix(name, "_443._tcp.")
 			return w.owner([]string{name})
 		},
 	}
@@ -65,15 +71,20 @@ func (z *zone) answer(w dns.ResponseWriter, m *dns.Msg) {
 	wrong := z.wrong(m)
 	reply := new(dns.Msg)
 	reply.SetReply(m)
+	var changed []string
 	switch {
 	case wrong == "refused":
 		reply.Rcode = dns.RcodeServerFailure
 	case m.Opcode == dns.OpcodeUpdate:
 		z.update(m)
+		changed = z.updateTLSA(m)
 	default:
 		z.ask(m.Question[0], reply)
 	}
 	z.mu.Unlock()
+	for _, name := range changed {
+		z.published(name)
+	}
 	if wrong == "answer lost" {
 		w.Close()
 		return
@@ -131,6 +142,8 @@ func (z *zone) ask(q dns.Question, reply *dns.Msg) {
 		for _, value := range z.texts[name] {
 			reply.Answer = append(reply.Answer, &dns.TXT{Hdr: header(q.Name, dns.TypeTXT), Txt: []string{value}})
 		}
+	case q.Qtype == dns.TypeTLSA && len(z.current(strings.TrimSuffix(name, ".")).records) > 0:
+		reply.Answer = append(reply.Answer, z.tlsaAnswer(name)...)
 	default:
 		reply.Ns = append(reply.Ns, &dns.SOA{
 			Hdr: header("test.", dns.TypeSOA), Ns: "ns.test.", Mbox: "root.test.", Serial: 1, Refresh: 3600, Retry: 600, Expire: 86400, Minttl: 1,

@@ -14,7 +14,7 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 	known := w.Known.Cert(want.Name)
 	version, published := known.Version(known.Published)
 	c := Certificate{
-		Name: want.Name, Names: list(want.Names), Issuers: list(want.Issuers), KeyTypes: list(want.KeyTypes),
+		Name: want.Name, Names: list(want.Names), Issuers: list(want.Issuers), KeyTypes: list(want.KeyTypes), Mode: cmp.Or(string(want.Mode), "auto"),
 		Published: known.Published, Held: known.Held,
 		Pairs: pairs(now, version, want, known), Orders: orders(known), Targets: targets(want, known),
 		Problems: problems(now, w, want), Failure: failure(known),
@@ -28,7 +28,7 @@ func certificate(now time.Time, w plan.World, want plan.WantedCert) Certificate 
 		c.Failure = nil // of something that is no longer wanted
 	}
 	c.Authorized = authorized(want, known)
-	c.missing = !published && !want.Authorize
+	c.missing = !published && !want.Authorize && (known.Withdrawn == "" || c.Failure != nil)
 	c.ended = published && !c.NotAfter.After(now)
 	c.wrong = c.has(plan.CodeVerifyWrong)
 	c.State = c.state(known.Damage != "")
@@ -121,13 +121,9 @@ func verify(fact plan.VerifyFact) *Verify {
 	if fact.At.IsZero() || len(fact.Results) == 0 {
 		return nil
 	}
-	v := Verify{Verdict: string(plan.VerdictRight), At: fact.At.UTC(), Version: fact.Version}
+	v := Verify{Verdict: string(plan.WorstVerdict(fact.Results)), At: fact.At.UTC(), Version: fact.Version}
 	for _, r := range fact.Results {
 		v.Results = append(v.Results, Endpoint{Endpoint: r.Endpoint, KeyType: r.KeyType, Verdict: string(r.Verdict), Words: r.Words})
-		switch {
-		case r.Verdict == plan.VerdictWrong, r.Verdict == plan.VerdictUnknown && v.Verdict == string(plan.VerdictRight):
-			v.Verdict = string(r.Verdict)
-		}
 	}
 	return &v
 }
@@ -184,6 +180,9 @@ func failure(k *plan.KnownCert) *Failure {
 
 // renewal is the next step that brings a new version.
 func renewal(now time.Time, w plan.World, want plan.WantedCert, known *plan.KnownCert) *Renewal {
+	if want.Static() {
+		return nil // nobody knows when somebody else will
+	}
 	looked := *known
 	looked.Looked = true // adoption costs nothing and is not what people wait for
 	byHand := want.Mode == plan.ModeManual

@@ -32,9 +32,10 @@ type Step struct {
 	Name        string      `json:"name,omitempty"`  // in DNS
 	Log         string      `json:"log,omitempty"`
 	At          time.Time   `json:"at"`
-	Due         bool        `json:"due"`     // now
-	Follows     bool        `json:"follows"` // depends on the steps before it
-	Routine     bool        `json:"routine"` // changes nothing that is served
+	Due         bool        `json:"due"`               // now
+	Follows     bool        `json:"follows"`           // depends on the steps before it
+	Perhaps     bool        `json:"perhaps,omitempty"` // needed only where nothing is found to adopt
+	Routine     bool        `json:"routine"`           // changes nothing that is served
 	Reason      plan.Reason `json:"reason"`
 	Asked       bool        `json:"asked"`
 	Urgent      bool        `json:"urgent"`
@@ -47,7 +48,8 @@ type Spend struct {
 	Issuer   string `json:"issuer"`
 	Orders   int    `json:"orders"`
 	Names    int    `json:"names"`
-	Replaces int    `json:"replaces"` // of the orders: renewals that name what they replace (RFC 9773 section 5)
+	Replaces int    `json:"replaces"`          // of the orders: renewals that name what they replace (RFC 9773 section 5)
+	AtMost   bool   `json:"at_most,omitempty"` // some of these may not be needed
 }
 
 // most bounds the renewals of one pair that a forecast foresees.
@@ -73,7 +75,9 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 			if next.Kind == plan.KindRevoke && revoked(planned, next) || next.Kind == plan.KindIssue && s.Kind == plan.KindAdopt && inherited(planned, s.Cert) {
 				continue
 			}
-			f.Steps = append(f.Steps, step(now, next, true))
+			follows := step(now, next, true)
+			follows.Perhaps = s.Kind == plan.KindAdopt
+			f.Steps = append(f.Steps, follows)
 		}
 	}
 	// What follows stays behind its step: both are at the same instant.
@@ -146,7 +150,7 @@ func routine(s plan.Step) bool {
 	switch s.Kind {
 	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer, plan.KindLookTLSA:
 		return true
-	case plan.KindVerify, plan.KindInstall, plan.KindOCSP, plan.KindCRL:
+	case plan.KindVerify, plan.KindInstall, plan.KindOCSP, plan.KindCRL, plan.KindTakeIn:
 		return s.Reason.Code == plan.ReasonRoutine
 	}
 	return false
@@ -236,6 +240,7 @@ func spends(steps []Step, wanted map[string]plan.WantedCert, known map[string]*p
 			by[s.Issuer] = &Spend{Issuer: s.Issuer}
 		}
 		by[s.Issuer].Orders++
+		by[s.Issuer].AtMost = by[s.Issuer].AtMost || s.Perhaps
 		if s.Kind == plan.KindAuthorize {
 			by[s.Issuer].Names += len(s.Names)
 			continue

@@ -82,18 +82,14 @@ func (s *Snapshot) Counts() map[State]int {
 
 // State is the worst of all.
 func (s *Snapshot) State() State {
-	worst := OK
+	state := OK
 	for _, r := range s.Rows {
-		if rank(r.State) > rank(worst) {
-			worst = r.State
-		}
+		state = worse(state, r.State)
 	}
 	for _, p := range s.Process {
-		if state := stateOf(p.Severity); rank(state) > rank(worst) {
-			worst = state
-		}
+		state = worse(state, stateOf(p.Severity))
 	}
-	return worst
+	return state
 }
 
 // Problems are all that a person must know, the worst first.

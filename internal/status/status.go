@@ -43,6 +43,7 @@ type Certificate struct {
 	Names     []string       `json:"names"`
 	Issuers   []string       `json:"issuers"`   // in order of preference
 	KeyTypes  []string       `json:"key_types"` // wanted
+	Mode      string         `json:"mode"`      // who decides that it is renewed: auto, manual or static
 	Published string         `json:"published,omitempty"`
 	Held      bool           `json:"held"`
 	NotBefore time.Time      `json:"not_before,omitzero"`
@@ -157,7 +158,7 @@ func Of(now time.Time, w plan.World) Overview {
 		}
 	}
 	slices.Sort(o.NotInConfig)
-	o.AddProblems(plan.ChannelProblems(w))
+	o.AddProblems(slices.Concat(plan.StoreProblems(w), plan.ChannelProblems(w)))
 	return o
 }
 
@@ -165,25 +166,28 @@ func Of(now time.Time, w plan.World) Overview {
 func (o Overview) Only(names []string) Overview {
 	o.Certificates = slices.DeleteFunc(slices.Clone(o.Certificates), func(c Certificate) bool { return !slices.Contains(names, c.Name) })
 	o.NotInConfig = slices.DeleteFunc(slices.Clone(o.NotInConfig), func(n string) bool { return !slices.Contains(names, n) })
-	o.State = o.worst()
+	o.State = worst(o.Certificates, o.Problems)
 	return o
 }
 
 // worst is the state of the whole: critical before unknown before warning, so
 // that a certificate nobody can say anything of is not hidden by a warning.
-func (o Overview) worst() State {
-	worst := OK
-	for _, c := range o.Certificates {
-		if rank(c.State) > rank(worst) {
-			worst = c.State
-		}
+func worst(of []Certificate, problems []plan.Problem) State {
+	state := OK
+	for _, c := range of {
+		state = worse(state, c.State)
 	}
-	for _, p := range o.Problems {
-		if s := stateOf(p.Severity); rank(s) > rank(worst) {
-			worst = s
-		}
+	for _, p := range problems {
+		state = worse(state, stateOf(p.Severity))
 	}
-	return worst
+	return state
+}
+
+func worse(a, b State) State {
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
 }
 
 func rank(s State) int { return slices.Index([]State{OK, Warning, Unknown, Critical}, s) }
@@ -199,5 +203,5 @@ func stateOf(s plan.Severity) State {
 // process knows.
 func (o *Overview) AddProblems(problems []plan.Problem) {
 	o.Problems = append(o.Problems, problems...)
-	o.State = o.worst()
+	o.State = worst(o.Certificates, o.Problems)
 }

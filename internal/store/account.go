@@ -46,6 +46,8 @@ type Account struct {
 	Archived  *Archived     `json:"archived,omitempty"`
 
 	Secret Envelope `json:"-"` // the private key; see SetKey and Signer
+
+	vault *vault // that opens Secret; nil where it was never stored
 }
 
 // Intention is a change of an account that was begun: the CA may or may not
@@ -56,6 +58,9 @@ type Intention struct {
 	Key   string        `json:"key,omitempty"` // fingerprint of the new key
 
 	Secret Envelope `json:"-"` // the new private key
+
+	vault *vault
+	place string // that Secret is sealed for
 }
 
 // IntentionKind says what is to be changed.
@@ -75,13 +80,13 @@ type Archived struct {
 
 // SetKey gives the account its private key.
 func (a *Account) SetKey(key crypto.Signer) (err error) {
-	a.Key, a.Secret, err = sealNamed(key)
+	a.Key, a.Secret, err = envelopeOf(key)
 	return err
 }
 
 // Signer is the account's private key.
 func (a Account) Signer() (crypto.Signer, error) {
-	key, err := a.Secret.open(a.Key)
+	key, err := a.vault.signer(a.Secret, accountPlace(a.Issuer, a.Key), a.Key)
 	if err != nil {
 		return nil, fmt.Errorf("key of the account at %s: %w", a.Issuer, err)
 	}
@@ -90,25 +95,26 @@ func (a Account) Signer() (crypto.Signer, error) {
 
 // SetKey gives the intention the new private key.
 func (i *Intention) SetKey(key crypto.Signer) (err error) {
-	i.Key, i.Secret, err = sealNamed(key)
+	i.Key, i.Secret, err = envelopeOf(key)
 	return err
 }
 
 // Signer is the new private key.
 func (i Intention) Signer() (crypto.Signer, error) {
-	key, err := i.Secret.open(i.Key)
+	key, err := i.vault.signer(i.Secret, i.place, i.Key)
 	if err != nil {
 		return nil, fmt.Errorf("new account key: %w", err)
 	}
 	return key, nil
 }
 
-// sealNamed names a key and puts it into an envelope.
-func sealNamed(key crypto.Signer) (fingerprint string, secret Envelope, err error) {
+// envelopeOf names a key and puts it into an envelope, which is sealed when it
+// is stored.
+func envelopeOf(key crypto.Signer) (fingerprint string, secret Envelope, err error) {
 	if fingerprint, err = keys.Fingerprint(key.Public()); err != nil {
 		return "", Envelope{}, err
 	}
-	secret, err = seal(key)
+	secret, err = plainEnvelope(key)
 	return fingerprint, secret, err
 }
 
@@ -120,14 +126,17 @@ type accountRecord struct {
 	Next   *Envelope `json:"next_secret,omitempty"` // the intention's
 }
 
-// account returns the account with its secrets in their places.
-func (r *accountRecord) account() Account {
+// accountOf returns the account with its secrets in their places.
+func (s *Store) accountOf(r *accountRecord) Account {
 	a := r.Account
+	a.vault = &s.vault
 	if r.Secret != nil {
 		a.Secret = *r.Secret
 	}
 	if a.Intention != nil && r.Next != nil {
-		a.Intention.Secret = *r.Next
+		next := *a.Intention
+		next.Secret, next.vault, next.place = *r.Next, &s.vault, accountPlace(r.Issuer, next.Key)
+		a.Intention = &next
 	}
 	return a
 }
@@ -143,6 +152,31 @@ func (r *accountRecord) set(a Account) {
 	}
 }
 
+// renewAccount puts the secrets of an account under the key that seals now. One
+// that cannot be opened stays as it is, and kept says why: whoever needs it hears
+// that too. With an error the record must not be written.
+func (s *Store) renewAccount(r *accountRecord) (kept, err error) {
+	renew := func(e *Envelope, key string) *Envelope {
+		if e == nil || e.Data == nil {
+			return e
+		}
+		fresh, failed := s.vault.renew(*e, accountPlace(r.Issuer, key))
+		switch {
+		case failed == nil:
+		case e.Algorithm == algorithmNone: // it must not be written in the clear
+			err = fmt.Errorf("seal the account at %s: %w", r.Issuer, failed)
+		default:
+			kept = failed
+		}
+		return &fresh
+	}
+	r.Secret = renew(r.Secret, r.Key)
+	if r.Intention != nil {
+		r.Next = renew(r.Next, r.Intention.Key)
+	}
+	return kept, err
+}
+
 // accountKey is the key of a CA's account.
 func accountKey(issuer string) string { return keyOf(accounts, issuer) }
 
@@ -152,7 +186,7 @@ func (s *Store) Account(ctx context.Context, issuer string) (Account, error) {
 	if err != nil {
 		return Account{}, fmt.Errorf("read account at %s: %w", issuer, err)
 	}
-	return r.account(), nil
+	return s.accountOf(&r), nil
 }
 
 // account reads an account's record, with its revision.
@@ -172,6 +206,8 @@ func (s *Store) account(ctx context.Context, issuer string) (accountRecord, back
 // given one that has but its Issuer.
 func (s *Store) UpdateAccount(ctx context.Context, issuer string, apply func(*Account) error) error {
 	key := accountKey(issuer)
+	s.vault.writing.RLock()
+	defer s.vault.writing.RUnlock()
 	return update(ctx, s, change[*accountRecord]{
 		key:   key,
 		fresh: func() *accountRecord { return &accountRecord{Account: Account{Issuer: issuer}} },
@@ -182,13 +218,14 @@ func (s *Store) UpdateAccount(ctx context.Context, issuer string, apply func(*Ac
 			return nil
 		},
 		apply: func(r *accountRecord) error {
-			a := r.account()
+			a := s.accountOf(r)
 			if err := apply(&a); err != nil {
 				return err
 			}
 			a.Issuer = issuer
 			r.set(a)
-			return nil
+			_, err := s.renewAccount(r)
+			return err
 		},
 	})
 }
@@ -196,39 +233,67 @@ func (s *Store) UpdateAccount(ctx context.Context, issuer string, apply func(*Ac
 // ArchiveAccount puts the account at a CA aside, with the reason in words,
 // so that a new one can be registered. It is written to the archive, then
 // removed here: a crash in between leaves both, and archiving again finishes
-// it. A damaged one is put aside as it is, under "damaged/". Where there is no
-// account nothing happens.
+// it. One that is changed meanwhile is archived as it is then. A damaged one is
+// put aside as it is, under "damaged/". Where there is no account nothing
+// happens.
 func (s *Store) ArchiveAccount(ctx context.Context, issuer, words string) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	for {
+		err := s.archiveAccount(ctx, issuer, words)
+		if errors.Is(err, backend.ErrConflict) && ctx.Err() == nil {
+			continue // it was changed meanwhile
+		}
+		if err != nil {
+			return fmt.Errorf("archive account at %s: %w", issuer, err)
+		}
+		return nil
+	}
+}
+
+// archiveAccount is ArchiveAccount, unless the account is changed meanwhile.
+func (s *Store) archiveAccount(ctx context.Context, issuer, words string) error {
 	r, entry, err := s.account(ctx, issuer)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
 	case lost(err):
-		if err = s.putAside(ctx, entry); err == nil {
-			err = s.backend.Delete(ctx, entry.Key, entry.Revision)
+		if err := s.putAside(ctx, entry); err != nil {
+			return fmt.Errorf("put the damaged record aside: %w", err)
 		}
-		if err != nil {
-			err = fmt.Errorf("put the damaged account at %s aside: %w", issuer, err)
-		}
-		return err
 	case err != nil:
-		return fmt.Errorf("archive account at %s: %w", issuer, err)
+		return err
+	default:
+		if err := s.copyToArchive(ctx, r, words); err != nil {
+			return err
+		}
 	}
-	r.Archived = &Archived{At: time.Now().UTC(), Words: words}
-	// The name depends on the account alone, so doing it again is no second
-	// copy.
-	name := fmt.Sprintf("%s-%.12s", r.Created.UTC().Format("20060102T150405Z"), r.Key)
-	err = s.put(ctx, keyOf(accountsArchive, issuer, name), &r, "")
-	if err == nil || errors.Is(err, backend.ErrConflict) {
-		err = s.backend.Delete(ctx, entry.Key, entry.Revision)
+	return s.backend.Delete(ctx, entry.Key, entry.Revision)
+}
+
+// copyToArchive writes an account to the archive. The name depends on the
+// account alone, so doing it again is no second copy.
+func (s *Store) copyToArchive(ctx context.Context, account accountRecord, words string) error {
+	s.vault.writing.RLock()
+	defer s.vault.writing.RUnlock()
+	if _, err := s.renewAccount(&account); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("archive account at %s: %w", issuer, err)
-	}
-	return nil
+	account.Archived = &Archived{At: time.Now().UTC(), Words: words}
+	name := fmt.Sprintf("%s-%.12s", account.Created.UTC().Format("20060102T150405Z"), account.Key)
+	return update(ctx, s, change[*accountRecord]{
+		key:     keyOf(accountsArchive, account.Issuer, name),
+		fresh:   func() *accountRecord { return &accountRecord{} },
+		rebuild: true,
+		apply: func(r *accountRecord) error {
+			if r.Archived != nil {
+				account.Archived = r.Archived // begun before, and interrupted
+			}
+			*r = account
+			return nil
+		},
+	})
 }
 
 // HadAccount reports whether an account at an issuer was put aside.
@@ -260,7 +325,7 @@ func (s *Store) Accounts(ctx context.Context) (map[string]Account, error) {
 			damaged = append(damaged, err)
 			return nil
 		}
-		found[lastName(entry.Key)] = r.account()
+		found[lastName(entry.Key)] = s.accountOf(&r)
 		return nil
 	})
 	return found, errors.Join(append(damaged, err)...)

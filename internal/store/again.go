@@ -32,5 +32,8 @@ func (s *Store) Again(ctx context.Context, was plan.Known, certs []string) (plan
 	if err == nil {
 		known.Keys, err = s.keySets(ctx)
 	}
+	if err == nil {
+		known.Seal, err = s.sealShown(ctx)
+	}
 	return known, err
 }

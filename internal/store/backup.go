@@ -26,6 +26,10 @@ const backupPasses = 20
 // unpacked in its order (later entries replace earlier ones) holds nothing
 // that points to what is not in it. The archive holds private keys.
 func (s *Store) Backup(ctx context.Context, to io.Writer) error {
+	before, err := s.wholeSeal(ctx)
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", s.path, err)
+	}
 	b := backup{root: s.path, tar: tar.NewWriter(to), seen: map[string]seen{}}
 	for range backupPasses {
 		changed, err := b.pass(ctx)
@@ -35,12 +39,33 @@ func (s *Store) Backup(ctx context.Context, to io.Writer) error {
 		if changed {
 			continue
 		}
-		if err := b.tar.Close(); err != nil {
+		after, err := s.wholeSeal(ctx)
+		if err == nil && after != before {
+			err = errors.New("its store key changed meanwhile; try again")
+		}
+		if err == nil {
+			err = b.tar.Close()
+		}
+		if err != nil {
 			return fmt.Errorf("back up %s: %w", s.path, err)
 		}
 		return nil
 	}
 	return fmt.Errorf("back up %s: its records do not stop changing; try again when less is going on", s.path)
+}
+
+// wholeSeal is the key that all secrets are under; "" where nothing is sealed.
+// While a change of keys is under way there is none: a backup would hold secrets
+// in the clear, or under two keys.
+func (s *Store) wholeSeal(ctx context.Context) (string, error) {
+	known, err := s.KnownSeal(ctx)
+	switch {
+	case err != nil || known == nil:
+		return "", err
+	case len(known.Others) > 0 && len(known.Left) == 0:
+		return "", errors.New("its secrets are not all under one store key yet; `certkeep store seal` sees to it")
+	}
+	return known.Key, nil
 }
 
 // backup is an archive being written.

@@ -152,6 +152,9 @@ func (s *Store) Known(ctx context.Context) (plan.Known, error) {
 	if err == nil {
 		known.Channels, err = s.channels(ctx)
 	}
+	if err == nil {
+		known.Seal, err = s.sealShown(ctx)
+	}
 	return known, err
 }
 

@@ -42,6 +42,7 @@ func TestEveryFieldIsSpecified(t *testing.T) {
 		"### statements/NAME/KEYTYPE":  {statementsRecord{}, OCSPResponse{}},
 		"### events/NAME":              {Event{}},
 		"## Secrets":                   {Envelope{}},
+		"### seal":                     {sealRecord{}},
 		"| **version** |":              {plan.Version{}},
 		"| **pair** |":                 {plan.Pair{}},
 		"| **request** |":              {plan.Request{}},

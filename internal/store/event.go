@@ -34,6 +34,7 @@ const (
 	EventOCSPUpdated      EventKind = "ocsp-updated"      // a response was written
 	EventSCTUpdated       EventKind = "sct-updated"       // timestamps were written
 	EventTLSAUpdated      EventKind = "tlsa-updated"      // TLSA records were written
+	EventWithdrawn        EventKind = "withdrawn"         // files of what was revoked were taken away
 	EventForgotten        EventKind = "forgotten"         // all that was stored of a certificate was dropped
 )
 

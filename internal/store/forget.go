@@ -191,10 +191,23 @@ func (s *Store) Repair(ctx context.Context, name string) error {
 	return nil
 }
 
+// asideFolder is the folder of damaged records that were put aside.
+const asideFolder = "damaged"
+
 // putAside copies a damaged record, as it was found, to where nobody reads it.
+// One that may hold a secret is sealed as a whole.
 func (s *Store) putAside(ctx context.Context, damaged backend.Entry) error {
-	aside := keyOf("damaged/"+damaged.Key, time.Now().UTC().Format("20060102T150405.000000000Z"))
-	return s.putValue(ctx, aside, damaged.Value, "")
+	aside := keyOf(asideFolder+"/"+damaged.Key, time.Now().UTC().Format("20060102T150405.000000000Z"))
+	value := damaged.Value
+	s.vault.writing.RLock()
+	defer s.vault.writing.RUnlock()
+	if ring := s.vault.sealing(); ring.First() != "" && strings.HasPrefix(damaged.Key, accounts+"/") {
+		var err error
+		if value, err = s.vault.sealFile(ring, value, filePlace("records/"+aside)); err != nil {
+			return fmt.Errorf("seal the damaged record %s: %w", damaged.Key, err)
+		}
+	}
+	return s.putValue(ctx, aside, value, "")
 }
 
 // rebuild gathers what the versions say of a certificate.

@@ -36,16 +36,22 @@ func (s *Store) PutKey(ctx context.Context, key crypto.Signer) (fingerprint stri
 	}
 	// A type that is not ours, as an adopted key may have, is left out.
 	keyType, _ := keys.TypeOf(key.Public())
-	secret, err := seal(key)
+	plain, err := plainEnvelope(key)
 	if err != nil {
 		return "", err
+	}
+	s.vault.writing.RLock()
+	defer s.vault.writing.RUnlock()
+	secret, err := s.vault.renew(plain, keyPlace(fingerprint))
+	if err != nil {
+		return "", fmt.Errorf("seal private key %.16s…: %w", fingerprint, err)
 	}
 	return fingerprint, update(ctx, s, change[*keyRecord]{
 		key:     keyKey(fingerprint),
 		rebuild: true, // the same key again is what mends a damaged record
 		fresh:   func() *keyRecord { return &keyRecord{} },
 		check: func(r *keyRecord) error {
-			_, err := r.signer(fingerprint)
+			_, err := s.signer(r, fingerprint)
 			return err
 		},
 		apply: func(r *keyRecord) error {
@@ -58,8 +64,8 @@ func (s *Store) PutKey(ctx context.Context, key crypto.Signer) (fingerprint stri
 }
 
 // signer takes the key out of its record.
-func (r *keyRecord) signer(fingerprint string) (crypto.Signer, error) {
-	key, err := r.Secret.open(fingerprint)
+func (s *Store) signer(r *keyRecord, fingerprint string) (crypto.Signer, error) {
+	key, err := s.vault.signer(r.Secret, keyPlace(fingerprint), fingerprint)
 	if _, sealed := errors.AsType[*SealedError](err); sealed || err == nil {
 		return key, err
 	}
@@ -67,7 +73,8 @@ func (r *keyRecord) signer(fingerprint string) (crypto.Signer, error) {
 }
 
 // Key reads a private key. One that is not there is ErrNotFound, one that
-// cannot be understood, or is another one, a *DamagedError.
+// cannot be understood, or is another one, a *DamagedError, and one whose store
+// key is not at hand a *SealedError.
 func (s *Store) Key(ctx context.Context, fingerprint string) (crypto.Signer, error) {
 	entry, err := s.backend.Get(ctx, keyKey(fingerprint))
 	if err != nil {
@@ -77,7 +84,7 @@ func (s *Store) Key(ctx context.Context, fingerprint string) (crypto.Signer, err
 	if err := decode(entry.Key, entry.Value, &r); err != nil {
 		return nil, err
 	}
-	return r.signer(fingerprint)
+	return s.signer(&r, fingerprint)
 }
 
 // Keys lists the fingerprints of all private keys, sorted.

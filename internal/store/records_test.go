@@ -128,7 +128,7 @@ func TestKeys(t *testing.T) {
 	}
 	overwrite(t, s, "keys/"+fingerprint, `{"format":1,"secret":{"key_id":"k","algorithm":"age","data":"c2VjcmV0"}}`)
 	_, err = s.Key(ctx, fingerprint)
-	if sealed, ok := errors.AsType[*store.SealedError](err); !ok || sealed.Algorithm != "age" || strings.Contains(err.Error(), "c2Vj") {
+	if _, ok := errors.AsType[*store.SealedError](err); !ok || !strings.Contains(err.Error(), `"age"`) || strings.Contains(err.Error(), "c2Vj") {
 		t.Errorf("sealed by a later version: %v", err)
 	}
 	if _, err := s.PutKey(ctx, key); err == nil {
@@ -250,6 +250,58 @@ func TestArchiveAccount(t *testing.T) {
 	}
 	if all, err := s.Accounts(ctx); err != nil || len(all) != 0 {
 		t.Errorf("Accounts lists archived ones: %+v, %v", all, err)
+	}
+}
+
+// archiving is a disk on which a hook runs, once, before a file of a folder is made.
+type archiving struct {
+	durable.Disk
+	folder string
+	meddle func()
+}
+
+func (m *archiving) Create(path string, data []byte, a durable.Attr) error {
+	if meddle := m.meddle; meddle != nil && strings.Contains(path, m.folder) {
+		m.meddle = nil
+		meddle()
+	}
+	return m.Disk.Create(path, data, a)
+}
+
+// TestArchiveChangingAccount: an account that is changed, or sealed under
+// another key, while it is copied to the archive is archived as it is then.
+func TestArchiveChangingAccount(t *testing.T) {
+	disk := &archiving{Disk: durable.NoSync{}, folder: "accounts/archive"}
+	s, err := openUnder(t, filepath.Join(t.TempDir(), "state"), disk, store.Holder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := newKey(t)
+	if err := s.UpdateAccount(t.Context(), "ca", func(a *store.Account) error { return a.SetKey(key) }); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(recordFile(s, "accounts/ca"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.meddle = func() {
+		overwrite(t, s, "accounts/ca", strings.Replace(string(text), `"issuer"`, `"url":"https://ca.test/1","issuer"`, 1))
+	}
+	if err := s.ArchiveAccount(t.Context(), "ca", "gone"); err != nil {
+		t.Fatal(err)
+	}
+	if disk.meddle != nil {
+		t.Error("nothing was changed meanwhile")
+	}
+	copies, err := filepath.Glob(filepath.Join(s.Dir(), "records/accounts/archive/ca/*.json"))
+	if err != nil || len(copies) != 1 {
+		t.Fatalf("archive = %q, %v", copies, err)
+	}
+	if text, err := os.ReadFile(copies[0]); err != nil || !bytes.Contains(text, []byte("https://ca.test/1")) || !bytes.Contains(text, []byte("gone")) {
+		t.Errorf("archived is\n%s\n%v", text, err)
+	}
+	if _, err := s.Account(t.Context(), "ca"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("after archiving: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/seal"
 )
 
 // algorithmNone is an envelope that protects nothing: the data is the PEM
@@ -18,7 +19,7 @@ const algorithmNone = "none"
 // whatever way, shows no more than its algorithm; only its JSON, which is the
 // record, has the data. It is never part of what commands print.
 type Envelope struct {
-	KeyID     string `json:"key_id,omitempty"` // of the key that seals it
+	KeyID     string `json:"key_id,omitempty"` // of the store key that seals it
 	Algorithm string `json:"algorithm"`
 	// Data is a pointer because fmt, when a verb does not fit some struct
 	// around this one, prints all fields without asking their methods. What
@@ -26,18 +27,27 @@ type Envelope struct {
 	Data *string `json:"data"`
 }
 
-// SealedError says that a secret cannot be opened by this version.
+// SealedError says that a secret cannot be opened, and so is neither lost nor
+// damaged: with the right store key it can.
 type SealedError struct {
-	Algorithm string
+	Err error // why: a *seal.UnknownKeyError, a *seal.AlgorithmError, or why the store key cannot be read
 }
 
-// Error says what to do.
+// Error says why, and what to do.
 func (e *SealedError) Error() string {
-	return fmt.Sprintf("the secret is sealed with %q, which this Certkeep does not know: use the later version that sealed it", e.Algorithm)
+	text := fmt.Sprintf("the secret cannot be opened: %v", e.Err)
+	if _, unknown := errors.AsType[*seal.UnknownKeyError](e.Err); unknown {
+		text += "; put that key back where `store_key_file` or its like says"
+	}
+	return text
 }
 
-// seal puts a private key into an envelope.
-func seal(key crypto.Signer) (Envelope, error) {
+// Unwrap returns why.
+func (e *SealedError) Unwrap() error { return e.Err }
+
+// plainEnvelope puts a private key into an envelope that protects nothing. The
+// store seals it when it writes it.
+func plainEnvelope(key crypto.Signer) (Envelope, error) {
 	text, err := keys.Marshal(key)
 	if err != nil {
 		return Envelope{}, err
@@ -46,16 +56,18 @@ func seal(key crypto.Signer) (Envelope, error) {
 	return Envelope{Algorithm: algorithmNone, Data: &data}, nil
 }
 
-// open takes the private key out, and checks that it is the one named by
+// under is what protects the secret: the id of a store key, or algorithmNone.
+func (e Envelope) under() string {
+	if e.Algorithm == algorithmNone {
+		return algorithmNone
+	}
+	return e.KeyID
+}
+
+// signerOf reads a private key, and checks that it is the one named by
 // fingerprint.
-func (e Envelope) open(fingerprint string) (crypto.Signer, error) {
-	if e.Algorithm != algorithmNone {
-		return nil, &SealedError{Algorithm: e.Algorithm}
-	}
-	if e.Data == nil {
-		return nil, errors.New("there is no private key in it")
-	}
-	key, err := keys.Parse([]byte(*e.Data))
+func signerOf(text []byte, fingerprint string) (crypto.Signer, error) {
+	key, err := keys.Parse(text)
 	if err != nil {
 		return nil, err
 	}

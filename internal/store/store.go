@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/certkeep/certkeep/internal/durable"
@@ -48,6 +49,8 @@ type Store struct {
 	node    string
 	disk    durable.Disk
 	backend backend.Backend
+	vault   vault
+	sealing sync.Mutex    // held by whoever goes over all secrets
 	lock    *durable.Lock // nil for a Reader
 	groups  *plainjson.Decoder[groupRecord]
 	targets *plainjson.Decoder[targetsRecord]
@@ -63,18 +66,40 @@ type Store struct {
 // choice. A folder that is not safe or not writable is a *FolderError, one of
 // a later Certkeep a *NewerError.
 func Open(ctx context.Context, path string, disk durable.Disk, node string, mode Mode) (*Store, error) {
-	path, err := filepath.Abs(path)
+	return OpenSealed(ctx, Options{Path: path, Disk: disk, Node: node, Mode: mode})
+}
+
+// Options are how a state folder is opened.
+type Options struct {
+	Path string
+	Disk durable.Disk
+	Node string // see Open
+	Mode Mode
+	// Keys are the store keys; nil has none. A Holder reads them at once, a
+	// Reader when it meets the first secret that is sealed.
+	Keys Keys
+	// Unseal takes secrets out of their seal: the keys only open.
+	Unseal bool
+}
+
+// OpenSealed is Open for a state whose secrets are sealed, or are to be. Where a
+// Holder could not read all secrets by the keys, the error is a *StoreKeyError
+// and nothing was changed. A Reader finds that out when it needs a secret: see
+// SealedError.
+func OpenSealed(ctx context.Context, o Options) (*Store, error) {
+	path, err := filepath.Abs(o.Path)
 	if err != nil {
 		return nil, fmt.Errorf("open state folder: %w", err)
 	}
-	records := dir.New(filepath.Join(path, "records"), disk)
+	records := dir.New(filepath.Join(path, "records"), o.Disk)
 	s := &Store{
-		path: path, node: node, disk: disk, backend: records,
+		path: path, node: o.Node, disk: o.Disk, backend: records,
 		groups: plainjson.New[groupRecord](), targets: plainjson.New[targetsRecord](),
 	}
-	f := folder{path: path, disk: disk}
-	if mode == Reader {
-		if err := f.inspect(mode); err != nil {
+	s.vault.keys = o.Keys
+	f := folder{path: path, disk: o.Disk}
+	if o.Mode == Reader {
+		if err := f.inspect(o.Mode); err != nil {
 			return nil, err
 		}
 		if s.node == "" {
@@ -89,15 +114,18 @@ func Open(ctx context.Context, path string, disk durable.Disk, node string, mode
 	if s.lock, unclean, err = f.hold(); err != nil {
 		return nil, err
 	}
-	err = f.inspect(mode)
+	err = f.inspect(o.Mode)
 	if err == nil && unclean {
-		err = errors.Join(f.sweep(), records.Sweep(ctx))
+		err = errors.Join(f.sweep(), f.sweepArchive(), records.Sweep(ctx))
 	}
 	if err == nil {
 		err = f.complete()
 	}
 	if err == nil && s.node == "" {
 		s.node, err = f.makeNode()
+	}
+	if err == nil {
+		err = s.takeKeys(ctx, o.Keys, o.Unseal)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.lock.Abandon())

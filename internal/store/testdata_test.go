@@ -162,3 +162,12 @@ func BenchmarkUpdateCert(b *testing.B) {
 		})
 	}
 }
+
+func fingerprintOf(t testing.TB, key crypto.Signer) string {
+	t.Helper()
+	fingerprint, err := keys.Fingerprint(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fingerprint
+}

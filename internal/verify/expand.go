@@ -12,6 +12,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // ownLabel stands for a name of its own below a wildcard.
@@ -112,23 +113,10 @@ func onThisMachine(own []netip.Addr, name, port string) []string {
 // ownAddresses are the addresses of this machine's interfaces, loopback and
 // link-local ones left out, IPv4 first.
 func ownAddresses() ([]netip.Addr, error) {
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("list the addresses of this machine: %w", err)
-	}
-	var own []netip.Addr
-	for _, a := range all {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil {
-			continue // not an IP address
-		}
-		ip := prefix.Addr().Unmap()
-		if !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
-			own = append(own, ip)
-		}
-	}
+	own, err := network.OwnAddresses()
+	own = slices.DeleteFunc(own, netip.Addr.IsLoopback)
 	slices.SortStableFunc(own, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
-	return own, nil
+	return own, err
 }
 
 // byDNS returns each address of a name as a place of its own.

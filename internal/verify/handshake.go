@@ -19,6 +19,7 @@ import (
 type sight struct {
 	address string              // that took the connection; "" for none
 	certs   []*x509.Certificate // presented, leaf first; also where the handshake failed later
+	staple  []byte              // the OCSP response beside them
 	err     error               // why there was no connection, or no complete handshake
 }
 
@@ -90,6 +91,7 @@ func (e Endpoint) look(ctx context.Context, suites []uint16) sight {
 		if len(seen.certs) == 0 {
 			return errors.New("it presented no certificate")
 		}
+		seen.staple = client.OCSPResponse()
 		goodbye(client, e.StartTLS)
 		return nil
 	})

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/chain"
+	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/dane"
 	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -50,6 +51,9 @@ type Endpoint struct {
 	// Pins are the keys that the site has to name in the header of its answer
 	// over HTTP (RFC 7469); none: it is not asked for them.
 	Pins []string
+	// Staple judges the OCSP response that is stapled to a chain (RFC 6066
+	// section 8); none is stapled where der is empty. Nil: it is not looked at.
+	Staple func(der []byte, shown chain.Chain) error
 
 	Network network.Network // the machine's where nil
 }
@@ -159,10 +163,28 @@ func check(ctx context.Context, e Endpoint, want Want) (plan.Result, error) {
 	if result.Verdict == plan.VerdictRight && len(e.TLSA) > 0 {
 		result.Verdict, result.Words = e.byDANE(seen, allowed)
 	}
+	if result.Verdict == plan.VerdictRight && e.Staple != nil {
+		result.Verdict, result.Words = e.byStaple(seen, allowed)
+	}
 	if result.Verdict == plan.VerdictRight && len(e.Pins) > 0 {
 		result.Verdict, result.Words = e.byPins(ctx, seen, want.chains())
 	}
 	return result, nil
+}
+
+// byStaple judges what was stapled. A server has one response for all versions
+// of TLS, so what it showed last is enough.
+func (e Endpoint) byStaple(seen sight, allowed []chain.Chain) (plan.Verdict, string) {
+	for _, c := range allowed {
+		if !sameLeaf(seen.certs, c) {
+			continue
+		}
+		if err := e.Staple(seen.staple, c); err != nil {
+			return plan.VerdictUnstapled, "presents the right certificate, but " + command.Escape(err.Error())
+		}
+		break
+	}
+	return plan.VerdictRight, ""
 }
 
 // insist asks once more where a server showed another kind of key than the

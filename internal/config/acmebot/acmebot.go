@@ -32,6 +32,9 @@ type Facts struct {
 	User, Group func(name string) string
 	// Exists reports whether a file is there.
 	Exists func(path string) bool
+	// Exposed says that everybody can read a file that holds a secret, and what
+	// to do; "" where that is not so.
+	Exposed func(path string) string
 	// Passphrase is how a passphrase is got from whoever runs this: "env" from
 	// ACMEBOT_PASSPHRASE, "prompt" or "stdin".
 	Passphrase string
@@ -41,6 +44,9 @@ type Facts struct {
 	Now time.Time
 	// Nearest returns the candidate that a word was probably meant to be, or "".
 	Nearest func(word string, candidates []string) string
+	// Name says what is wrong with a name for a certificate, and what to write
+	// instead; "" where it can have it.
+	Name func(name string) (wrong, hint string)
 }
 
 // Finding is something that a person should look at.
@@ -68,31 +74,6 @@ type Result struct {
 	Warnings []Finding
 }
 
-// Recognize reports whether a file is acmebot's: it has a section that only
-// acmebot knows. Foreign are the keys of Certkeep's own configuration; one of
-// those that acmebot does not know makes it Certkeep's.
-func Recognize(root *Value, foreign []string) bool {
-	if root == nil || root.Kind != Table {
-		return false
-	}
-	found := false
-	for _, p := range root.Pairs {
-		_, known := sections()[p.Key]
-		if !known && slices.Contains(foreign, p.Key) {
-			return false
-		}
-		found = found || slices.Contains(distinctive(), p.Key)
-	}
-	return found
-}
-
-// distinctive are the sections that only acmebot has.
-func distinctive() []string {
-	return []string{
-		"account", "settings", "directories", "file_names", "private_keys", "http_challenges", "zone_update_keys", "hpkp_headers",
-	}
-}
-
 // translator gathers the result while sections are read.
 type translator struct {
 	facts Facts
@@ -104,14 +85,16 @@ type translator struct {
 	names    table
 	suffixes map[string]string // by acmebot's key type
 
-	services map[string]bool // that certificates name
-	logs     map[string]log  // by name
-	headers  headers
-	updates  map[string]bool // zones with an update key
-	proofs   proofs
-	keys     []*privateKey
-	owner    *Value // of installed files; nil leaves them to who runs
-	group    *Value
+	issuerName  string          // who is asked, as Certkeep calls it
+	toldOfStore bool            // see passphraseCovers
+	services    map[string]bool // that certificates name
+	logs        map[string]log  // by name
+	headers     headers
+	updates     map[string]bool // zones with an update key
+	proofs      proofs
+	keys        []*privateKey
+	owner       *Value // of installed files; nil leaves them to who runs
+	group       *Value
 }
 
 // Translate says in Certkeep's words what an acmebot configuration says. Root

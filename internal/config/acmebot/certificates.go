@@ -91,9 +91,8 @@ func (t *translator) certificateTo(certs object, c *certificate, services table,
 	if !slices.Equal(c.types, c.key.types) {
 		to.set("key_types", t.keyTypesOf(c.key, c.types))
 	}
-	if o := c.option("ocsp_must_staple"); o.truth(false) {
-		to.set("must_staple", o.source().truth(true))
-	}
+	t.mustStapleTo(to, c)
+	t.stapleTo(to)
 	to.set("services", t.servicesOf(c, services))
 	t.verifyTo(to, c)
 	t.reloadTo(to, c)
@@ -108,6 +107,15 @@ func (t *translator) certificateTo(certs object, c *certificate, services table,
 		t.hpkpTo(to, c.key)
 	}
 	t.tlsaTo(to, c)
+}
+
+// stapleTo says how long is waited for a staple: so many times, so many seconds
+// apart.
+func (t *translator) stapleTo(to object) {
+	attempts, delay := t.settings.option("max_ocsp_verify_attempts"), t.settings.option("ocsp_verify_retry_delay")
+	if from := firstGiven(attempts, delay); from.given() {
+		to.set("staple_wait", from.source().seconds(attempts.number(10)*delay.number(5)))
+	}
 }
 
 // rootsOf are the files of roots that are there for a certificate.

@@ -123,15 +123,19 @@ func (t *translator) localWriter(dns object) {
 	t.propagation(entry)
 }
 
+// firstGiven is the option that says something; the first one where none does.
+func firstGiven(options ...option) option {
+	if i := slices.IndexFunc(options, option.given); i >= 0 {
+		return options[i]
+	}
+	return options[0]
+}
+
 // propagation says how long records are looked for: so many times, so many
 // seconds apart.
 func (t *translator) propagation(entry object) {
 	attempts, delay := t.settings.option("max_dns_lookup_attempts"), t.settings.option("dns_lookup_delay")
-	from := attempts
-	if !attempts.given() && delay.given() {
-		from = delay
-	}
-	s := from.source()
+	s := firstGiven(attempts, delay).source()
 	n := attempts.number(30)
 	if n == 0 {
 		entry.set("propagation", s.truth(false))

@@ -101,16 +101,32 @@ func (t *translator) root(kind string) string {
 	return t.absolute(strings.ReplaceAll(base, "*", "_"))
 }
 
+// dhTo says which Diffie-Hellman group stands in files, if any does: the one of
+// RFC 7919 with that size. One of another size has to be searched for, unless
+// that would be weak, or take hours.
+func (t *translator) dhTo(to object, c *certificate) bool {
+	const leastOwn, mostOwn = 2048, 4096
+	o := c.option("dhparam_size")
+	bits := o.number(2048)
+	if bits <= 0 {
+		return false
+	}
+	group := params.GroupOf(bits)
+	if group != bits && bits > leastOwn && bits < mostOwn {
+		to.child("dh_params", o.source()).set("own", o.source().number(bits))
+		return true
+	}
+	if group != bits {
+		t.warn(o.Origin, fmt.Sprintf("no group of %d bits is made: it would be weak, or be searched for hours", bits), fmt.Sprintf("ffdhe%d is used", group))
+	}
+	to.set("dh_params", o.source().text(fmt.Sprintf("ffdhe%d", group)))
+	return true
+}
+
 // paramsTo says which parameters stand in files, and returns their parts.
 func (t *translator) paramsTo(to object, c *certificate) (parts []string) {
-	if o := c.option("dhparam_size"); o.number(2048) > 0 {
-		bits := o.number(2048)
-		if !slices.Contains(params.GroupSizes(), bits) {
-			t.fail(o.Origin, fmt.Sprintf("there is no group of %d bits", bits), "write one of "+strings.Trim(fmt.Sprint(params.GroupSizes()), "[]")+"; 0 leaves it out")
-		} else {
-			to.set("dh_params", o.source().text(fmt.Sprintf("ffdhe%d", bits)))
-			parts = append(parts, partDH)
-		}
+	if t.dhTo(to, c) {
+		parts = append(parts, partDH)
 	}
 	o := c.option("ecparam_curve")
 	curves := o.texts("x448", "x25519", "secp521r1", "secp384r1", "secp256k1")

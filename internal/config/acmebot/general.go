@@ -33,10 +33,13 @@ func (t *translator) general(out object, top table) {
 	if o := t.settings.option("warning_exit_code"); o.truth(false) {
 		out.set("warning_exit_code", o.source().truth(true))
 	}
+	out.set("revoke", resource.source().text("withdraw"))
 	if pid := t.dirs.option("pid"); pid.text("") != "" {
 		out.set("pid_file", pid.source().text(path.Join(t.absolute(pid.text("")), "acmebot.pid")))
 	}
+	t.storeKeyTo(out)
 	t.suffixesTo(out)
+	t.archiveTo(out)
 	defaults := out.child("defaults", t.sourceOf(Origin{Key: "settings", At: t.settings.at, Default: true}))
 	days := t.settings.option("renewal_days")
 	n := days.number(30)
@@ -47,6 +50,19 @@ func (t *translator) general(out object, top table) {
 	defaults.child("renew", days.source()).set("before", days.source().days(n))
 	defaults.set("owner", t.owner)
 	defaults.set("group", t.group)
+}
+
+// archiveTo says where files are kept that were replaced. acmebot keeps them
+// for ever.
+func (t *translator) archiveTo(out object) {
+	o := t.dirs.option("archive")
+	folder := o.text("/etc/ssl/archive")
+	if folder == "" {
+		return // in the state
+	}
+	keep := out.child("keep", o.source())
+	keep.set("archive", o.source().text("0s"))
+	keep.set("archive_directory", o.source().text(t.absolute(folder)))
 }
 
 // log says what is logged. acmebot logs to a file beside what it prints.
@@ -81,12 +97,10 @@ func (t *translator) log(out object) {
 	for _, k := range []struct{ key, standard, to string }{{"log_user", "root", "owner"}, {"log_group", "adm", "group"}} {
 		o := t.settings.option(k.key)
 		who := o.text(k.standard)
-		if who == "" {
-			continue
+		if who == "" || !o.given() && t.lookUp(k.to)(who) != "" {
+			continue // acmebot's default does without a word
 		}
-		if v := t.belongs(o, who, k.to); v != nil && o.given() {
-			log.set(k.to, v)
-		}
+		log.set(k.to, t.belongs(o, who, k.to))
 	}
 }
 
@@ -125,15 +139,23 @@ func (t *translator) readOwner() {
 
 // belongs is the user or group of files, or nil with a warning.
 func (t *translator) belongs(o option, who, kind string) *Value {
-	look, hint := t.facts.User, "files stay with the user that runs this"
+	hint := "files stay with the user that runs this"
 	if kind == "group" {
-		look, hint = t.facts.Group, "files stay with the group of the user that runs this"
+		hint = "files stay with the group of the user that runs this"
 	}
-	if wrong := look(who); wrong != "" {
+	if wrong := t.lookUp(kind)(who); wrong != "" {
 		t.warn(o.Origin, wrong, hint)
 		return nil
 	}
 	return o.source().text(who)
+}
+
+// lookUp says why files cannot be given to an owner or a group.
+func (t *translator) lookUp(kind string) func(who string) string {
+	if kind == "group" {
+		return t.facts.Group
+	}
+	return t.facts.User
 }
 
 // longestWait is how long acmebot waits at most, in seconds.

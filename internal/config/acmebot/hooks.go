@@ -55,7 +55,7 @@ func (t *translator) hooksTo(out object, in table) {
 			continue
 		}
 		if slices.Contains(fields, "passphrase") && strings.Contains(shell, "$passphrase") || strings.Contains(shell, "${passphrase}") {
-			t.fail(o.Origin, "hooks are not told passphrases: other users see the arguments of programs", "let the program read the passphrase itself")
+			t.warn(o.Origin, "this hook is left out: hooks are not told passphrases, since other users see the arguments of programs", "let the program read the passphrase itself, and take {passphrase} out")
 			continue
 		}
 		s := o.source()

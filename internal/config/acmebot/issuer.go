@@ -61,6 +61,7 @@ func (t *translator) issuer(out object) {
 		entry.set("account_key_file", resource.source().text(t.absolute(folder)+"/client_key.json"))
 	}
 	out.child("issuers", s).set(known, entry.v)
+	t.issuerName = known
 	defaults.set("issuer", s.texts(known))
 }
 

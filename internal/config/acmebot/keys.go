@@ -83,7 +83,8 @@ func findKey(all []*privateKey, name string) *privateKey {
 
 // finishKeys reads what keys and certificates say.
 func (t *translator) finishKeys(all []*privateKey) {
-	owners := make(map[string]*privateKey)
+	owners := make(map[string]*certificate) // by plain name
+	named := make(map[string]*privateKey)
 	for _, k := range all {
 		here := Origin{Key: k.tables[0].path, At: k.at}
 		if len(k.certs) == 0 {
@@ -91,15 +92,30 @@ func (t *translator) finishKeys(all []*privateKey) {
 			continue
 		}
 		t.readTypes(k)
+		said := false
 		for _, c := range k.certs {
-			if other := owners[c.name]; other != nil {
-				t.fail(Origin{Key: c.in.path, At: c.at}, fmt.Sprintf("private key %q has a certificate of this name too", other.name), "both would write the same files; rename one")
+			if other := owners[plainName(c.name)]; other != nil {
+				t.collide(c, other)
+				said = said || plainName(other.key.name) == plainName(k.name)
 				continue
 			}
-			owners[c.name] = k
+			owners[plainName(c.name)] = c
 			t.readNames(c)
 		}
+		if other := named[plainName(k.name)]; other != nil && !said {
+			t.fail(here, fmt.Sprintf("the private keys %s and %s would both be called %q here", quoted(other.name), quoted(k.name), plainName(k.name)), "rename one")
+		}
+		named[plainName(k.name)] = k
 	}
+}
+
+// collide says that two certificates cannot be told apart.
+func (t *translator) collide(c, other *certificate) {
+	if c.name == other.name {
+		t.fail(c.origin(), fmt.Sprintf("private key %q has a certificate of this name too", other.key.name), "both would write the same files; rename one")
+		return
+	}
+	t.fail(c.origin(), fmt.Sprintf("the certificates %s and %s would both be called %q here", quoted(other.name), quoted(c.name), plainName(c.name)), "rename one")
 }
 
 // readTypes finds out which kinds of key there are: those that the key or one
@@ -202,5 +218,17 @@ func (k *privateKey) keyTypes(kinds []string) []string {
 	return types
 }
 
-// plainName is a name as it may stand in Certkeep's configuration.
-func plainName(name string) string { return strings.ReplaceAll(name, "*", "_") }
+// plainName is a name as it may stand in Certkeep's configuration: what may not
+// becomes "_". The files keep acmebot's.
+func plainName(name string) string {
+	plain := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c) {
+			return c
+		}
+		return '_'
+	}, name)
+	if strings.HasPrefix(plain, "-") || strings.HasPrefix(plain, ".") {
+		plain = "_" + plain[1:]
+	}
+	return plain
+}

@@ -50,6 +50,9 @@ func (t *translator) readNames(c *certificate) {
 	default:
 		c.names = t.zones(c.in.table("alt_names"), c.common)
 	}
+	if t.wrongNames(c.names) {
+		return
+	}
 	if !slices.ContainsFunc(c.names, func(n name) bool { return n.fqdn == c.common }) {
 		if cn.Default {
 			cn.Origin = c.origin()
@@ -63,6 +66,19 @@ func (t *translator) readNames(c *certificate) {
 			}
 		}
 	}
+}
+
+// wrongNames reports, with errors where they stand, whether some of these are
+// none that certificates can have.
+func (t *translator) wrongNames(all []name) bool {
+	found := false
+	for _, n := range all {
+		if wrong, hint := t.facts.Name(n.fqdn); wrong != "" {
+			t.fail(n.origin, wrong, hint)
+			found = true
+		}
+	}
+	return found
 }
 
 // zones reads a table of zones with their hosts. The zone "@" stands for

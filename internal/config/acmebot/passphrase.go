@@ -13,6 +13,9 @@ func (t *translator) passphraseTo(to object, k *privateKey) {
 	}
 	o := k.option("key_passphrase")
 	s := o.source()
+	if o.v.Kind != List && o.v.Kind != Table {
+		t.passphraseCovers(o)
+	}
 	switch {
 	case o.v.Kind == Text || o.v.Kind == Number:
 		if o.At.File >= len(t.facts.Files) {

@@ -41,6 +41,7 @@ func (t *translator) proof(out object, top table) {
 	follower := t.follower()
 	t.proofs = proofs{ways: make(map[string]*way), seen: make(map[string]struct{})}
 	authorized := t.zones(granted, "")
+	t.wrongNames(authorized)
 	if !follower.truth(false) {
 		for _, k := range t.keys {
 			for _, c := range k.certs {

@@ -54,7 +54,7 @@ func settingKeys() []string {
 		"warning_exit_code", "renewal_days", "max_dns_lookup_attempts", "dns_lookup_delay", "max_domains_per_order",
 		"max_authorization_attempts", "authorization_delay", "cert_poll_time", "max_ocsp_verify_attempts",
 		"ocsp_verify_retry_delay", "min_run_delay", "max_run_delay", "acme_directory_url", "acme_directory_verify_ssl",
-		"acme_directory_roots_file", "reload_zone_command", "nsupdate_command", "public_suffix_list_url",
+		"acme_directory_roots_file", "store_key_file", "reload_zone_command", "nsupdate_command", "public_suffix_list_url",
 	})
 }
 

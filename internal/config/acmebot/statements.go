@@ -40,6 +40,7 @@ func (t *translator) ocspTo(to object, c *certificate) {
 	if !ok {
 		return
 	}
+	t.noResponder(folder, live)
 	s := folder.source()
 	entry := to.child("ocsp", s)
 	entry.set("file", s.text(file))
@@ -53,7 +54,8 @@ func (t *translator) ocspTo(to object, c *certificate) {
 func (t *translator) sctTo(to object, c *certificate) {
 	folder, names := t.dirs.option("sct"), c.option("ct_submit_logs")
 	if !names.given() {
-		return // acmebot's own logs, none of which takes anything any more
+		t.builtInLogs(names, folder, c)
+		return
 	}
 	var logs []string
 	for _, item := range names.items() {
@@ -72,7 +74,7 @@ func (t *translator) sctTo(to object, c *certificate) {
 	}
 	s := folder.source()
 	entry := to.child("sct", s)
-	if dir, plain := strings.CutSuffix(file, "/{log}.sct"); plain {
+	if dir, plain := strings.CutSuffix(file, "/{log}.sct"); plain && !strings.Contains(dir, "{log}") {
 		entry.set("directory", s.text(dir))
 	} else {
 		entry.set("file", s.text(file))

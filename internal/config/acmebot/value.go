@@ -50,6 +50,14 @@ func (v *Value) get(key string) *Value {
 	return nil
 }
 
+// pairs are the pairs of a table; nothing else has any.
+func (v *Value) pairs() []Pair {
+	if v == nil || v.Kind != Table {
+		return nil
+	}
+	return v.Pairs
+}
+
 // describe says what the value is, for "..., not ...".
 func (v *Value) describe() string {
 	switch v.Kind {

@@ -48,6 +48,12 @@ type Options struct {
 	// WindowAfter is the Retry-After of renewal information; six hours where
 	// zero.
 	WindowAfter time.Duration
+	// OCSPLife is how long an OCSP response is believed; zero: there is no
+	// responder, and certificates name none.
+	OCSPLife time.Duration
+	// CRLLife is how long a revocation list is believed; zero: there is none,
+	// and certificates name none.
+	CRLLife time.Duration
 
 	// Validate looks at the answer to a challenge: its type, the name without
 	// "*.", its token and the key authorisation that proves it. Nil is valid;
@@ -94,7 +100,12 @@ type CA struct {
 	meters    map[string]*meter
 	told      map[string]promise
 	breaches  []Breach
-	busy      time.Time // overloaded until then
+	busy      time.Time             // overloaded until then
+	said      map[string]*statement // by serial number
+	list      *list                 // of what is revoked; nil before anybody asked for it
+	frozen    time.Time             // until then responder and list say nothing new
+	had       map[string]bool       // sets of names that a certificate was signed for
+	refusals  []Refusal
 }
 
 // New makes a CA with a fresh root and intermediate.
@@ -123,6 +134,8 @@ func New(opt Options) (*CA, error) {
 		byCertID: map[string]*cert{},
 		meters:   map[string]*meter{},
 		told:     map[string]promise{},
+		said:     map[string]*statement{},
+		had:      map[string]bool{},
 	}
 	if err := c.makeChain(); err != nil {
 		return nil, err

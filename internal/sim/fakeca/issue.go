@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -30,6 +31,7 @@ type cert struct {
 	replaced  bool   // an order that replaces it was finalized
 	window    window // of its renewal
 	digestDER [sha256.Size]byte
+	number    *big.Int // Serial
 }
 
 // How long the CA's own certificates live: longer than any simulation.
@@ -124,13 +126,22 @@ func (c *CA) finalize(rq *request) reply {
 	if old := c.byCertID[o.replaces]; old != nil {
 		old.replaced = true
 	}
-	c.spend(rq.now, c.sameNamesLimit(o.names))
-	for _, l := range c.domainLimits(o.names) {
-		c.spend(rq.now, l)
-	}
+	c.count(rq.now, o)
 	a := c.orderReply(http.StatusOK, o, "processing")
 	c.pollLater(rq.now, c.orderURL(o), &a)
 	return a
+}
+
+// count holds a certificate against the limits.
+func (c *CA) count(now time.Time, o *order) {
+	c.spend(now, c.sameNamesLimit(o.names))
+	c.had[strings.Join(o.names, ",")] = true
+	if o.renewal {
+		return
+	}
+	for _, l := range c.domainLimits(o.names) {
+		c.spend(now, l)
+	}
 }
 
 // readCSR checks a CSR against the order's names.
@@ -185,6 +196,12 @@ func (c *CA) template(now time.Time, o *order, csr *x509.CertificateRequest) *x5
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 	}
+	if c.opt.OCSPLife > 0 {
+		t.OCSPServer = []string{c.base + "/" + ocspPath}
+	}
+	if c.opt.CRLLife > 0 {
+		t.CRLDistributionPoints = []string{c.base + "/" + crlPath}
+	}
 	for _, name := range o.names {
 		if ip := net.ParseIP(name); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
@@ -214,15 +231,26 @@ func (c *CA) sign(now time.Time, o *order, csr *x509.CertificateRequest) error {
 	o.cert = &cert{
 		Issuance: Issuance{
 			At: now, Account: o.account.url, Order: c.orderURL(o), OrderEnds: o.expires, Profile: o.profile, Names: o.names,
-			SPKI: hex.EncodeToString(spki[:]), Serial: hex.EncodeToString(t.SerialNumber.Bytes()),
+			KeyType: keyTypeOf(csr.PublicKey), SPKI: hex.EncodeToString(spki[:]), Serial: hex.EncodeToString(t.SerialNumber.Bytes()),
 			CertID: id, Replaces: o.replaces, NotBefore: t.NotBefore, NotAfter: t.NotAfter,
 			Chain: append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), c.interPEM...),
 		},
-		account: o.account, window: c.suggested(t.NotBefore, t.NotAfter), digestDER: sha256.Sum256(der),
+		account: o.account, window: c.suggested(t.NotBefore, t.NotAfter), digestDER: sha256.Sum256(der), number: t.SerialNumber,
 	}
 	c.issued = append(c.issued, o.cert)
 	c.certs[o.cert.Serial], c.byCertID[id] = o.cert, o.cert
 	return nil
+}
+
+// keyTypeOf names the kind of a key that readCSR let in.
+func keyTypeOf(key crypto.PublicKey) string {
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		return "ecdsa-p" + strconv.Itoa(key.Curve.Params().BitSize)
+	case *rsa.PublicKey:
+		return "rsa-" + strconv.Itoa(key.N.BitLen())
+	}
+	return ""
 }
 
 // download hands out a chain (RFC 8555 section 7.4.2).

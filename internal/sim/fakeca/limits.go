@@ -24,8 +24,11 @@ type Limits struct {
 	Failures     int // failed validations of one name by one account
 	FailuresPer  time.Duration
 
-	// RenewalsFree lets orders that replace a certificate (RFC 9773 section 5)
-	// pass without regard to any limit but that of failures.
+	// RenewalsFree is how Let's Encrypt counts: orders that replace a
+	// certificate (RFC 9773 section 5) pass without regard to any limit but that
+	// of failures, others for names that had a certificate before without regard
+	// to those of orders and domains. Neither counts as an order, or against a
+	// domain; all count as certificates for the same names.
 	RenewalsFree bool
 }
 
@@ -110,6 +113,9 @@ func (c *CA) spend(now time.Time, l limit) {
 		m.full = now
 	}
 	m.full = m.full.Add(l.per / time.Duration(l.most))
+	if empty := now.Add(l.per); m.full.After(empty) {
+		m.full = empty // names of one order may fail beyond what there was room for: a bucket is not more than empty
+	}
 }
 
 // exceeded refuses what one of the limits does not allow. Nothing is counted.
@@ -131,6 +137,7 @@ func (c *CA) exceeded(now time.Time, limits []limit) *problem {
 	}
 	wait := wholeSeconds(until.Sub(now))
 	c.promised(now, worst.subject, wait)
+	c.refusals = append(c.refusals, Refusal{At: now, What: worst.subject, Per: worst.per})
 	return &problem{
 		Type: "rateLimited", Status: http.StatusTooManyRequests, retryAfter: wait,
 		Detail: fmt.Sprintf("too many "+worst.words+" in the last %s, retry after %s",
@@ -153,4 +160,30 @@ func (c *CA) overloaded(rq *request) *problem {
 	return &problem{
 		Type: "rateLimited", Status: http.StatusServiceUnavailable, retryAfter: wait, Detail: "Service busy; retry later.",
 	}
+}
+
+// Refusal is an order that was refused by a limit.
+type Refusal struct {
+	At   time.Time
+	What string        // is limited
+	Per  time.Duration // of the limit
+}
+
+// RefusalsSince lists what was refused by limits, without the first n.
+func (c *CA) RefusalsSince(n int) []Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.refusals[n:])
+}
+
+// HasRoom reports whether the limits of domains would let a certificate for
+// names through now that had none before.
+func (c *CA) HasRoom(names []string) bool {
+	now := c.opt.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !slices.ContainsFunc(c.domainLimits(names), func(l limit) bool {
+		m := c.meters[l.subject]
+		return l.most > 0 && m != nil && m.free(now, l, c.opt.Limits.Sliding).After(now)
+	})
 }

@@ -144,6 +144,37 @@ func TestRenewalsFree(t *testing.T) {
 	}
 }
 
+// TestRenewalsDoNotCount is Let's Encrypt's way: certificates for names that had
+// one before are held against the limit for the same names alone, and those
+// that say what they replace against none, though they count there, too.
+func TestRenewalsDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *fakeca.Options) {
+			o.Limits = fakeca.Limits{SameNames: 3, SameNamesPer: 3 * day, Domain: 2, DomainPer: 2 * day, RenewalsFree: true}
+		})
+		a := w.register()
+		w.mustIssue(a, "a.b.example")
+		w.mustIssue(a, "a.b.example")
+		if !w.ca.HasRoom([]string{"c.b.example"}) {
+			t.Error("there is no room below the domain after one certificate and its renewal")
+		}
+		w.mustIssue(a, "c.b.example")
+		if w.ca.HasRoom([]string{"d.b.example"}) || !w.ca.HasRoom([]string{"d.example"}) {
+			t.Error("there is room below the wrong domain")
+		}
+		w.wantLimited(a, day, "d.b.example")
+		job := w.job(a, "a.b.example")
+		job.Replaces = w.ca.Issuances()[1].CertID
+		if _, err := w.client.Issue(t.Context(), job); err != nil {
+			t.Error(err)
+		}
+		w.wantLimited(a, day, "a.b.example")
+		if got := w.ca.RefusalsSince(0); len(got) != 2 || got[0].Per != 2*day || got[1].Per != 3*day {
+			t.Errorf("the refusals are %+v", got)
+		}
+	})
+}
+
 func TestOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

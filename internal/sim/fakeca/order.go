@@ -23,6 +23,7 @@ type order struct {
 	names    []string // sorted, in lower case
 	profile  string
 	replaces string
+	renewal  bool // which limits do not count, see Limits.RenewalsFree
 	expires  time.Time
 	authz    []*authz
 
@@ -218,10 +219,11 @@ func (c *CA) newOrder(rq *request) reply {
 	}
 	o := c.open[openKey(rq.account, want.Profile, names)]
 	if o == nil || o.status(rq.now) != "pending" && o.status(rq.now) != "ready" {
-		if p := c.checkLimits(rq, names, want.Replaces != ""); p != nil {
+		o = &order{account: rq.account, names: names, profile: want.Profile, replaces: want.Replaces}
+		o.renewal = c.opt.Limits.RenewalsFree && (o.replaces != "" || c.had[strings.Join(names, ",")])
+		if p := c.checkLimits(rq, o); p != nil {
 			return p.reply()
 		}
-		o = &order{account: rq.account, names: names, profile: want.Profile, replaces: want.Replaces}
 		c.openOrder(rq.now, o)
 	}
 	return c.orderReply(http.StatusCreated, o, o.status(rq.now))
@@ -243,18 +245,21 @@ func (c *CA) openOrder(now time.Time, o *order) {
 }
 
 // checkLimits compares a new order with the limits, and counts it.
-func (c *CA) checkLimits(rq *request, names []string, renewal bool) *problem {
+func (c *CA) checkLimits(rq *request, o *order) *problem {
 	var limits []limit
-	for _, name := range names {
+	for _, name := range o.names {
 		limits = append(limits, c.failuresLimit(rq.account, strings.TrimPrefix(name, "*.")))
 	}
-	if !renewal || !c.opt.Limits.RenewalsFree {
-		limits = append(append(limits, c.ordersLimit(rq.account), c.sameNamesLimit(names)), c.domainLimits(names)...)
+	if !o.renewal || o.replaces == "" {
+		limits = append(limits, c.sameNamesLimit(o.names))
+	}
+	if !o.renewal {
+		limits = append(append(limits, c.ordersLimit(rq.account)), c.domainLimits(o.names)...)
 	}
 	if p := c.exceeded(rq.now, limits); p != nil {
 		return p
 	}
-	if !renewal || !c.opt.Limits.RenewalsFree {
+	if !o.renewal {
 		c.spend(rq.now, c.ordersLimit(rq.account))
 	}
 	return nil

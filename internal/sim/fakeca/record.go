@@ -15,6 +15,7 @@ type Issuance struct {
 	OrderEnds time.Time // until then the order can be looked at
 	Profile   string
 	Names     []string // sorted
+	KeyType   string   // such as ecdsa-p256
 	SPKI      string   // SHA-256 of the public key, in hex
 	Serial    string   // in hex
 	CertID    string   // RFC 9773 section 4.1
@@ -179,6 +180,11 @@ func (c *CA) tidy(now time.Time) {
 			if c.proven[a.key()] == a {
 				delete(c.proven, a.key())
 			}
+		}
+	}
+	for serial, s := range c.said {
+		if now.After(s.begin.Add(c.opt.OCSPLife + keptAfterEnd)) {
+			delete(c.said, serial)
 		}
 	}
 	for subject, p := range c.told {

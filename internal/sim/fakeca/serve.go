@@ -49,6 +49,14 @@ type reply struct {
 func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := c.opt.Now()
 	resource, id, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if resource == ocspPath && c.opt.OCSPLife > 0 {
+		c.answerOCSP(w, r, now, id)
+		return
+	}
+	if resource == crlPath && c.opt.CRLLife > 0 {
+		c.answerCRL(w, now)
+		return
+	}
 	var a reply
 	switch {
 	case r.Method == http.MethodPost:

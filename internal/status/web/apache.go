@@ -25,8 +25,18 @@ const (
 	mdComplete   = 2
 	mdError      = 4
 
-	mdAuto = 1 // of renew-mode
+	mdManual = 0 // of renew-mode
+	mdAuto   = 1
 )
+
+// mdMode is who renews a certificate. What somebody else makes mod_md calls
+// manual too.
+func mdMode(mode string) int {
+	if mode == string(plan.ModeManual) || mode == string(plan.ModeStatic) {
+		return mdManual
+	}
+	return mdAuto
+}
 
 func (h *handler) mdStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
 	leave, err := h.atOnce(r.Context())
@@ -87,7 +97,7 @@ func (h *handler) managed(s *status.Snapshot, name string, shape mdShape) object
 	c, _ := s.Certificate(name)
 	want := s.Wanted(name)
 	md := object{
-		"name": c.Name, "domains": c.Names, "renew-mode": mdAuto, "must-staple": want.MustStaple,
+		"name": c.Name, "domains": c.Names, "contacts": h.contacts(c.Issuers), "renew-mode": mdMode(c.Mode), "must-staple": want.MustStaple,
 		"renew-window": spanWords(want.Renew.Before, "33%"), "warn-window": spanWords(want.Warn, "10%"), "ca": h.authority(c.Issuers),
 	}
 	state, why := mdState(c)
@@ -134,6 +144,15 @@ func mdState(c status.Certificate) (state int, why string) {
 		}
 	}
 	return mdComplete, ""
+}
+
+// contacts are the URLs by which CAs reach whoever runs Certkeep; where no CA
+// is asked there are none.
+func (h *handler) contacts(issuers []string) []string {
+	if h.Email == "" || len(issuers) == 0 {
+		return []string{}
+	}
+	return []string{"mailto:" + h.Email}
 }
 
 func (h *handler) authority(issuers []string) object {

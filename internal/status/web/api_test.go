@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -150,6 +151,28 @@ func TestMdStatus(t *testing.T) {
 	for _, path := range []string{"/md-status/gone.example.com", "/.httpd/certificate-status/gone.example.com"} {
 		if resp := ask(t, at+path); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// Who renews, and how CAs reach whoever runs Certkeep, is told as mod_md does.
+func TestModStatusModesAndContacts(t *testing.T) {
+	t.Parallel()
+	w := world(time.Now(), 60)
+	for i, mode := range []plan.Mode{plan.ModeAuto, plan.ModeManual, plan.ModeStatic} {
+		w.Wanted.Certs[i].Mode = mode
+	}
+	w.Wanted.Certs[2].Issuers = nil
+	at := serve(t, source(w), func(o *web.Options) { o.Email = "admin@example.com" })
+	for i, c := range []struct {
+		mode     float64
+		contacts string
+	}{{1, "[mailto:admin@example.com]"}, {0, "[mailto:admin@example.com]"}, {0, "[]"}} {
+		for _, shape := range []string{"", "?shape=2019"} {
+			md := read[any](t, at+"/md-status/"+w.Wanted.Certs[i].Name+shape)
+			if got := fmt.Sprint(dig(md, "contacts")); dig(md, "renew-mode") != c.mode || got != c.contacts {
+				t.Errorf("%s: renew-mode %v, contacts %s; want %v, %s", w.Wanted.Certs[i].Mode, dig(md, "renew-mode"), got, c.mode, c.contacts)
+			}
 		}
 	}
 }

@@ -16,10 +16,6 @@ const (
 	cookieLife = 12 * time.Hour
 )
 
-// LeastToken is how many bytes a token has at least: no number of guesses finds
-// one of that length, so they need not be counted.
-const LeastToken = 20
-
 // gate lets those in who know the token: as `Authorization: Bearer`, or by a
 // cookie that the login form gives. The cookie is made from the token and
 // worth nothing elsewhere; it ends when the token is changed.

@@ -35,6 +35,7 @@ type Options struct {
 	Hosts     []string          // names under which it may be asked, beside this machine's own
 	// Directories are the URLs of issuers, by name.
 	Directories map[string]string
+	Email       string       // contact of accounts; "" is none
 	Token       []byte       // whoever asks has to know it; nil: nobody has to
 	Log         *slog.Logger // nil: nothing is logged
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certkeep/certkeep/internal/config"
+)
+
+// named are the certificates that a command line names: by their names, or by
+// those of the keys that they are on. A certificate comes before a key of the
+// same name. "*.example.com" is what acmebot calls "_.example.com".
+func named(cfg *config.Config, names []string) ([]string, error) {
+	all := make([]string, 0, len(names))
+	for _, name := range names {
+		plain := name
+		if below, wild := strings.CutPrefix(name, "*."); wild {
+			plain = "_." + below
+		}
+		on := []string{plain}
+		if cfg.Certificate(plain) == nil {
+			on = onKey(cfg, plain)
+		}
+		if len(on) == 0 {
+			return nil, unknownCertificate(cfg, name)
+		}
+		for _, cert := range on {
+			if !slices.Contains(all, cert) {
+				all = append(all, cert)
+			}
+		}
+	}
+	return all, nil
+}
+
+// known are those of named, and what is kept proven without a certificate.
+func known(cfg *config.Config, names []string) ([]string, error) {
+	proven := func(name string) bool { return name == config.AuthorizationsName && cfg.Known(name) }
+	all, err := named(cfg, slices.DeleteFunc(slices.Clone(names), proven))
+	if err == nil && slices.ContainsFunc(names, proven) {
+		all = append(all, config.AuthorizationsName)
+	}
+	return all, err
+}
+
+// onKey are the certificates on a key of `keys`.
+func onKey(cfg *config.Config, key string) []string {
+	var on []string
+	for i := range cfg.Certificates {
+		if c := &cfg.Certificates[i]; c.Key == key && key != "" {
+			on = append(on, c.Name)
+		}
+	}
+	return on
+}
+
+// keyNames are the keys that stand for certificates on a command line.
+func keyNames(cfg *config.Config) []string {
+	var all []string
+	for key := range cfg.Keys {
+		if cfg.Certificate(key) == nil && len(onKey(cfg, key)) > 0 {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// unknownCertificate says that neither a certificate nor a key with any is
+// called so.
+func unknownCertificate(cfg *config.Config, name string) error {
+	if _, declared := cfg.Keys[name]; declared {
+		return usage(fmt.Sprintf("no certificate is on the key %q", name), "give it to one by `key`")
+	}
+	return unknownName("certificate", name, append(allNames(cfg), keyNames(cfg)...))
+}
+
+// certificateNamed refuses what is no certificate's name.
+func certificateNamed(cfg *config.Config, name string) error {
+	if cfg.Certificate(name) != nil {
+		return nil
+	}
+	return unknownName("certificate", name, allNames(cfg))
+}
+
+// completeNames completes the names of certificates, and of keys with any.
+func (a *app) completeNames(_ *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
+	cfg, _, err := a.loadQuietly()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, c := range cfg.Certificates {
+		if strings.HasPrefix(c.Name, begin) {
+			names = append(names, c.Name)
+		}
+	}
+	for _, key := range keyNames(cfg) {
+		if strings.HasPrefix(key, begin) {
+			names = append(names, key)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/certkeep/certkeep/internal/servertest"
+)
+
+// TestWebserverPatch goes from a config that agrees to nothing, and a site
+// behind a symlink, to a certificate by two commands, of which the first hands
+// its lines to patch(1).
+func TestWebserverPatch(t *testing.T) {
+	t.Parallel()
+	program := servertest.Find(t, "patch")
+	dir := t.TempDir()
+	server := servertest.NginxIn(t, dir)
+	server.Shim(t, "nginx")
+	w := newWebTest(t, server, dir)
+	put(t, w.config, strings.NewReplacer("accept_terms: true\n", "", "/answers}", "/answers, shown_within: 10s}").Replace(read(t, w.config)))
+	put(t, dir+"/available/www", "# by hand\nserver {\n    listen "+w.plain+";\n    server_name www.example.test;\n    root "+dir+";\n}\n")
+	if err := os.MkdirAll(dir+"/enabled", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../available/www", dir+"/enabled/www"); err != nil {
+		t.Fatal(err)
+	}
+	server.Configure(t, "include "+dir+"/enabled/*;")
+	server.Start(t, w.plain)
+
+	enable := []string{"--config", w.config, "webserver", "enable", "www.example.test", "--server", "nginx", "--force-ssl", "--email", "admin@example.test", "--accept-terms", "--write", "--patch"}
+	code, diff, told := w.run(enable...)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, told)
+	}
+	contains(t, told, "written   "+dir+"/etc/conf.d/webserver.yaml", "the patch adds the lines; then: certkeep apply www.example.test")
+	if text := read(t, dir+"/available/www"); strings.Contains(text, "include") {
+		t.Errorf("somebody's file was changed:\n%s", text)
+	}
+	cmd := exec.Command(program, "-p1", "-d", "/")
+	cmd.Stdin = strings.NewReader(diff)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, diff)
+	}
+	contains(t, read(t, dir+"/available/www"), "server {\n    include "+dir+"/etc/nginx/www.example.test.conf;\n    listen")
+	w.certkeep(0, "apply")
+	w.answers("http://www.example.test/", 301)
+	w.certkeep(0, "verify")
+
+	// A second time nothing is left to add, and no byte is written.
+	files := []string{dir + "/etc/conf.d/webserver.yaml", dir + "/etc/conf.d/webserver-www.example.test.yaml", dir + "/etc/nginx/www.example.test.conf"}
+	before := stat(t, files...)
+	if code, diff, told = w.run(enable...); code != 0 || diff != "" || stat(t, files...) != before {
+		t.Errorf("a second time: code %d\n%s%s", code, told, diff)
+	}
+	// What was said before stays, where it is not said again.
+	w.certkeep(0, "webserver", "enable", "www.example.test", "--server", "nginx", "--force-ssl", "--accept-terms", "--write")
+	if stat(t, files...) != before {
+		t.Error("the address was forgotten")
+	}
+
+	enables := func(code int, args ...string) string {
+		t.Helper()
+		return w.certkeep(code, append([]string{"webserver", "enable", "www.example.test", "--server", "nginx"}, args...)...)
+	}
+	contains(t, enables(2, "--patch"), "--patch goes with --write")
+	contains(t, enables(3, "--email", "nobody"), "a mail address")
+	put(t, w.config, read(t, w.config)+"email: other@example.test\naccept_terms: [test]\n")
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, enables(2, "--email", "admin@example.test"), "another e-mail address than --email: other@example.test")
+	contains(t, enables(2, "--accept-terms"), "whose terms are agreed to: test")
+	if text := enables(0, "--email", "other@example.test"); strings.Contains(text, "webserver.yaml") {
+		t.Errorf("what the config says is said again:\n%s", text)
+	}
+}

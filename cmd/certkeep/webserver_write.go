@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/webserver"
+)
+
+// write writes what has changed. Each file is replaced whole; a crash between
+// two of them leaves some for the next run, which finds them changed. A server
+// that includes one of them tests its configuration before it is reloaded;
+// what it refuses is taken back.
+func (p *proposal) write(ctx context.Context) error {
+	disk := durable.OS{}
+	var undo []func() error
+	used := map[string]bool{}
+	for _, s := range p.sites {
+		for _, f := range s.Files {
+			if !f.Changed {
+				continue
+			}
+			back, err := replace(disk, f)
+			if err != nil {
+				return fmt.Errorf("write %s: %w", f.Path, err)
+			}
+			undo = append(undo, back)
+			used[f.server] = used[f.server] || f.used
+		}
+	}
+	for _, server := range webserver.Servers() {
+		if !used[server] {
+			continue
+		}
+		if err := p.reload(ctx, server); err != nil {
+			slices.Reverse(undo)
+			for _, back := range undo {
+				err = errors.Join(err, back())
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// reload tests a server's configuration, and has it read that again.
+func (p *proposal) reload(ctx context.Context, server string) error {
+	d := deploy.New(deploy.Options{State: p.cfg.State})
+	s := p.cfg.Services[server]
+	err := d.CheckService(ctx, s)
+	if err == nil {
+		_, err = d.ReloadService(ctx, s)
+	}
+	failed, ok := errors.AsType[*deploy.ServiceError](err)
+	if !ok {
+		return err
+	}
+	words := append([]string{failed.Error() + "; the files are as they were before"}, failed.Said...)
+	return &hintedError{code: exitFailed, words: strings.Join(words, "\n"), hint: "`certkeep apply --only install` puts a placeholder where a certificate is missing; `certkeep webserver enable` without --write shows the snippets", err: err}
+}
+
+// replace writes a file, and returns what takes that back.
+func replace(disk durable.Disk, f webFile) (back func() error, err error) {
+	attr := durable.Attr{Mode: 0o644, UID: -1, GID: -1}
+	if f.make != nil {
+		if err := disk.Mkdir(filepath.Dir(f.Path), durable.Attr{Mode: 0o755, UID: -1, GID: -1}); err != nil {
+			return nil, err
+		}
+		return func() error { return nil }, f.make(disk, f.Path) // nobody minds it afterwards
+	}
+	old, err := os.ReadFile(f.Path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return nil, err
+	}
+	if err := disk.Mkdir(filepath.Dir(f.Path), durable.Attr{Mode: 0o755, UID: -1, GID: -1}); err != nil {
+		return nil, err
+	}
+	if err := durable.Write(disk, f.Path, []byte(f.Content), attr); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if missing {
+			return errors.Join(disk.Remove(f.Path), disk.SyncDir(filepath.Dir(f.Path)))
+		}
+		return durable.Write(disk, f.Path, old, attr)
+	}, nil
+}
+
+// describeEnabled tells people what was written, or is to be, and what they
+// add themselves.
+func (a *app) describeEnabled(found webEnabled) string {
+	var b strings.Builder
+	var certs []string
+	changed, missing := false, false
+	for _, s := range found.Sites {
+		fmt.Fprintf(&b, "%s: %s\n", s.Certificate, strings.Join(s.Names, ", "))
+		for _, f := range s.Files {
+			changed = changed || f.Changed
+			switch {
+			case !f.Changed:
+				fmt.Fprintf(&b, "  is there  %s\n", f.Path)
+			case found.Written:
+				fmt.Fprintf(&b, "  written   %s\n", f.Path)
+			case f.make != nil:
+				fmt.Fprintf(&b, "  to make   %s\n", f.Path)
+			default:
+				fmt.Fprintf(&b, "  to write  %s\n%s", f.Path, indent(strings.Split(strings.TrimSuffix(f.Content, "\n"), "\n"), 4))
+			}
+		}
+		for _, l := range s.Lines {
+			missing = missing || !l.There
+			b.WriteString(l.words())
+		}
+		if !slices.Contains(certs, s.Certificate) {
+			certs = append(certs, s.Certificate)
+		}
+	}
+	switch {
+	case len(found.Sites) == 0:
+		b.WriteString("no virtual host has a name that a certificate can have\n")
+	case !found.Written && changed:
+		b.WriteString("\nnothing was written: --write does it\n")
+	case missing && found.patched:
+		fmt.Fprintf(&b, "\nthe patch adds the lines; then: certkeep apply %s\n", strings.Join(certs, " "))
+	case missing:
+		fmt.Fprintf(&b, "\nadd the lines, then: certkeep apply %s\n", strings.Join(certs, " "))
+	case changed:
+		fmt.Fprintf(&b, "\nnow: certkeep apply %s\n", strings.Join(certs, " "))
+	}
+	return string(visible([]byte(b.String())))
+}
+
+// words is where a line belongs.
+func (l webLine) words() string {
+	switch {
+	case l.There:
+		return fmt.Sprintf("  included  %s\n", l.Text)
+	case l.Besides != "" && l.File == "":
+		return fmt.Sprintf("  to add    %s:\n              %s\n", l.Besides, l.Text)
+	case l.File == "":
+		where := "into the http block of nginx"
+		if l.Server == webserver.Apache {
+			where = "into Apache's configuration, outside of every block"
+		}
+		return fmt.Sprintf("  to add    %s:\n              %s\n", where, l.Text)
+	}
+	also := ""
+	if l.Besides != "" {
+		also = "            and " + l.Besides + "\n"
+	}
+	return fmt.Sprintf("  to add    as the first line of the virtual host at %s:%d:\n              %s\n%s", l.File, l.Line, l.Text, also)
+}

@@ -1,0 +1,385 @@
+;;; Certkeep as a Guix service. It takes the fields of Guix's own
+;;; certbot-configuration, so that a system moves over by renaming records; see
+;;; docs/from-certbot.md for what each of them becomes.
+;;;
+;;; Put this folder on the load path (guix system reconfigure -L …/guix), then
+;;;
+;;;   (use-modules (certkeep))
+;;;   (service certkeep-service-type
+;;;            (certkeep-configuration
+;;;             (email "admin@example.com")
+;;;             (certificates
+;;;              (list (certkeep-certificate-configuration
+;;;                     (domains '("example.com" "www.example.com")))))))
+
+(define-module (certkeep)
+  #:use-module (certkeep json)
+  #:use-module (gnu services)
+  #:use-module (gnu services shepherd)
+  #:use-module (gnu services web)
+  #:use-module (guix gexp)
+  #:use-module (guix records)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-34)
+  #:use-module (srfi srfi-35)
+  #:export (certkeep-service-type
+            certkeep-standalone-service-type
+            certkeep-configuration
+            certkeep-configuration?
+            certkeep-certificate-configuration
+            certkeep-certificate-configuration?
+            certkeep-configuration-file))
+
+(define-record-type* <certkeep-certificate-configuration>
+  certkeep-certificate-configuration make-certkeep-certificate-configuration
+  certkeep-certificate-configuration?
+  ;; In paths and commands; without it the first domain.
+  (name                certificate-name (default #f))
+  (domains             certificate-domains (default '()))
+  ;; #f: by the webroot. "http-01" or "dns-01": by the two hooks.
+  (challenge           certificate-challenge (default #f))
+  (csr                 certificate-csr (default #f))
+  (csr-key             certificate-csr-key (default #f))
+  ;; Hooks are text for a shell, a gexp, or a program.
+  (authentication-hook certificate-authentication-hook (default #f))
+  (cleanup-hook        certificate-cleanup-hook (default #f))
+  (deploy-hook         certificate-deploy-hook (default #f))
+  (start-self-signed?  certificate-start-self-signed? (default #t))
+  ;; Of the installed files; #f is root, and keys that root alone reads.
+  (owner               certificate-owner (default #f))
+  (group               certificate-group (default #f))
+  ;; Any other keys of docs/configuration.md, as an association list.
+  (extra-options       certificate-extra-options (default '())))
+
+(define-record-type* <certkeep-configuration>
+  certkeep-configuration make-certkeep-configuration
+  certkeep-configuration?
+  ;; A package with bin/certkeep, or the path of the program.
+  (package             configuration-package
+                       (default "/run/current-system/profile/bin/certkeep"))
+  ;; #f: Certkeep answers on port 80 itself (the standalone service only).
+  (webroot             configuration-webroot (default "/var/www"))
+  (certificates        configuration-certificates (default '()))
+  (email               configuration-email (default #f))
+  (accept-terms?       configuration-accept-terms? (default #t))
+  (server              configuration-server (default #f))
+  ;; #f: ECDSA P-256.
+  (rsa-key-size        configuration-rsa-key-size (default #f))
+  (default-location    configuration-default-location
+                       (default (nginx-location-configuration
+                                 (uri "/")
+                                 (body '("return 301 https://$host$request_uri;")))))
+  ;; Files are DIRECTORY/live/NAME/*.pem, or with the layout standard
+  ;; DIRECTORY/NAME/*.pem.
+  (directory           configuration-directory (default "/etc/letsencrypt"))
+  (layout              configuration-layout (default 'certbot))
+  ;; Where Certkeep keeps what it knows: accounts, keys, certificates.
+  (state-directory     configuration-state-directory (default "/var/lib/certkeep"))
+  (nginx-pid-file      configuration-nginx-pid-file (default "/var/run/nginx/pid"))
+  ;; #f: a run twice a day instead.
+  (daemon?             configuration-daemon? (default #t))
+  (extra-options       configuration-extra-options (default '())))
+
+;; Where Certkeep looks for its configuration, and leaves its number.
+(define %installed-file "/etc/certkeep/certkeep.json")
+(define %pid-file "/var/run/certkeep.pid")
+
+(define (refuse format-string . arguments)
+  "Raise a condition that Guix shows as an error of the configuration."
+  (raise (condition (&message (message (string-append "certkeep: " (apply format #f format-string arguments)))))))
+
+(define (with-extra table extra)
+  "Return TABLE with the entries of EXTRA, which count where both have one."
+  (append (remove (lambda (entry) (assq (car entry) extra)) table) extra))
+
+(define (given . entries)
+  "Return those of ENTRIES, of the form (KEY . VALUE), that have a value."
+  (filter cdr entries))
+
+
+;;; Certificates.
+
+(define (certificate->name certificate)
+  (let ((domains (certificate-domains certificate)))
+    (or (certificate-name certificate)
+        (and (pair? domains)
+             (let ((first (car domains)))
+               (if (string-prefix? "*." first) (string-drop first 2) first)))
+        (refuse "a certificate has neither a name nor domains"))))
+
+(define (plain-name? name)
+  (let ((plain (char-set-union char-set:letter+digit (string->char-set "._-"))))
+    (and (string? name)
+         (not (string-null? name))
+         (not (memv (string-ref name 0) '(#\. #\-)))
+         (string-every (char-set-intersection plain char-set:ascii) name))))
+
+(define (challenge-type certificate)
+  "Return the challenge that hooks answer, #f where the webroot does."
+  (let ((challenge (certificate-challenge certificate))
+        (name (certificate->name certificate)))
+    (cond ((not challenge)
+           (when (or (certificate-authentication-hook certificate) (certificate-cleanup-hook certificate))
+             (refuse "certificate ~s has hooks that answer challenges, and no challenge; write (challenge \"dns-01\") or \"http-01\"" name))
+           #f)
+          ((not (certificate-authentication-hook certificate))
+           (refuse "certificate ~s has the challenge ~s and no authentication-hook that answers it" name challenge))
+          ((member challenge '("dns" "dns-01")) 'dns-01)
+          ((member challenge '("http" "http-01")) 'http-01)
+          (else (refuse "certificate ~s: ~s is no challenge that hooks can answer; dns-01 and http-01 are" name challenge)))))
+
+(define (check-certificate certificate)
+  (let ((name (certificate->name certificate))
+        (domains (certificate-domains certificate)))
+    (unless (plain-name? name)
+      (refuse "~s cannot be a certificate's name: it becomes the name of a folder" name))
+    (unless (and (list? domains) (every string? domains))
+      (refuse "certificate ~s: domains are a list of texts, not ~s" name domains))
+    (when (and (null? domains) (not (certificate-csr certificate)))
+      (refuse "certificate ~s has neither domains nor a csr" name))
+    (when (and (certificate-csr-key certificate) (not (certificate-csr certificate)))
+      (refuse "certificate ~s has a csr-key and no csr" name))
+    (when (and (any (lambda (domain) (string-prefix? "*." domain)) domains)
+               (not (eq? (challenge-type certificate) 'dns-01))
+               (not (assq 'challenges (certificate-extra-options certificate))))
+      (refuse "certificate ~s has a wildcard, which dns-01 alone can prove; give it (challenge \"dns-01\") and an authentication-hook" name))))
+
+(define (hook->command name hook)
+  "Return HOOK as a command of Certkeep's configuration."
+  (cond ((string? hook) `((shell . ,hook)))
+        ((gexp? hook) (list (program-file name hook)))
+        (else (list hook))))
+
+(define (reload-then name pid-file hook)
+  "Return a program that tells nginx, which has no placeholder to be known by,
+and then runs HOOK."
+  (program-file
+   (string-append name "-deploy")
+   #~(let ((pid (false-if-exception (call-with-input-file #$pid-file read))))
+       (when (integer? pid) (false-if-exception (kill pid SIGHUP)))
+       #$@(cond ((not hook) '())
+                ((string? hook) (list #~(exit (status:exit-val (system #$hook)))))
+                ((gexp? hook) (list #~(exit (status:exit-val (system* #$(program-file (string-append name "-deploy-hook") hook))))))
+                (else (list #~(exit (status:exit-val (system* #$hook)))))))))
+
+(define (installed-hook certificate config nginx?)
+  (let ((name (certificate->name certificate))
+        (hook (certificate-deploy-hook certificate)))
+    (cond ((and nginx? (not (certificate-start-self-signed? certificate)))
+           (list (reload-then name (configuration-nginx-pid-file config) hook)))
+          (hook (hook->command (string-append name "-deploy-hook") hook))
+          (else #f))))
+
+(define (certificate->table certificate config nginx?)
+  (check-certificate certificate)
+  (let ((name (certificate->name certificate))
+        (type (challenge-type certificate))
+        (csr (certificate-csr certificate))
+        (cleanup (certificate-cleanup-hook certificate))
+        (installed (installed-hook certificate config nginx?)))
+    (with-extra
+     (given
+      (cons 'names (and (not csr) (certificate-domains certificate)))
+      (cons 'csr (and csr (given (cons 'file csr) (cons 'key_file (certificate-csr-key certificate)))))
+      (cons 'challenges
+            (and type
+                 `(((,type . ((manual . ,(given
+                                          (cons 'auth_hook (hook->command (string-append name "-authentication-hook")
+                                                                          (certificate-authentication-hook certificate)))
+                                          (cons 'cleanup_hook (and cleanup (hook->command (string-append name "-cleanup-hook") cleanup)))))))))))
+      (cons 'services (and nginx? (certificate-start-self-signed? certificate) '(nginx)))
+      (cons 'hooks (and installed `((installed . ((command . ,installed))))))
+      (cons 'owner (certificate-owner certificate))
+      (cons 'group (certificate-group certificate)))
+     (certificate-extra-options certificate))))
+
+
+;;; The configuration.
+
+(define (check-configuration config nginx?)
+  (let ((names (map certificate->name (configuration-certificates config)))
+        (webroot (configuration-webroot config))
+        (size (configuration-rsa-key-size config))
+        (server (configuration-server config)))
+    (for-each (lambda (name)
+                (when (> (count (lambda (other) (equal? name other)) names) 1)
+                  (refuse "two certificates are named ~s; give one of them another name" name)))
+              names)
+    (unless (if webroot
+                (and (string? webroot) (string-prefix? "/" webroot))
+                (not nginx?))
+      (refuse (if webroot
+                  "the webroot ~s is not an absolute path"
+                  "the webroot is ~s, and nginx has nothing to show to the CA; name a folder, or take certkeep-standalone-service-type")
+              webroot))
+    (unless (memv size '(#f 2048 3072 4096))
+      (refuse "rsa-key-size is 2048, 3072 or 4096, not ~s; #f makes ECDSA keys" size))
+    (unless (or (not server) (string-prefix? "https://" server))
+      (refuse "the server ~s is not the URL of an ACME directory, which begins with https://" server))
+    (unless (memq (configuration-layout config) '(certbot standard))
+      (refuse "the layout is 'certbot or 'standard, not ~s" (configuration-layout config)))))
+
+(define (configuration->table config nginx?)
+  (check-configuration config nginx?)
+  (let ((webroot (configuration-webroot config))
+        (server (configuration-server config))
+        (size (configuration-rsa-key-size config))
+        (certificates (configuration-certificates config)))
+    (with-extra
+     (given
+      (cons 'state (configuration-state-directory config))
+      (cons 'pid_file %pid-file)
+      (cons 'email (configuration-email config))
+      (cons 'accept_terms (configuration-accept-terms? config))
+      (cons 'issuers (and server `((acme . ((directory . ,server))))))
+      (cons 'listen (and webroot '((http . #f))))
+      (cons 'challenges (and webroot `(((http-01 . ((webroot . ,webroot)))))))
+      (cons 'services
+            (and nginx?
+                 `((nginx . ((check . #f)
+                             (reload . ((signal . HUP) (pid_file . ,(configuration-nginx-pid-file config)))))))))
+      (cons 'defaults
+            (given (cons 'issuer (and server 'acme))
+                   (cons 'key_types (and size (list (string->symbol (format #f "rsa-~a" size)))))
+                   (cons 'path (configuration-directory config))
+                   (cons 'layout (configuration-layout config))))
+      (cons 'certificates
+            (and (pair? certificates)
+                 (map (lambda (certificate)
+                        (cons (string->symbol (certificate->name certificate))
+                              (certificate->table certificate config nginx?)))
+                      certificates))))
+     (configuration-extra-options config))))
+
+(define* (certkeep-configuration-file config #:key (nginx? #t))
+  "Return CONFIG as a file in Certkeep's own form."
+  (apply mixed-text-file "certkeep.json" (append (json (configuration->table config nginx?)) '("\n"))))
+
+(define (program config)
+  (let ((package (configuration-package config)))
+    (if (string? package) package (file-append package "/bin/certkeep"))))
+
+
+;;; What the service adds to the system.
+
+(define* (activation config #:key (nginx? #t))
+  ;; Placeholders are there before nginx starts: activation comes before all
+  ;; services, and this asks no CA. A failure must not keep the system from
+  ;; starting. Where the daemon runs it does the same, after herd reload.
+  (with-imported-modules '((guix build utils))
+    #~(begin
+        (use-modules (guix build utils))
+        (mkdir-p #$(configuration-state-directory config))
+        (chmod #$(configuration-state-directory config) #o700)
+        (mkdir-p #$(configuration-directory config))
+        #$@(if (configuration-webroot config) (list #~(mkdir-p #$(configuration-webroot config))) '())
+        ;; 4 and 5: what is served fails or is missing, as on a new system.
+        (unless (memv (status:exit-val
+                       (with-output-to-file "/dev/null"
+                         (lambda ()
+                           (system* #$(program config) "--config" #$(certkeep-configuration-file config #:nginx? nginx?)
+                                    "-q" "apply" "--only" "install"))))
+                      '(0 4 5))
+          (format (current-error-port) "certkeep: placeholders could not be written; see 'certkeep status'~%")))))
+
+(define* (etc-files config #:key (nginx? #t))
+  `(("certkeep/certkeep.json" ,(certkeep-configuration-file config #:nginx? nginx?))))
+
+(define (profile config)
+  (let ((package (configuration-package config)))
+    (if (string? package) '() (list package))))
+
+;; Hooks find the system's programs, and the CA is trusted by the system's roots.
+(define %environment
+  '("PATH=/run/current-system/profile/bin:/run/current-system/profile/sbin"
+    "SSL_CERT_DIR=/etc/ssl/certs"))
+
+(define (signal-action verb what signal)
+  (shepherd-action
+   (name verb)
+   (documentation what)
+   (procedure #~(lambda (running . _)
+                  (kill (call-with-input-file #$%pid-file read) #$signal)))))
+
+(define (daemon config)
+  (shepherd-service
+   (provision '(certkeep))
+   (requirement '(user-processes))
+   (documentation "Keep TLS certificates alive.")
+   (start #~(make-forkexec-constructor
+             (list #$(program config) "--config" #$%installed-file "run")
+             #:environment-variables '#$%environment
+             #:log-file "/var/log/certkeep.log"))
+   (stop #~(make-kill-destructor))
+   (actions (list (signal-action 'reload "Take a changed configuration over." #~SIGHUP)
+                  (signal-action 'trigger "Look now what is due." #~SIGALRM)))))
+
+(define (timer config)
+  (shepherd-service
+   (provision '(certkeep-renewal))
+   (requirement '(user-processes))
+   (modules '((shepherd service timer)))
+   (documentation "Look twice a day, at a random time within an hour, what is due.")
+   (start #~(make-timer-constructor
+             (calendar-event #:hours '(0 12) #:minutes '(0))
+             (command (list #$(program config) "--config" #$%installed-file "-q" "apply" "--wait-random" "0s-1h")
+                      #:environment-variables '#$%environment)
+             #:wait-for-termination? #t))
+   (stop #~(make-timer-destructor))
+   (actions (list shepherd-trigger-action))))
+
+(define (shepherd-services config)
+  (list (if (configuration-daemon? config) (daemon config) (timer config))))
+
+(define (nginx-servers config)
+  "Return a server on port 80 for each certificate: the answers to challenges,
+ahead of all else, and the default location."
+  (check-configuration config #t)
+  (define challenges
+    (nginx-location-configuration
+     (uri "^~ /.well-known/acme-challenge/")
+     (body (list "auth_basic off;" (string-append "root " (configuration-webroot config) ";")))))
+  (filter-map
+   (lambda (certificate)
+     (and (pair? (certificate-domains certificate))
+          (nginx-server-configuration
+           (listen '("80" "[::]:80"))
+           (ssl-certificate #f)
+           (ssl-certificate-key #f)
+           (server-name (certificate-domains certificate))
+           (locations (filter identity
+                              (list (and (not (challenge-type certificate)) challenges)
+                                    (configuration-default-location config)))))))
+   (configuration-certificates config)))
+
+(define (add-certificates config more)
+  (certkeep-configuration
+   (inherit config)
+   (certificates (append (configuration-certificates config) more))))
+
+(define (extended-services nginx?)
+  (list (service-extension activation-service-type (lambda (config) (activation config #:nginx? nginx?)))
+        (service-extension etc-service-type (lambda (config) (etc-files config #:nginx? nginx?)))
+        (service-extension profile-service-type profile)
+        (service-extension shepherd-root-service-type shepherd-services)))
+
+;; Beside nginx, which answers challenges and is told of certificates.
+(define certkeep-service-type
+  (service-type
+   (name 'certkeep)
+   (extensions (cons (service-extension nginx-service-type nginx-servers) (extended-services #t)))
+   (compose concatenate)
+   (extend add-certificates)
+   (default-value (certkeep-configuration))
+   (description "Obtain TLS certificates, install them where nginx reads them, and renew them.")))
+
+;; Without a web server.
+(define certkeep-standalone-service-type
+  (service-type
+   (name 'certkeep-standalone)
+   (extensions (extended-services #f))
+   (compose concatenate)
+   (extend add-certificates)
+   (default-value (certkeep-configuration (webroot #f)))
+   (description "Obtain TLS certificates and renew them.")))

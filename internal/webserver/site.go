@@ -1,0 +1,148 @@
+package webserver
+
+import (
+	"net"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Site is what is written once for visitors though a server has several virtual
+// hosts for it: those of one name, over HTTP and over TLS.
+type Site struct {
+	Name   string   // the first name, without "*."; the certificate is called so
+	Names  []string // all that a certificate can have
+	Hosts  []Host
+	Server []string
+
+	// Given says that an administrator named the site, and no virtual host does:
+	// a snippet has to, so that the host answers for the names from then on.
+	Given bool
+}
+
+// CatchAll is the server block of nginx that answers over HTTP at a port for
+// names that no other one has, as Debian's does with its `server_name _`. There
+// is none where it has a name, or where it is not certain which one it is.
+func CatchAll(hosts []Host, port int) (Host, bool) {
+	var nameless []Host
+	others := false
+	for _, h := range hosts {
+		switch {
+		case h.Server != Nginx || !slices.ContainsFunc(h.Addresses, func(a Address) bool { return a.Port == port }):
+		case len(h.Names) == 0 && len(h.Patterns) == 0 && !h.TLS():
+			nameless = append(nameless, h)
+		default:
+			others = true
+		}
+	}
+	if len(nameless) != 1 || others && !nameless[0].isDefault() {
+		return Host{}, false
+	}
+	return nameless[0], true
+}
+
+// isDefault reports whether a server block of nginx says that it is the default.
+func (h Host) isDefault() bool {
+	return slices.ContainsFunc(all(h.block, "listen"), func(d directive) bool {
+		return slices.Contains(d.args, "default_server") || slices.Contains(d.args, "default")
+	})
+}
+
+// From lists the files of a folder that the host includes.
+func (h Host) From(folder string) []string {
+	var files []string
+	for _, d := range h.block {
+		if path.Dir(d.file) == folder && !slices.Contains(files, d.file) {
+			files = append(files, d.file)
+		}
+	}
+	return files
+}
+
+// Sites gathers virtual hosts by their own name, over all servers. Hosts
+// without a name that a certificate can have belong to none, nor do those that
+// are called by an address: few CAs certify these, and none those of loopback.
+func Sites(hosts []Host) []Site {
+	var sites []Site
+	at := map[string]int{}
+	for _, h := range hosts {
+		if len(h.Names) == 0 || net.ParseIP(h.Names[0]) != nil {
+			continue
+		}
+		name := strings.TrimPrefix(h.Names[0], "*.")
+		i, known := at[name]
+		if !known {
+			i = len(sites)
+			at[name] = i
+			sites = append(sites, Site{Name: name})
+		}
+		sites[i].add(h)
+	}
+	return sites
+}
+
+// canonical is the name that visitors are sent to: what the site is called, as
+// long as that is one of its names.
+func (s Site) canonical() string {
+	if slices.Contains(s.Names, s.Name) {
+		return s.Name
+	}
+	return strings.TrimPrefix(s.Names[0], "*.")
+}
+
+// Has reports whether a name is one of the site's, or what it is called.
+func (s Site) Has(name string) bool { return slices.Contains(s.Names, name) || s.Name == name }
+
+// At is the site as one of its servers has it.
+func (s Site) At(server string) Site {
+	at := Site{Name: s.Name}
+	for _, h := range s.Hosts {
+		if h.Server == server {
+			at.add(h)
+		}
+	}
+	return at
+}
+
+// add adds a virtual host with its names.
+func (s *Site) add(h Host) {
+	s.Hosts = append(s.Hosts, h)
+	for _, n := range h.Names {
+		if !slices.Contains(s.Names, n) {
+			s.Names = append(s.Names, n)
+		}
+	}
+	if !slices.Contains(s.Server, h.Server) {
+		s.Server = append(s.Server, h.Server)
+	}
+}
+
+// Without returns hosts as they would be without what stands in files of a
+// folder: as the administrator wrote them. A host that stands in such a file is
+// left out.
+func Without(hosts []Host, folder string) []Host {
+	var left []Host
+	for _, h := range hosts {
+		if path.Dir(h.File) == folder {
+			continue
+		}
+		if slices.ContainsFunc(h.block, func(d directive) bool { return path.Dir(d.file) == folder }) {
+			h = h.again(slices.DeleteFunc(slices.Clone(h.block), func(d directive) bool { return path.Dir(d.file) == folder }))
+		}
+		left = append(left, h)
+	}
+	return left
+}
+
+// Includes reports whether a file stands in the host, or the host in it.
+func (h Host) Includes(file string) bool {
+	return h.File == file || slices.ContainsFunc(h.block, func(d directive) bool { return d.file == file })
+}
+
+// own lists the certificate lines that the host has itself.
+func (h Host) own() []directive {
+	if h.Server == Apache {
+		return all(h.block, "sslcertificatefile")
+	}
+	return all(h.block, "ssl_certificate")
+}

@@ -1,0 +1,114 @@
+package webserver
+
+import (
+	"fmt"
+	"strings"
+)
+
+// apacheSnippets are one for the <VirtualHost> that speaks TLS, one for that
+// which speaks HTTP: in Apache no host speaks both.
+func apacheSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
+	tls := Snippet{
+		Server: Apache, Name: s.Name + ".conf", Places: places(secure, true),
+		Text: head(w, "For the <VirtualHost> of the site that speaks TLS, as its first line.") + apachePairs(w) + apacheAnswers(s, w, false),
+	}
+	if len(secure) == 0 {
+		words := fmt.Sprintf("no <VirtualHost> of %s speaks TLS", s.Name)
+		if len(plain) > 0 {
+			words += fmt.Sprintf(": copy the one at %s:%d, with the port %d in its head", plain[0].File, plain[0].Line, w.TLS)
+		}
+		tls.Places = []Place{{Words: words + ", and have it begin with this line"}}
+	}
+	http := Snippet{
+		Server: Apache, Name: s.Name + "-http.conf", Places: places(plain, false),
+		Text: head(w, "For the <VirtualHost> of the site that speaks HTTP, as its first line.") + apacheAnswers(s, w, true),
+	}
+	if len(plain) == 0 {
+		if w.Answers == "" {
+			return []Snippet{tls}
+		}
+		http.Text = head(w, "A <VirtualHost> for HTTP, where the site has none. For the configuration as a whole.") + apachePort(s, w)
+		http.Places = []Place{{}}
+	} else if apacheAnswers(s, w, true) == "" {
+		return []Snippet{tls}
+	}
+	return []Snippet{tls, http}
+}
+
+func apachePairs(w Wish) string {
+	var b strings.Builder
+	b.WriteString("SSLEngine on\n")
+	for _, p := range w.Pairs {
+		fmt.Fprintf(&b, "SSLCertificateFile %s\nSSLCertificateKeyFile %s\n", quoted(p.Certificate), quoted(p.Key))
+	}
+	if w.HSTS != 0 {
+		fmt.Fprintf(&b, "<IfModule mod_headers.c>\n    Header always set Strict-Transport-Security \"max-age=%d\"\n</IfModule>\n", seconds(w.HSTS))
+	}
+	return b.String()
+}
+
+// apacheAnswers shows what lies there for CAs. mod_rewrite comes before
+// Redirect, ProxyPass and Alias; <If> comes after every <Location>, and so
+// overrules what that says of passwords and addresses.
+func apacheAnswers(s Site, w Wish, plain bool) string {
+	var rules, others, b strings.Builder
+	if w.Answers != "" {
+		folder := strings.TrimSuffix(w.Answers, "/")
+		rules.WriteString("    # CAs look here, ahead of all that the <VirtualHost> does to others.\n")
+		fmt.Fprintf(&rules, "    RewriteRule \"^/\\.well-known/acme-challenge/([A-Za-z0-9_-]+)$\" %s [END]\n", quoted(strings.ReplaceAll(folder, "$", `\$`)+"/$1"))
+		fmt.Fprintf(&others, `Alias "%[1]s" %[2]s
+<Directory %[3]s>
+    AllowOverride None
+    Options None
+    Require all granted
+</Directory>
+<If "%%{REQUEST_URI} =~ m#^/\.well-known/acme-challenge/#">
+    <IfModule mod_authn_core.c>
+        AuthType None
+    </IfModule>
+    Require all granted
+</If>
+`, challengePath, quoted(folder+"/"), quoted(folder))
+	}
+	if w.Status != "" {
+		fmt.Fprintf(&rules, "    RewriteRule \"^/\\.httpd/certificate-status$\" \"http://%s%s/%%{SERVER_NAME}\" [P]\n", w.Status, statusPath)
+	}
+	if w.Mark != "" && !plain {
+		fmt.Fprintf(&rules, `    # Until a CA has signed: a placeholder is shown.
+    RewriteCond %s -f
+    RewriteRule "^" "-" [E=certkeep_wait:60,R=503,END]
+`, quoted(strings.NewReplacer("$", `\$`, "%", `\%`).Replace(w.Mark)))
+		others.WriteString("<IfModule mod_headers.c>\n    Header always set Retry-After \"60\" env=certkeep_wait\n</IfModule>\n")
+	}
+	redirect := ""
+	switch {
+	case plain && w.Mode == ForceTLS:
+		rules.WriteString("    RewriteRule \"^\" \"https://%{SERVER_NAME}%{REQUEST_URI}\" [R=301,END]\n")
+		redirect = fmt.Sprintf("    RedirectMatch 301 \"^/(?!\\.well-known/acme-challenge/)(.*)$\" \"https://%s/$1\"\n", s.canonical())
+	case plain && w.Mode == OnlyTLS:
+		rules.WriteString("    RewriteRule \"^\" \"-\" [R=404,END]\n")
+		redirect = "    RedirectMatch 404 \"^/(?!\\.well-known/acme-challenge/)\"\n"
+	}
+	if rules.Len() > 0 {
+		fmt.Fprintf(&b, "<IfModule mod_rewrite.c>\n    RewriteEngine on\n%s</IfModule>\n", rules.String())
+	}
+	if redirect != "" {
+		fmt.Fprintf(&b, "<IfModule !mod_rewrite.c>\n%s</IfModule>\n", redirect)
+	}
+	return b.String() + others.String()
+}
+
+// apachePort is a <VirtualHost> for HTTP of a site that has none.
+func apachePort(s Site, w Wish) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "<VirtualHost *:%d>\nServerName %s\n", w.HTTP, s.Names[0])
+	if len(s.Names) > 1 {
+		fmt.Fprintf(&b, "ServerAlias %s\n", strings.Join(s.Names[1:], " "))
+	}
+	if w.Mode == AddTLS {
+		w.Mode = OnlyTLS // there is no site to show
+	}
+	b.WriteString(apacheAnswers(s, w, true))
+	b.WriteString("</VirtualHost>\n")
+	return b.String()
+}

@@ -1,0 +1,220 @@
+package webserver
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nginxSnippets are one for the hosts that speak TLS, or are to, and one for
+// those that speak HTTP beside them.
+func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
+	var found []Snippet
+	if len(secure) == 0 { // the same block is to speak both
+		text := head(w, "For the server block of the site, as its first line.") + nginxNames(s) + nginxListen(plain, w) + nginxPairs(w) + nginxBoth(w, plain)
+		return []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: places(plain, true)}}
+	}
+	answers := nginxAnswers(w, secure)
+	if listensPlainly(secure, w.HTTP) {
+		answers = nginxBoth(w, secure)
+	} else {
+		answers = nginxSecure(w) + nginxBegins(w) + answers + nginxWaits(w)
+	}
+	found = append(found, Snippet{
+		Server: Nginx, Name: s.Name + ".conf", Places: places(secure, true),
+		Text: head(w, "For the server block of the site that speaks TLS, as its first line.") + nginxPairs(w) + answers,
+	})
+	switch {
+	case len(plain) > 0 && nginxAnswers(w, plain)+nginxRest(w) == "": // nothing to say there
+	case len(plain) > 0:
+		found = append(found, Snippet{
+			Server: Nginx, Name: s.Name + "-http.conf", Places: places(plain, false),
+			Text: head(w, "For the server block of the site that speaks HTTP, as its first line.") + nginxAnswers(w, plain) + nginxRest(w),
+		})
+	case !listensPlainly(secure, w.HTTP) && w.Answers != "":
+		found = append(found, Snippet{
+			Server: Nginx, Name: s.Name + "-http.conf", Places: []Place{{}},
+			Text: head(w, "A server of its own for HTTP, where the site has none. For the http block.") + nginxPort(s, secure, w),
+		})
+	}
+	return found
+}
+
+// nginxNames are those that a block has only by our word.
+func nginxNames(s Site) string {
+	if !s.Given {
+		return ""
+	}
+	return "server_name " + strings.Join(s.Names, " ") + ";\n"
+}
+
+// nginxListen has the block listen for TLS wherever it listens for HTTP. A
+// block without a line of its own listens at port 80 only as long as nobody
+// adds one.
+func nginxListen(plain []Host, w Wish) string {
+	var lines []string
+	add := func(line string) {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	for _, h := range plain {
+		if len(all(h.block, "listen")) == 0 {
+			add("listen 80;")
+		}
+		for _, a := range h.Addresses {
+			proxy := ""
+			if a.Proxy {
+				proxy = " proxy_protocol"
+			}
+			switch {
+			case a.Port == 0: // a Unix socket
+			case a.Host == "":
+				add(fmt.Sprintf("listen %d ssl%s;", w.TLS, proxy))
+			default:
+				add(fmt.Sprintf("listen %s ssl%s;", net.JoinHostPort(a.Host, strconv.Itoa(w.TLS)), proxy))
+			}
+		}
+	}
+	return joined(lines)
+}
+
+func joined(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func nginxPairs(w Wish) string {
+	var lines []string
+	for _, p := range w.Pairs {
+		lines = append(lines, "ssl_certificate "+quoted(p.Certificate)+";", "ssl_certificate_key "+quoted(p.Key)+";")
+	}
+	if w.Staple != "" {
+		lines = append(lines, "ssl_stapling on;", "ssl_stapling_file "+quoted(w.Staple)+";")
+	}
+	return joined(lines)
+}
+
+// nginxSecure is what is said over TLS alone.
+func nginxSecure(w Wish) string {
+	if w.HSTS == 0 {
+		return ""
+	}
+	return fmt.Sprintf("add_header Strict-Transport-Security \"max-age=%d\" always;\n", seconds(w.HSTS))
+}
+
+// nginxBoth is for a block that speaks both: HSTS is for TLS alone (RFC 6797
+// section 7.2). A header with an empty value is none.
+func nginxBoth(w Wish, hosts []Host) string {
+	text := ""
+	if w.HSTS != 0 {
+		text = fmt.Sprintf(`set $certkeep_hsts "";
+if ($scheme = https) { set $certkeep_hsts "max-age=%d"; }
+add_header Strict-Transport-Security $certkeep_hsts always;
+`, seconds(w.HSTS))
+	}
+	return text + nginxBegins(w) + nginxAnswers(w, hosts) + nginxRest(w) + nginxWaits(w)
+}
+
+// nginxBegins and nginxWaits send visitors over HTTPS away while the mark of the
+// placeholder is there. CAs have had their answers before, by a break.
+func nginxBegins(w Wish) string {
+	if w.Mark == "" {
+		return ""
+	}
+	return "set $certkeep_wait \"\";\nadd_header Retry-After $certkeep_wait always;\n"
+}
+
+func nginxWaits(w Wish) string {
+	if w.Mark == "" {
+		return ""
+	}
+	return fmt.Sprintf(`
+# Until a CA has signed: a placeholder is shown.
+set $certkeep_mark "";
+if (-f %s) { set $certkeep_mark $https; }
+if ($certkeep_mark) { set $certkeep_wait 60; }
+if ($certkeep_mark) { return 503; }
+`, quoted(w.Mark))
+}
+
+// nginxAnswers shows what lies there for CAs. The break ends what rewrites of
+// the block would do to such a request; what it says of passwords and addresses
+// is overruled.
+func nginxAnswers(w Wish, hosts []Host) string {
+	var b strings.Builder
+	if w.Answers != "" {
+		request := ""
+		if slices.ContainsFunc(hosts, func(h Host) bool { return len(h.inherited("auth_request")) > 0 }) {
+			request = "    auth_request off;\n"
+		}
+		fmt.Fprintf(&b, `
+# CAs look here, ahead of all that the server block does to others.
+if ($uri ~ "^/\.well-known/acme-challenge/") { break; }
+location ^~ %s {
+    alias %s;
+    default_type text/plain;
+    auth_basic off;
+%s    allow all;
+`, challengePath, quoted(strings.TrimSuffix(w.Answers, "/")+"/"), request)
+		if w.Fallback != "" {
+			fmt.Fprintf(&b, `    error_page 404 = @certkeep_fallback;
+}
+location @certkeep_fallback {
+    auth_basic off;
+%s    allow all;
+    proxy_pass http://%s;
+    proxy_set_header Host $host;
+`, request, w.Fallback)
+		}
+		b.WriteString("}\n")
+	}
+	if w.Status != "" {
+		fmt.Fprintf(&b, `
+if ($uri = %[1]s) { break; }
+location = %[1]s {
+    auth_basic off;
+    allow all;
+    proxy_pass http://%[2]s%[1]s/$server_name;
+}
+`, statusPath, w.Status)
+	}
+	return b.String()
+}
+
+// nginxRest is what becomes of everybody else over HTTP.
+func nginxRest(w Wish) string {
+	switch w.Mode {
+	case ForceTLS:
+		return "\nif ($scheme = http) { return 301 https://$host$request_uri; }\n"
+	case OnlyTLS:
+		return "\nif ($scheme = http) { return 404; }\n"
+	}
+	return ""
+}
+
+// nginxPort is a server for HTTP of a site that has none, at the addresses of
+// the one for TLS: nginx prefers a server that names the address.
+func nginxPort(s Site, secure []Host, w Wish) string {
+	var lines []string
+	for _, h := range secure {
+		for _, a := range h.Addresses {
+			line := fmt.Sprintf("listen %d;", w.HTTP)
+			if a.Host != "" {
+				line = fmt.Sprintf("listen %s;", net.JoinHostPort(a.Host, strconv.Itoa(w.HTTP)))
+			}
+			if a.TLS && a.Port != 0 && !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	text := "server {\n" + joined(lines) + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
+	if w.Mode == ForceTLS {
+		return text + nginxRest(w) + "}\n"
+	}
+	return text + "\nlocation / { return 404; }\n}\n"
+}

@@ -1,0 +1,166 @@
+# The units. certkeep.service keeps everything; certkeep-setup.service runs
+# before web servers and puts a placeholder where they would find no file.
+{ config, lib, pkgs, ... }:
+let
+  inherit (lib) concatMap filterAttrs mapAttrsToList mkDefault mkIf optional unique;
+
+  cfg = config.services.certkeep;
+  json = pkgs.formats.json { };
+  names = import ./names.nix { inherit lib; };
+  certs = builtins.attrValues cfg.certs;
+
+  configFile = json.generate "certkeep.json" cfg.settings;
+
+  # Files that a service may want to read when it starts.
+  awaited = map (name: "${cfg.certs.${name}.directory}/fullchain.pem")
+    (builtins.filter (name: names.units cfg name != [ ]) (builtins.attrNames cfg.certs));
+  readers = unique (concatMap (names.units cfg) (builtins.attrNames cfg.certs));
+  reloaders = optional (builtins.elem "nginx.service" readers) "nginx-config-reload.service";
+  setup = optional (awaited != [ ]) "certkeep-setup.service";
+
+  credentials = mapAttrsToList (id: path: "${id}:${path}") cfg.credentials
+    ++ unique (builtins.concatLists (mapAttrsToList (name: c:
+      mapAttrsToList (id: path: "${names.dns cfg name c}.${id}:${path}") c.credentialFiles
+      ++ optional (c.environmentFile != null) "${names.dns cfg name c}.environment:${c.environmentFile}")
+      (filterAttrs (_: names.ownDNS) cfg.certs)));
+
+  # Variables of an entry of `dns` come from two sides: the environmentFile, and
+  # the paths of credentials. Certkeep reads one file.
+  variables = unique (mapAttrsToList (name: c:
+    let entry = names.dns cfg name c;
+    in toString (pkgs.writeShellScript "certkeep-dns-${entry}" ''
+      set -eu
+      umask 077
+      {
+      ${lib.optionalString (c.environmentFile != null) "cat ${names.credential entry "environment"}; echo"}
+      ${lib.concatMapStringsSep "\n" (variable: "echo ${variable}=${names.credential entry variable}") (names.fileVariables c)}
+      } > ${names.variables}/${entry}.env
+    '')) (filterAttrs (_: names.hasVariables) cfg.certs));
+
+  # Ports below 1024 need a capability.
+  low = address:
+    let port = builtins.match ".*:([0-9]+)" (toString address);
+    in port != null && builtins.stringLength (builtins.head port) <= 4 && lib.toInt (builtins.head port) < 1024;
+  listens = builtins.any low (concatMap (c: optional (c.listenHTTP != null) c.listenHTTP ++ optional (c.listenTLS != null) c.listenTLS) certs);
+
+  # What both units may do. Certkeep is root, because files have the owners and
+  # groups that the configuration names and services are reloaded; of what root
+  # may do it keeps that.
+  confined = {
+    CapabilityBoundingSet = [
+      "CAP_CHOWN" # owner and group of files
+      "CAP_FOWNER"
+      "CAP_DAC_OVERRIDE" # webroots of others
+      "CAP_SETUID" # hooks with a `user`
+      "CAP_SETGID"
+      "CAP_KILL" # ending those, and reload by a signal
+    ] ++ optional listens "CAP_NET_BIND_SERVICE";
+    LoadCredential = credentials;
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    PrivateDevices = true;
+    PrivateTmp = true;
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHome = mkDefault true;
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    ProtectSystem = "strict";
+    ReadWritePaths = unique (map (path: "-${path}") ([ cfg.certsDirectory ]
+      ++ builtins.filter (root: root != null) (map (c: c.webroot) certs) ++ cfg.readWritePaths));
+    RemoveIPC = true;
+    RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" "AF_NETLINK" ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    StateDirectory = "certkeep";
+    StateDirectoryMode = "0700";
+    SystemCallArchitectures = "native";
+    SystemCallFilter = [ "@system-service" ];
+    UMask = "0022"; # secrets have their modes from the start
+  } // lib.optionalAttrs (cfg.environmentFile != null) {
+    EnvironmentFile = cfg.environmentFile;
+  };
+in
+{
+  config = mkIf cfg.enable {
+    environment.etc."certkeep/certkeep.json".source = configFile;
+    environment.systemPackages = [ cfg.package ];
+
+    users.groups.certkeep = { };
+
+    systemd.tmpfiles.settings."10-certkeep" = {
+      ${cfg.certsDirectory}.d = { mode = "0755"; user = "root"; group = "root"; };
+    };
+
+    systemd.services = {
+      certkeep = {
+        description = "Certkeep, keeper of TLS certificates";
+        documentation = [ "man:certkeep(1)" ];
+        wantedBy = [ "multi-user.target" ];
+        wants = [ "network-online.target" ] ++ setup;
+        # After the web servers: they answer the challenges.
+        after = [ "network-online.target" "nss-lookup.target" ] ++ setup ++ readers ++ reloaders;
+        # Restarted, not reloaded: a switch stops it before services learn of new
+        # virtual hosts, and starts it when they answer.
+        restartTriggers = [ configFile ];
+        serviceConfig = confined // {
+          Type = "notify";
+          ExecStartPre = variables;
+          ExecStart = "${cfg.package}/bin/certkeep --config /etc/certkeep/certkeep.json run";
+          ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
+          Restart = "on-failure";
+          RestartSec = "10s";
+          RestartPreventExitStatus = [ 2 3 ]; # wrong usage, invalid configuration
+          WatchdogSec = "5min";
+        } // lib.optionalAttrs (variables != [ ]) {
+          RuntimeDirectory = builtins.baseNameOf names.variables;
+          RuntimeDirectoryMode = "0700";
+        };
+      };
+
+      certkeep-setup = mkIf (awaited != [ ]) {
+        description = "Placeholders for services that would find no certificate";
+        wantedBy = readers ++ reloaders;
+        before = readers ++ reloaders;
+        unitConfig.ConditionPathExists = map (path: "|!${path}") awaited; # any of them
+        restartTriggers = [ configFile ];
+        serviceConfig = confined // {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          ExecStart = "${cfg.package}/bin/certkeep --quiet --config ${configFile} apply --only install";
+          StandardOutput = "null"; # that there is no certificate yet; the daemon tells what is wrong
+          SuccessExitStatus = [ 4 5 ]; # 5: there is no certificate yet, which is why it runs
+          TimeoutStartSec = "1min";
+        };
+      };
+
+      # Behind certkeep-finished@NAME.target, for whatever must not start before
+      # the certificate NAME is valid and in place.
+      "certkeep-finished@" = {
+        description = "Wait for TLS certificate %i";
+        documentation = [ "man:certkeep(1)" ];
+        after = [ "certkeep.service" ];
+        serviceConfig = confined // {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          ExecStart = "${cfg.package}/bin/certkeep --quiet --config /etc/certkeep/certkeep.json status --wait 5m %i";
+          TimeoutStartSec = "6min";
+          CapabilityBoundingSet = "";
+          PrivateNetwork = true;
+          ReadWritePaths = [ ];
+          RestrictAddressFamilies = "AF_UNIX";
+        };
+      };
+    };
+
+    systemd.targets."certkeep-finished@" = {
+      description = "TLS certificate %i is in place";
+      requires = [ "certkeep-finished@%i.service" ];
+      after = [ "certkeep-finished@%i.service" ];
+    };
+  };
+}
