@@ -107,8 +107,9 @@ defaults: {issuer: [test], verify: [%d]}
 			"/var/lib/apt/lists/partial/none": "", "/var/cache/apt/archives/partial/none": "",
 			"/etc/nginx/sites-available/default": defaultSite(t, ca.HTTPPort()),
 		},
-		Links:  map[string]string{"/etc/nginx/sites-enabled/default": "/etc/nginx/sites-available/default"},
-		Remove: []string{"/etc/certkeep", "/var/lib/certkeep", "/etc/ssl/certkeep", "/usr/local/bin/certkeep", "/usr/sbin/policy-rc.d", "/etc/dpkg/dpkg.cfg.d", "/etc/nginx/sites-enabled/default", "/var/lib/man-db/auto-update", "/var/lib/apt/lists", "/var/cache/apt"},
+		Links: map[string]string{"/etc/nginx/sites-enabled/default": "/etc/nginx/sites-available/default"},
+		// Apache's program is there and not set up, as where its tools are used alone.
+		Remove: []string{"/etc/apache2", "/etc/certkeep", "/var/lib/certkeep", "/etc/ssl/certkeep", "/usr/local/bin/certkeep", "/usr/sbin/policy-rc.d", "/etc/dpkg/dpkg.cfg.d", "/etc/nginx/sites-enabled/default", "/var/lib/man-db/auto-update", "/var/lib/apt/lists", "/var/cache/apt"},
 		Binds:  map[string]string{"/share": d.share},
 		Script: strings.NewReplacer(
 			"FIRST", commands[0], "SECOND", commands[1],

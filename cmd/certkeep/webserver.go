@@ -59,7 +59,7 @@ func virtualHosts(ctx context.Context, server string) ([]webserver.Host, error) 
 	hosts, installed := []webserver.Host{}, false
 	for _, name := range servers {
 		found, err := webserver.Read(ctx, name)
-		if errors.Is(err, webserver.ErrNotInstalled) {
+		if errors.Is(err, webserver.ErrNotInstalled) || server == "" && errors.Is(err, webserver.ErrNotSetUp) {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -72,7 +72,7 @@ func virtualHosts(ctx context.Context, server string) ([]webserver.Host, error) 
 		hosts = append(hosts, found...)
 	}
 	if !installed {
-		return nil, &hintedError{code: exitUnexpected, words: "not installed here: " + strings.Join(servers, ", "), hint: "run this where the web server runs"}
+		return nil, &hintedError{code: exitUnexpected, words: "not set up here: " + strings.Join(servers, ", "), hint: "run this where the web server runs, as somebody who can read its configuration"}
 	}
 	return hosts, nil
 }

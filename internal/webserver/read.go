@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -20,11 +23,23 @@ const (
 	patience = 5 * time.Minute
 )
 
-// ErrNotInstalled says that a server is not on this machine.
-var ErrNotInstalled = errors.New("it is not installed")
+var (
+	// ErrNotInstalled says that a server is not on this machine.
+	ErrNotInstalled = errors.New("it is not installed")
+	// ErrNotSetUp says that the program is there, and no configuration for it:
+	// it came with something else, or was removed and its files with it.
+	ErrNotSetUp = errors.New("it has no configuration")
+)
+
+// missing is what servers say of the file that all of their configuration
+// starts from. Of a file that is included they say where, before it.
+var missing = map[string]*regexp.Regexp{
+	Nginx:  regexp.MustCompile(`(?m)^nginx: configuration file (\S+) test failed$`),
+	Apache: regexp.MustCompile(`(?m)^\S+: Could not open configuration file (\S+): No such file or directory$`),
+}
 
 // Read has a server print its configuration, and returns its virtual hosts.
-// It fails with ErrNotInstalled, with a *command.Error where the server
+// It fails with ErrNotInstalled or ErrNotSetUp, with a *command.Error where the server
 // refuses its configuration, or with words that tell what was not understood.
 func Read(ctx context.Context, server string) ([]Host, error) {
 	switch server {
@@ -33,7 +48,7 @@ func Read(ctx context.Context, server string) ([]Host, error) {
 		if !ok {
 			return nil, ErrNotInstalled
 		}
-		dump, err := dumped(ctx, program, "-T", "-q")
+		dump, err := dumped(ctx, Nginx, program, "-T", "-q")
 		if err != nil {
 			return nil, err
 		}
@@ -60,15 +75,18 @@ func readApache(ctx context.Context) ([]Host, error) {
 			break
 		}
 	}
-	dump, err := dumped(ctx, program, args...)
+	dump, err := dumped(ctx, Apache, program, args...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseApache(dump)
 }
 
-func dumped(ctx context.Context, program string, args ...string) (string, error) {
+func dumped(ctx context.Context, server, program string, args ...string) (string, error) {
 	result, err := command.Run(ctx, command.Command{Args: append([]string{program}, args...), Timeout: patience, MaxOutput: maxDump})
+	if file := absent(server, err); file != "" {
+		return "", fmt.Errorf("%w: %s is not there", ErrNotSetUp, file)
+	}
 	if err != nil {
 		return "", fmt.Errorf("have the configuration printed: %w", err)
 	}
@@ -76,6 +94,23 @@ func dumped(ctx context.Context, program string, args ...string) (string, error)
 		return "", fmt.Errorf("%w: it is larger than %d MB", ErrSyntax, maxDump>>20)
 	}
 	return string(result.Stdout), nil
+}
+
+// absent is the file that a server missed when it looked for its
+// configuration, or "".
+func absent(server string, err error) string {
+	failed, ok := errors.AsType[*command.Error](err)
+	if !ok {
+		return ""
+	}
+	said := missing[server].FindSubmatch(failed.Stderr)
+	if said == nil {
+		return ""
+	}
+	if _, err := os.Lstat(string(said[1])); !errors.Is(err, fs.ErrNotExist) {
+		return "" // nginx says the same of a file with a mistake in it
+	}
+	return string(said[1])
 }
 
 // find looks for a program in PATH and where distributions keep servers, which

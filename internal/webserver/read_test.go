@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -37,6 +38,8 @@ func TestReadNginx(t *testing.T) {
 	if _, err := Read(t.Context(), Nginx); !isCommandError(err) {
 		t.Errorf("a configuration that is refused: %v", err)
 	}
+	w.Configure(t, "include "+dir+"/missing.conf;")
+	readWithoutFiles(t, Nginx, w.Config)
 }
 
 // TestReadApache has Apache itself print its configuration, though it has not
@@ -86,6 +89,23 @@ Define YES
 	w.Configure(t, "Nonsense on\n")
 	if _, err := Read(t.Context(), Apache); !isCommandError(err) {
 		t.Errorf("a configuration that is refused: %v", err)
+	}
+	w.Configure(t, "Include "+dir+"/missing.conf\n")
+	readWithoutFiles(t, Apache, w.Config)
+}
+
+// readWithoutFiles has a server miss a file that its configuration includes,
+// and then all of its configuration.
+func readWithoutFiles(t *testing.T, server, config string) {
+	t.Helper()
+	if _, err := Read(t.Context(), server); !isCommandError(err) || errors.Is(err, ErrNotSetUp) {
+		t.Errorf("a file that is missed: %v", err)
+	}
+	if err := os.Remove(config); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(t.Context(), server); !errors.Is(err, ErrNotSetUp) || !strings.Contains(err.Error(), config) {
+		t.Errorf("no configuration: %v", err)
 	}
 }
 
