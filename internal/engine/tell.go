@@ -252,7 +252,8 @@ func (e *Engine) deliverOne(ctx context.Context, j job) (known plan.KnownChannel
 		if err == nil {
 			return k.Delivered(ended, *j.sending)
 		}
-		return k.Refused(ended, *notifyFault(err), retryAt(err, ended))
+		failed, ok := errors.AsType[*notify.Error](err)
+		return k.Refused(ended, *notifyFault(err), retryAt(err, ended), ok && failed.Unknown)
 	})
 	e.logTold(j, err)
 	return known, err == nil

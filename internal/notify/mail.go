@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -60,10 +61,18 @@ func (s Mail) Send(ctx context.Context, m plan.Message) error {
 	if err != nil {
 		return refused(doing, err)
 	}
-	if err := client.DialAndSendWithContext(ctx, msg); err != nil {
-		return refused(doing, errors.New(oneLine(err.Error())))
+	// What fails once the server has taken it, such as a good-bye, is nobody's trouble.
+	if err := client.DialAndSendWithContext(ctx, msg); err != nil && !msg.IsDelivered() {
+		return &Error{Words: doing + ": " + oneLine(err.Error()), Unknown: unanswered(err)}
 	}
 	return nil
+}
+
+// unanswered reports whether a mail was on its way when it failed, and not by an
+// answer of the server.
+func unanswered(err error) bool {
+	failed, ok := errors.AsType[*mail.SendError](err)
+	return ok && (failed.Reason == mail.ErrWriteContent || failed.Reason == mail.ErrSMTPDataClose) && failed.ErrorCode() == 0
 }
 
 // message is the e-mail (RFC 5322). Its Message-ID is made of the message's
@@ -173,6 +182,8 @@ func run(ctx context.Context, c command.Command, doing string) error {
 	failed := &Error{Words: fmt.Sprintf("%s: %v", doing, err), Detail: command.Tail(append(result.Stdout, result.Stderr...), 10, 500), Err: err}
 	if e, ok := errors.AsType[*command.Error](err); ok {
 		failed.Words = doing + ": " + e.What()
+		_, ended := errors.AsType[*exec.ExitError](e.Err)
+		failed.Unknown = e.TimedOut || ended && e.Code < 0 // it was killed
 	}
 	return failed
 }

@@ -27,6 +27,7 @@ type Error struct {
 	Words      string   // what was being done and what happened
 	Detail     []string // the other side's own words
 	RetryAfter time.Duration
+	Unknown    bool  // nobody answered, and it may have arrived
 	Err        error // for errors.Is; not part of what is shown
 }
 

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -30,11 +31,17 @@ func (s Program) Send(ctx context.Context, m plan.Message) error {
 	if !s.Arguments {
 		return s.run(ctx, m, m, nil)
 	}
+	some := false
 	for _, g := range m.Groups {
 		for _, n := range g.Notices {
-			if err := s.run(ctx, m, note{ID: m.ID, Notice: n, Remedy: g.Remedy}, []string{plan.OldReason(n.Event, n.Code), n.Cert}); err != nil {
+			err := s.run(ctx, m, note{ID: m.ID, Notice: n, Remedy: g.Remedy}, []string{plan.OldReason(n.Event, n.Code), n.Cert})
+			if failed, ok := errors.AsType[*Error](err); ok {
+				failed.Unknown = failed.Unknown || some
+			}
+			if err != nil {
 				return err
 			}
+			some = true
 		}
 	}
 	return nil

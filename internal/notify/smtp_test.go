@@ -21,6 +21,7 @@ type mailServer struct {
 	implicit bool
 	noTLS    bool
 	refuse   string // its answer to MAIL, where it takes none
+	end      string // its answer to a mail that is there, instead of taking it; "-" for none at all
 
 	mu       sync.Mutex // guards what follows
 	received []received
@@ -120,6 +121,13 @@ func (s *mailServer) talk(conn net.Conn) {
 		case "DATA":
 			say("354 go on")
 			mail.text = body(lines)
+			if s.end == "-" {
+				return
+			}
+			if s.end != "" {
+				say(s.end)
+				continue
+			}
 			s.mu.Lock()
 			s.received = append(s.received, mail)
 			s.mu.Unlock()

@@ -14,10 +14,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -62,6 +64,8 @@ func (s Webhook) Send(ctx context.Context, m plan.Message) error {
 	if err != nil {
 		return refused("post to the webhook", err)
 	}
+	var written atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }}))
 	client := http.Client{Transport: s.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
 	doing := "post to the webhook at " + req.URL.Host
@@ -70,7 +74,7 @@ func (s Webhook) Send(ctx context.Context, m plan.Message) error {
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			err = inner.Err // the client's own words hold the URL
 		}
-		return refused(doing, err)
+		return &Error{Words: fmt.Sprintf("%s: %v", doing, err), Unknown: written.Load(), Err: err}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {

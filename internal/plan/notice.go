@@ -108,13 +108,16 @@ type Told struct {
 	At       time.Time `json:"at"`             // when it was last told
 	Since    time.Time `json:"since,omitzero"` // of the failure that was told
 	Gone     bool      `json:"gone,omitempty"` // it is no more: kept until it may be told again
+	// Doubtful says that nobody knows whether people heard it: a message was given up that may have arrived.
+	Doubtful bool `json:"doubtful,omitempty"`
 }
 
 // Sending is a message with what is known once it is delivered.
 type Sending struct {
 	Message Message `json:"message"`
 	Marks   []Told  `json:"marks,omitempty"`
-	Events  int     `json:"events,omitempty"` // how many of those that wait are in it
+	Events  int     `json:"events,omitempty"`  // how many of those that wait are in it
+	Unknown bool    `json:"unknown,omitempty"` // an attempt failed in a way that it may have arrived all the same
 }
 
 // maxWaiting bounds the events that wait to be told.
@@ -132,6 +135,10 @@ func (k KnownChannel) Heard(events []Notice) KnownChannel {
 // Begin counts an attempt to send a message, before it is made. A channel is
 // tried again within an hour: whoever waits for a warning does not wait a day.
 func (k KnownChannel) Begin(now time.Time, jitter float64, s Sending) KnownChannel {
+	k = k.instead(s)
+	if k.Sending != nil && k.Sending.Message.ID == s.Message.ID {
+		s.Unknown = s.Unknown || k.Tries.Open // the process ended while it was sent
+	}
 	k.Sending, k.Tries = &s, k.Tries.Begin(now, jitter)
 	if latest := now.Add(time.Hour); k.Tries.NotBefore.After(latest) {
 		k.Tries.NotBefore = latest
@@ -139,8 +146,54 @@ func (k KnownChannel) Begin(now time.Time, jitter float64, s Sending) KnownChann
 	return k
 }
 
-// Refused notes that the message could not be delivered.
-func (k KnownChannel) Refused(now time.Time, fault Fault, retryAfter time.Time) KnownChannel {
+// instead takes over what may have been told by a message that is given up for
+// another one.
+func (k KnownChannel) instead(s Sending) KnownChannel {
+	if k.Sending != nil && k.Sending.Message.ID != s.Message.ID {
+		k.Told = k.maybeTold()
+	}
+	return k
+}
+
+// maybeTold is what was told if the message that is on its way arrived, where
+// nobody knows whether it did: then the end of its conditions has to be told, and
+// what it called solved, and is not, has to be told again.
+func (k KnownChannel) maybeTold() []Told {
+	if k.Sending == nil || !k.Tries.Open && !k.Sending.Unknown {
+		return k.Told
+	}
+	said := make(map[toldKey]Told, len(k.Sending.Marks))
+	for _, m := range k.Sending.Marks {
+		said[m.key()] = m
+	}
+	var told []Told
+	for _, t := range k.Told {
+		if m, ok := said[t.key()]; ok && t.Gone != m.Gone {
+			if t.Gone {
+				t = m
+			}
+			t.Doubtful = true
+		}
+		delete(said, t.key())
+		told = append(told, t)
+	}
+	for _, m := range k.Sending.Marks {
+		if _, left := said[m.key()]; left && !m.Gone {
+			m.Doubtful = true
+			told = append(told, m)
+		}
+	}
+	return told
+}
+
+// Refused notes that the message could not be delivered; unknown, that it may
+// have arrived all the same.
+func (k KnownChannel) Refused(now time.Time, fault Fault, retryAfter time.Time, unknown bool) KnownChannel {
+	if unknown && k.Sending != nil {
+		s := *k.Sending
+		s.Unknown = true
+		k.Sending = &s
+	}
 	k.Tries = k.Tries.Failed(now, fault, retryAfter)
 	return k
 }
@@ -148,6 +201,7 @@ func (k KnownChannel) Refused(now time.Time, fault Fault, retryAfter time.Time) 
 // Delivered notes that the message arrived: only now do its conditions count
 // as told.
 func (k KnownChannel) Delivered(now time.Time, s Sending) KnownChannel {
+	k = k.instead(s)
 	marked := make(map[toldKey]bool, len(s.Marks))
 	for _, m := range s.Marks {
 		marked[m.key()] = true

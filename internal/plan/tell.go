@@ -69,11 +69,12 @@ func Tell(now time.Time, want WantedChannel, known KnownChannel, conditions []Pr
 		return s, known.Tries.WaitsUntil(now)
 	}
 	t := telling{now: now, want: want, told: make(map[toldKey]Told, len(known.Told))}
-	for _, told := range known.Told {
-		t.told[told.key()] = told
+	told := known.maybeTold()
+	for _, each := range told {
+		t.told[each.key()] = each
 	}
 	t.conditions(conditions)
-	t.solved(slices.Concat(known.Told, t.unheard(known)))
+	t.solved(told)
 	t.events(known.Waiting)
 	if len(t.notices)+len(t.marks)+t.used == 0 {
 		return nil, t.next
@@ -140,7 +141,7 @@ func (t *telling) conditions(all []Problem) {
 // changed compares a condition with what was told of it.
 func (t *telling) changed(key toldKey, p Problem) (Change, bool) {
 	told, ok := t.told[key]
-	if !ok {
+	if !ok || told.Doubtful {
 		return ChangeAppeared, true
 	}
 	if !told.Gone && p.Severity == Critical && told.Severity != Critical {
@@ -168,19 +169,6 @@ func (t *telling) changed(key toldKey, p Problem) (Change, bool) {
 	return change, true
 }
 
-// unheard are the conditions in a message that is given up, where nobody knows
-// how sending it ended, since the process did: it may have arrived, and then
-// their end has to be told.
-func (t *telling) unheard(known KnownChannel) []Told {
-	if known.Sending == nil || !known.Tries.Open {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(known.Sending.Marks), func(m Told) bool {
-		_, told := t.told[m.key()]
-		return told
-	})
-}
-
 // solved adds the conditions that were told and are no more. A condition that
 // is no longer wanted to be heard of is dropped without a word.
 func (t *telling) solved(all []Told) {
@@ -189,7 +177,7 @@ func (t *telling) solved(all []Told) {
 			continue
 		}
 		mark := told
-		mark.Gone = true
+		mark.Gone, mark.Doubtful = true, false
 		t.marks = append(t.marks, mark)
 		if t.want.Hears(NoticeSolved) && t.want.Hears(told.Event) {
 			t.notices = append(t.notices, Notice{

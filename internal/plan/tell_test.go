@@ -83,7 +83,7 @@ func TestFailuresAreToldHourlyAndTheEndDaily(t *testing.T) {
 func TestAConditionThatComesAndGoes(t *testing.T) {
 	e := newEar(t)
 	s, _ := plan.Tell(e.now, e.want, e.known, []plan.Problem{e.problem(plan.CodeDisk, plan.Warning, "www")})
-	e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{})
+	e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false)
 	if s, next := plan.Tell(e.now, e.want, e.known, nil); s == nil || !next.Equal(e.now.Add(time.Minute)) || s.Message.Count != 1 {
 		t.Errorf("what was refused is %+v, sent again %s", s, next)
 	}
@@ -193,7 +193,7 @@ func TestWhatCannotBeDeliveredIsMadeAnew(t *testing.T) {
 	e.known = e.known.Heard([]plan.Notice{{Event: "installed", Cert: "www", At: e.now}})
 	s, _ := plan.Tell(e.now, e.want, e.known, []plan.Problem{e.problem(plan.CodeDisk, plan.Warning, "www")})
 	for range 10 {
-		e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{})
+		e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false)
 		if wait := e.known.Tries.WaitsUntil(e.now).Sub(e.now); wait > time.Hour {
 			t.Errorf("it is tried again in %s only", wait)
 		}
@@ -201,18 +201,62 @@ func TestWhatCannotBeDeliveredIsMadeAnew(t *testing.T) {
 	e.says(e.hear(25*time.Hour), "installed  1")
 }
 
-// A message that was begun and given up, as the process was killed and its clock
-// was wrong, may have arrived: the end of what stood in it is told.
-func TestTheEndOfWhatMayHaveArrivedIsTold(t *testing.T) {
-	e := newEar(t)
-	p := e.problem(plan.CodeChallenge, plan.Warning, "www")
-	s, _ := plan.Tell(e.now, e.want, e.known, []plan.Problem{p})
-	e.known = e.known.Begin(e.now, 0, *s)
-	e.says(e.hear(48*time.Hour), "solved solved 1")
-	e.says(e.hear(48 * time.Hour))
+// What became of an attempt to send a message.
+const (
+	refused = "refused"
+	unknown = "unknown" // it may have arrived
+	killed  = "killed"  // with the process
+)
 
-	// What still stands is told, be it for the second time.
-	s, _ = plan.Tell(e.now, e.want, e.known, []plan.Problem{p})
-	e.known = e.known.Begin(e.now, 0, *s)
-	e.says(e.hear(48*time.Hour, p), "errored appeared 1")
+// try makes attempts to send one message, the first of them after some time.
+func (e *ear) try(after time.Duration, conditions []plan.Problem, attempts ...string) {
+	e.t.Helper()
+	e.now = e.now.Add(after)
+	for _, how := range attempts {
+		s, _ := plan.Tell(e.now, e.want, e.known, conditions)
+		if s == nil {
+			e.t.Fatalf("at %s there is nothing to send", e.now.Format(time.DateTime))
+		}
+		if s.Message.ID == "" {
+			s.Message.ID = e.now.String()
+		}
+		e.known = e.known.Begin(e.now, 0, *s)
+		if how != killed {
+			e.known = e.known.Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, how == unknown)
+		}
+		e.now = e.now.Add(time.Hour)
+	}
+}
+
+// TestTheEndOfWhatMayHaveArrivedIsTold: of a message that is given up after a day,
+// and of which nobody knows whether it arrived, the end of what stood in it is told.
+func TestTheEndOfWhatMayHaveArrivedIsTold(t *testing.T) {
+	for _, attempts := range [][]string{{killed}, {unknown}, {killed, refused}, {unknown, refused, refused}, {refused, unknown}} {
+		e := newEar(t)
+		p := []plan.Problem{e.problem(plan.CodeChallenge, plan.Warning, "www")}
+		e.try(0, p, attempts...)
+		e.says(e.hear(48*time.Hour), "solved solved 1")
+		e.says(e.hear(48 * time.Hour))
+
+		// What still stands is told, be it for the second time.
+		e.try(0, p, attempts...)
+		e.says(e.hear(48*time.Hour, p...), "errored appeared 1")
+
+		// That it is no more may have been told as well.
+		e.try(0, nil, attempts...)
+		e.says(e.hear(48*time.Hour, p...), "errored appeared 1")
+		e.try(0, nil, attempts...)
+		e.says(e.hear(48*time.Hour), "solved solved 1")
+		e.says(e.hear(48 * time.Hour))
+
+		// The message that tells it is given up in its turn.
+		e.try(0, p, attempts...)
+		e.try(48*time.Hour, nil, refused, refused)
+		e.says(e.hear(48*time.Hour), "solved solved 1")
+		e.says(e.hear(48 * time.Hour))
+	}
+
+	e := newEar(t)
+	e.try(0, []plan.Problem{e.problem(plan.CodeChallenge, plan.Warning, "www")}, refused, refused)
+	e.says(e.hear(48 * time.Hour))
 }
