@@ -76,6 +76,9 @@ func (a *app) revokeCommand() *cobra.Command {
 			if withdraw {
 				wished.withdrawing(cfg, w)
 			}
+			for _, line := range notRevoked(w, about) {
+				a.ui.note("%s", line)
+			}
 			if err := a.ui.confirm(cmd.Context(), yes, revokeQuestion(about, wished)); err != nil {
 				return err
 			}
@@ -122,6 +125,23 @@ func toRevoke(w plan.World, names []string) (map[string][]plan.Pair, error) {
 		}
 	}
 	return about, nil
+}
+
+// notRevoked says of certificates whose revocation is under way already that what
+// replaced them stays: nobody is to think that it was revoked, too.
+func notRevoked(w plan.World, about map[string][]plan.Pair) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(about)) {
+		known := w.Known.Cert(name)
+		version, _ := known.Version(known.Published)
+		for _, p := range version.Pairs {
+			among := slices.ContainsFunc(about[name], func(r plan.Pair) bool { return r.SHA256 == p.SHA256 })
+			if !among && !p.Revoked && p.NotAfter.After(time.Now()) {
+				lines = append(lines, fmt.Sprintf("%s: this is about an earlier certificate, whose revocation is under way; serial %s stays. To have that one revoked as well: certkeep revoke --cert FILE", name, p.Serial))
+			}
+		}
+	}
+	return lines
 }
 
 // alsoOnKeys are further certificates of the config on the same keys.
