@@ -188,7 +188,8 @@ func (p *process) open(t *testing.T) {
 	}
 	p.disk = &disk{under: faultfs.New(under), wrong: harm.wrong, changed: w.judge.changed, killed: p.die}
 	var err error
-	p.store, err = store.Open(p.ctx, filepath.Join(w.root, "state"), p.disk, "sim", store.Holder)
+	cfg := w.load()
+	p.store, err = store.OpenSealed(p.ctx, store.Options{Path: cfg.State, Disk: p.disk, Node: cfg.Node, Mode: store.Holder, Keys: cfg.StoreKeys})
 	if err != nil {
 		if !errors.Is(err, faultfs.ErrFault) {
 			w.judge.breach("the state cannot be opened: %v", err)
@@ -212,7 +213,7 @@ func (p *process) open(t *testing.T) {
 		Store: p.store, Disk: p.disk, Network: p.wire, Log: slog.New(slog.DiscardHandler), UserAgent: "certkeep/sim",
 		Watch: w.watch,
 	})
-	w.must(p.engine.Configure(w.load()))
+	w.must(p.engine.Configure(cfg))
 	if err := p.engine.Recover(p.ctx); err != nil && !errors.Is(err, faultfs.ErrFault) && p.ctx.Err() == nil {
 		w.judge.breach("recovery failed: %v", err)
 	}

@@ -134,6 +134,12 @@ func TestMutationsOfBans(t *testing.T) {
 	wantCaughtIn(t, 1, 10, 0.5, unbanned(), "signed for a key that was said to be compromised")
 }
 
+// TestMutationsOfSeals does so in a history whose store is sealed from the first
+// day on.
+func TestMutationsOfSeals(t *testing.T) {
+	wantCaughtIn(t, 8, 4, 0.05, replaced("store_key_file:", "#"), "a secret lies in the clear")
+}
+
 // TestMutationsOfLists does so in a history in which a certificate is revoked five
 // times, and nothing but its CA's list says so.
 func TestMutationsOfLists(t *testing.T) {

@@ -172,7 +172,7 @@ func (f *phone) look(p *process) {
 		return
 	}
 	stand := map[condition]bool{}
-	for _, problem := range plan.Problems(time.Now(), known) {
+	for _, problem := range append(plan.Problems(time.Now(), known), plan.StoreProblems(known)...) {
 		if problem.Code != plan.CodeMissing { // which says no more than why it is so
 			stand[condition{problem.Code, problem.Cert, problem.Target}] = true
 		}
@@ -220,7 +220,7 @@ func (f *phone) ending(c *cert, stand map[condition]bool) {
 // they were told of.
 func (f *phone) settled(known plan.World) {
 	stand := map[condition]bool{}
-	for _, problem := range append(plan.Problems(time.Now(), known), plan.ChannelProblems(known)...) {
+	for _, problem := range slices.Concat(plan.Problems(time.Now(), known), plan.StoreProblems(known), plan.ChannelProblems(known)) {
 		stand[condition{problem.Code, problem.Cert, problem.Target}] = true
 	}
 	f.mu.Lock()

@@ -10,6 +10,9 @@ import (
 
 // settled is the judge's look at a calm month's end.
 func (j *judge) settled(p *process) {
+	if p.engine == nil {
+		return // the state could not be opened, and that was said
+	}
 	world, err := p.engine.World(p.ctx)
 	if err != nil {
 		j.breach("the state cannot be read: %v", err)
@@ -17,6 +20,7 @@ func (j *judge) settled(p *process) {
 	}
 	j.keysSettled(p, world.Known)
 	p.phone.settled(world)
+	j.sealed(p.store)
 	for _, name := range p.zone.left() {
 		if c := p.zone.owner(name); c == nil || c.wanted {
 			j.breach("a record is left in the zone: %s", name)

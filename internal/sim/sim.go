@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/seal"
 	"github.com/certkeep/certkeep/internal/sim/fakeca"
 )
 
@@ -84,6 +85,8 @@ type world struct {
 	phone  *phone
 	judge  *judge
 	flags  map[string]int // times in which a flag is set, that overlap
+
+	storeKeys []seal.Key // that the store is sealed under, the newest first
 
 	mu      sync.Mutex // guards what follows
 	upsets  []upset
@@ -189,6 +192,9 @@ func newWorld(t *testing.T, o Options) *world {
 	w.phone = newPhone(w)
 	w.judge = newJudge(w)
 	w.phone.place()
+	if o.Seed%2 == 0 {
+		w.newStoreKey()
+	}
 	w.offset = time.Until(dawn()) // this is outside the bubble: the CAs are to be as old as the world
 	for _, name := range caNames() {
 		ca, err := fakeca.New(w.caOptions(name))

@@ -158,7 +158,7 @@ services:
 hooks:
   installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
 `, w.root, reload, zoneServer)
-	b.WriteString(w.tellConfig() + "issuers:\n")
+	b.WriteString(w.sealConfig() + w.tellConfig() + "issuers:\n")
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"%s}\n", name, name, limitsConfig(name))
 	}
