@@ -51,6 +51,7 @@ func (w *world) schedule(dusk time.Time) []event {
 	each("old answers", 6, w.freeze)
 	each("quiet", 10, w.revokeQuietly)
 	each("person revokes", 12, w.personRevokes)
+	each("log", 6, w.unlogged)
 	each("store key", 3, w.sealAnew)
 	all = append(all, w.loseAtDawn()...)
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })

@@ -190,6 +190,7 @@ func (j *judge) lookAt(s side) {
 func (j *judge) tick(up bool) {
 	w := j.world
 	now := w.now()
+	w.paper.tick(up)
 	for _, p := range w.people {
 		if !p.wanted {
 			j.excuse(p, now)
@@ -211,6 +212,9 @@ func (j *judge) tick(up bool) {
 		}
 		if p.ocsp && up {
 			j.staples(p)
+		}
+		if p.logged && up {
+			j.receipts(p)
 		}
 		for _, s := range p.sides() {
 			j.expiry(s, now)

@@ -127,7 +127,7 @@ type process struct {
 	cancel context.CancelFunc
 	ctx    context.Context
 	ended  chan error
-	ca     []*http.Server // and who is told
+	ca     []*http.Server // and who is told, and the log
 	served chan struct{}  // closed when the web server ended
 	unzone func()         // ends the name server
 }
@@ -161,6 +161,7 @@ func (w *world) begin(t *testing.T, l *life) *process {
 	phone := &http.Server{Handler: w.phone, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	p.ca = append(p.ca, phone)
 	go phone.Serve(answered)
+	p.log()
 	names, err := p.wire.Listen(p.ctx, "tcp", zoneServer)
 	w.must(err)
 	p.unzone = w.zone.serve(names, l.calm)
@@ -169,6 +170,16 @@ func (w *world) begin(t *testing.T, l *life) *process {
 	w.mu.Unlock()
 	p.open(t)
 	return p
+}
+
+// log starts the log of certificates.
+func (p *process) log() {
+	listener, err := p.wire.Listen(p.ctx, "tcp", paperAddress)
+	p.must(err)
+	p.paper.newLife(p.life.calm)
+	server := &http.Server{Handler: p.paper, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	p.ca = append(p.ca, server)
+	go server.Serve(listener)
 }
 
 // open opens the store and starts the engine.

@@ -151,11 +151,11 @@ func hiding() Mutation {
 	}}
 }
 
-// halfResponse keeps half of each OCSP response.
-func halfResponse() Mutation {
+// half writes half of each file of a folder.
+func half(folder string) Mutation {
 	return Mutation{Disk: func(d durable.Disk) durable.Disk {
 		return mutant{Disk: d, create: func(path string, data []byte) []byte {
-			if strings.Contains(path, "/out/ocsp/") {
+			if strings.Contains(path, folder) {
 				return data[:len(data)/2]
 			}
 			return data

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,7 +99,11 @@ func (f *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil || m.ID == "" || m.Count == 0 {
 		f.world.judge.breach("a message makes no sense: %v, %+v", err, m)
 	}
-	switch f.wrong() {
+	how := f.wrong()
+	if how != "" {
+		f.world.note("a message goes wrong (%s): %s", how, inShort(m))
+	}
+	switch how {
 	case "refused":
 		panic(http.ErrAbortHandler)
 	case "500":
@@ -137,7 +143,7 @@ func (f *phone) hear(m plan.Message) {
 		return
 	}
 	f.arrived[m.ID] = true
-	f.world.note("people are told %d things", m.Count)
+	f.world.note("people are told: %s", inShort(m))
 	f.recent = append(slices.DeleteFunc(f.recent, func(at time.Time) bool { return now.Sub(at) >= time.Hour }), now)
 	if len(f.recent) > phoneLimit && !f.world.clockLately(now.Add(-2*time.Hour)) {
 		f.world.judge.breach("people were told %d times within an hour", len(f.recent))
@@ -152,6 +158,17 @@ func (f *phone) hear(m plan.Message) {
 			}
 		}
 	}
+}
+
+// inShort is a message for the trace.
+func inShort(m plan.Message) string {
+	var all []string
+	for _, g := range m.Groups {
+		for _, n := range g.Notices {
+			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %s", n.Cert, cmp.Or(string(n.Code), n.Event), n.Change)))
+		}
+	}
+	return fmt.Sprintf("%d (%s)", m.Count, strings.Join(all, ", "))
 }
 
 // look holds, once a day, that people were told of what stands.

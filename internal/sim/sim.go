@@ -83,6 +83,7 @@ type world struct {
 	web    *web
 	zone   *zone
 	phone  *phone
+	paper  *paper
 	judge  *judge
 	flags  map[string]int // times in which a flag is set, that overlap
 
@@ -190,6 +191,7 @@ func newWorld(t *testing.T, o Options) *world {
 	w.web.restart()
 	w.zone = newZone(w)
 	w.phone = newPhone(w)
+	w.paper = newPaper(w)
 	w.judge = newJudge(w)
 	w.phone.place()
 	if o.Seed%2 == 0 {

@@ -30,6 +30,7 @@ type cert struct {
 	tlsa       string       // how its TLSA records speak of it; "" for none
 	alone      bool         // no next key is kept ready though its TLSA records speak of keys
 	ocsp       bool         // OCSP responses are kept for it
+	logged     bool         // it is handed to a log
 	wishes                  // what else the config says of it
 	changed    time.Time    // when the config last changed about it
 	restored   bool         // a person ever went back to an earlier version
@@ -83,8 +84,8 @@ func people(c chance, n int) []*cert {
 	return all
 }
 
-// beside says which certificates have two kinds of key, TLSA records, and OCSP
-// responses.
+// beside says which certificates have two kinds of key, TLSA records, OCSP
+// responses, and receipts of a log.
 func (p *cert) beside(i int) {
 	switch i {
 	case 4, 8, 14, 17:
@@ -93,6 +94,10 @@ func (p *cert) beside(i int) {
 	switch i {
 	case 0, 8:
 		p.ocsp = true
+	}
+	switch i {
+	case 0, 4, 13:
+		p.logged = true
 	}
 	switch i {
 	case 2:
@@ -158,7 +163,7 @@ services:
 hooks:
   installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
 `, w.root, reload, zoneServer)
-	b.WriteString(w.sealConfig() + w.tellConfig() + "issuers:\n")
+	b.WriteString(w.sealConfig() + w.paper.config() + w.tellConfig() + "issuers:\n")
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"%s}\n", name, name, limitsConfig(name))
 	}
@@ -168,7 +173,7 @@ hooks:
 			continue
 		}
 		fmt.Fprintf(&b, "  %s:\n    names: ['%s']\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, "', '"), p.profile, strings.Join(p.keyTypes(), ", "), strings.Join(p.issuers, ", "))
-		b.WriteString(p.keyConfig() + p.tlsaConfig() + w.ocspConfig(p) + w.fileConfig(p) + p.wishConfig())
+		b.WriteString(p.keyConfig() + p.tlsaConfig() + w.ocspConfig(p) + w.sctConfig(p) + w.fileConfig(p) + p.wishConfig())
 		challenge := "{" + p.proof + ": {}}"
 		if p.proof == "dns-01" {
 			challenge = "{dns-01: {via: zone}}"
