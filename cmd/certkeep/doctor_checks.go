@@ -18,7 +18,6 @@ import (
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/engine"
-	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
@@ -323,7 +322,7 @@ func clockVerdict(id string, ahead time.Duration, known bool) checked {
 		way = "ahead of"
 	}
 	c.Verdict, c.Words, c.Remedy = verdictWarning, fmt.Sprintf("it is %s %s that of issuer %s", inWords(off), way, id), plan.CodeClock.Remedy()
-	if off > issuer.MaxClockError {
+	if off > network.MaxClockError {
 		c.Verdict = verdictProblem
 		c.Words += ": nothing is ordered"
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -177,6 +178,16 @@ func TestWaitsNoLonger(t *testing.T) {
 	}
 }
 
+// TestClockThatIsBehind takes a list that was signed just now, by a clock that is
+// right, as long as ours may be wrong.
+func TestClockThatIsBehind(t *testing.T) {
+	ca := newCA(t, "ca")
+	ca.publish(func(l *x509.RevocationList) { l.ThisUpdate = time.Now().Add(network.MaxClockError - time.Minute) }, 23)
+	if _, err := newClient(t).Ask(t.Context(), ca.leaf(23), ca.cert); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	other := newCA(t, "ca") // of the same name, on another key
 	distribution := func(names ...string) pkix.Extension {
@@ -191,7 +202,7 @@ func TestRefuses(t *testing.T) {
 		{"ended", func(l *x509.RevocationList) {
 			l.ThisUpdate, l.NextUpdate = time.Now().AddDate(0, 0, -9), time.Now().Add(-time.Hour)
 		}, "it ended on"},
-		{"not yet", func(l *x509.RevocationList) { l.ThisUpdate = time.Now().Add(time.Hour) }, "it begins on"},
+		{"not yet", func(l *x509.RevocationList) { l.ThisUpdate = time.Now().Add(2 * network.MaxClockError) }, "it begins on"},
 		{"only changes", func(l *x509.RevocationList) {
 			l.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}}
 		}, "not understood (2.5.29.27)"},

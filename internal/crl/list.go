@@ -14,11 +14,9 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
-
-// slack is how far clocks may be apart.
-const slack = 5 * time.Minute
 
 // list is a revocation list, as far as it is needed.
 type list struct {
@@ -138,9 +136,9 @@ func (l *list) judge(leaf, issuer *x509.Certificate, address string, now time.Ti
 		return errors.New("it is about certificates of CAs only")
 	case len(l.points) > 0 && !slices.ContainsFunc(l.points, func(p string) bool { return p == address || slices.Contains(leaf.CRLDistributionPoints, p) }):
 		return fmt.Errorf("it is the one of %s", l.points[0])
-	case l.since.After(now.Add(slack)):
+	case l.since.After(now.Add(network.MaxClockError)):
 		return fmt.Errorf("it begins on %s only", l.since.UTC().Format(time.RFC3339))
-	case !l.ends.After(now.Add(-slack)):
+	case !l.ends.After(now.Add(-network.MaxClockError)):
 		return fmt.Errorf("it ended on %s", l.ends.UTC().Format(time.RFC3339))
 	}
 	if bytes.Equal(l.signedBy, issuer.RawSubjectPublicKeyInfo) {

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	der "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // What may be wrong with a receipt.
@@ -29,9 +31,6 @@ var (
 	// before that (RFC 6962 section 5.2).
 	ErrFuture = errors.New("the SCT is dated in the future")
 )
-
-// slack is how far our clock and a log's may differ.
-const slack = 5 * time.Minute
 
 // The kinds of entries (RFC 6962 section 3.1).
 const (
@@ -93,7 +92,7 @@ func (l Log) verify(s SCT, entry *cryptobyte.Builder, now time.Time) error {
 	if !fits(public, s, sum[:]) {
 		return ErrSignature
 	}
-	if s.Time().After(now.Add(slack)) {
+	if s.Time().After(now.Add(network.MaxClockError)) {
 		return fmt.Errorf("%w, at %s", ErrFuture, s.Time().Format(time.RFC3339))
 	}
 	return nil

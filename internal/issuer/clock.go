@@ -7,12 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 )
-
-// MaxClockError is how far our clock may be from the CA's when an order is
-// opened. A wrong clock makes every decision about renewal wrong.
-const MaxClockError = 10 * time.Minute
 
 // clock compares the CA's clock with ours, by the Date of its answers.
 type clock struct {
@@ -57,19 +54,19 @@ func (ca *CA) checkClock(ctx context.Context) error {
 	if _, err := ca.directory(ctx); err != nil { // the first answer, where there was none
 		return err
 	}
-	if skew, known := ca.clock.skew(); !known || skew.Abs() <= MaxClockError {
+	if skew, known := ca.clock.skew(); !known || skew.Abs() <= network.MaxClockError {
 		return nil
 	}
 	if err := ca.Refresh(ctx); err != nil {
 		return err
 	}
 	skew, known := ca.clock.skew()
-	if !known || skew.Abs() <= MaxClockError {
+	if !known || skew.Abs() <= network.MaxClockError {
 		return nil
 	}
 	return ca.fault("compare clocks", plan.CodeClock, plan.BlameAdmin, fmt.Errorf(
 		"this machine's clock says %s, the CA's %s: nothing is ordered with a clock that is more than %s off",
-		clockTime(time.Now()), clockTime(time.Now().Add(skew)), MaxClockError))
+		clockTime(time.Now()), clockTime(time.Now().Add(skew)), network.MaxClockError))
 }
 
 // clockTime writes an instant for people.

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // Check reads a statement and checks that it is about leaf, that issuer, or
@@ -66,7 +68,7 @@ func (r Response) checkTimes(now time.Time) error {
 	switch {
 	case !r.NextUpdate.IsZero() && !r.NextUpdate.After(r.ThisUpdate):
 		return fmt.Errorf("%w: it ends before it begins", ErrInvalid)
-	case r.ThisUpdate.After(now.Add(slack)):
+	case r.ThisUpdate.After(now.Add(network.MaxClockError)):
 		return fmt.Errorf("%w: it begins at %s", ErrNotYet, r.ThisUpdate.UTC().Format(time.RFC3339))
 	case !now.Before(r.Ends()):
 		return fmt.Errorf("%w, at %s", ErrExpired, r.Ends().UTC().Format(time.RFC3339))
@@ -165,7 +167,7 @@ func checkSigner(parsed *ocsp.Response, issuer *x509.Certificate, now time.Time)
 		return fmt.Errorf("the key of its signer %q may not sign", name)
 	case len(signer.UnhandledCriticalExtensions) > 0:
 		return fmt.Errorf("the certificate of its signer %q demands what is unknown", name)
-	case now.Add(slack).Before(signer.NotBefore) || now.Add(-slack).After(signer.NotAfter):
+	case now.Add(network.MaxClockError).Before(signer.NotBefore) || now.Add(-network.MaxClockError).After(signer.NotAfter):
 		return fmt.Errorf("the certificate of its signer %q is not valid now", name)
 	}
 	return nil

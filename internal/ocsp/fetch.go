@@ -234,7 +234,7 @@ func (a *asking) same(u *url.URL, reply network.Reply) Answer {
 // responder's clock, which is another one than ours.
 func (a *asking) holdsThere(reply network.Reply, now time.Time) bool {
 	date, err := http.ParseTime(reply.Header.Get("Date"))
-	if err != nil || now.Sub(date).Abs() <= slack {
+	if err != nil || now.Sub(date).Abs() <= network.MaxClockError {
 		return false
 	}
 	_, err = Check(reply.Body, a.Leaf, a.Issuer, date)

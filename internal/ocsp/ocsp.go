@@ -69,9 +69,6 @@ func (r Refusal) Error() string { return "the OCSP responder refuses: " + r.stat
 // file with a response has to be, and clients pass over it.
 func TryLater() []byte { return []byte{0x30, 0x03, 0x0a, 0x01, 0x03} }
 
-// slack is how far our clock and a responder's may differ.
-const slack = 5 * time.Minute
-
 // openEnd is how long a statement is believed that does not say when it ends.
 // RFC 6960 section 4.2.2.1 says of it only that a newer one is always available.
 const openEnd = 24 * time.Hour

@@ -9,7 +9,7 @@ import (
 )
 
 // asideAfter is how many attempts in a row a name has to fail before the
-// others go without it.
+// others go without it. Those that failed for something else do not count.
 const asideAfter = 3
 
 // Aside is a name that a certificate goes without for now, since it kept
@@ -41,9 +41,12 @@ func Effective(want WantedCert, known *KnownCert) WantedCert {
 	return want
 }
 
-// NamesFailed takes note of which names an attempt failed for; nil where that
-// is not known, or it was not about names.
+// NamesFailed takes note of which names an attempt failed for. One that was not
+// about names, or of which that is not known, says nothing of them: none is nil.
 func (k *KnownCert) NamesFailed(names []string) {
+	if len(names) == 0 {
+		return
+	}
 	before := k.Failing
 	k.Failing = nil
 	for _, name := range names {

@@ -79,3 +79,27 @@ func TestCommonNameSetAside(t *testing.T) {
 		t.Errorf("ordered are %q with the common name %q", got.Names, got.CommonName)
 	}
 }
+
+// TestFailuresOfNamesAreCounted: a CA or a name server that has trouble in between
+// does not begin the count anew; a proof that fails for another name does.
+func TestFailuresOfNamesAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		failed [][]string // attempt by attempt; nil: for something else
+		want   int
+	}{
+		{[][]string{{"old"}, {"old"}}, 2},
+		{[][]string{{"old"}, nil, {"old"}, nil, {"old"}}, 3},
+		{[][]string{{"old"}, {"old"}, {"other"}, {"old"}}, 1},
+		{[][]string{{"old", "other"}, {"other"}}, 0},
+		{[][]string{nil}, 0},
+	} {
+		var k plan.KnownCert
+		for _, names := range c.failed {
+			k.NamesFailed(names)
+		}
+		if k.Failing["old"] != c.want {
+			t.Errorf("%q: %d, want %d", c.failed, k.Failing["old"], c.want)
+		}
+	}
+}
