@@ -37,6 +37,7 @@ type judge struct {
 
 	presented  map[string][]*x509.Certificate // by side: the chain that a reader last saw, where TLSA records speak of it
 	responses  map[string]response            // by side: the OCSP response that lies in its file
+	rolled     map[string]time.Time           // by certificate: when the keys that it shares may have changed by themselves
 	strange    map[string]strange             // by side: when that was last of another certificate
 	revokedYet map[string]ended               // by side
 	badOCSP    map[string]time.Time           // by certificate: when something last kept its CAs and their responders from being asked
@@ -73,7 +74,7 @@ func newJudge(w *world) *judge {
 		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, before: map[string]shown{}, needs: map[string]int{},
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
 		signed: map[string][]time.Time{}, read: map[string][32]byte{}, keyShown: map[string]string{}, keysShown: map[string][]string{},
-		presented: map[string][]*x509.Certificate{}, responses: map[string]response{}, strange: map[string]strange{}, revokedYet: map[string]ended{}, badOCSP: map[string]time.Time{},
+		presented: map[string][]*x509.Certificate{}, responses: map[string]response{}, rolled: map[string]time.Time{}, strange: map[string]strange{}, revokedYet: map[string]ended{}, badOCSP: map[string]time.Time{},
 		badNames: map[string]time.Time{}, attended: map[string]time.Time{}, banned: map[string]time.Time{},
 	}
 }
@@ -196,6 +197,7 @@ func (j *judge) tick(up bool) {
 			j.excuse(p, now)
 			continue
 		}
+		j.aged(p, now)
 		if !up || !w.well(p) || p.held.Load() > 0 {
 			j.excuse(p, now)
 		}

@@ -19,6 +19,9 @@ import (
 // sharedKeys is the entry of `keys` that two certificates are issued on.
 const sharedKeys = "both"
 
+// keyAge is at which age these change by themselves.
+const keyAge = 50 * day
+
 // onKeys says which of the certificates have keys that outlive them: two share
 // theirs, one keeps its own, and of one the next key is always ready.
 func (p *cert) onKeys(i int) {
@@ -170,12 +173,22 @@ func (j *judge) keysSettled(p *process, known plan.Known) {
 	}
 	for _, c := range p.people {
 		if c.wanted && c.keySet() != "" {
-			j.keySettled(c, known.Cert(c.name), known.KeysOf(c.keySet()))
+			j.keySettled(p, c, known.Cert(c.name), known.KeysOf(c.keySet()))
 		}
 	}
 }
 
-func (j *judge) keySettled(c *cert, k *plan.KnownCert, keys *plan.KnownKeys) {
+// aged says that keys which several share may have changed by themselves.
+func (j *judge) aged(p *cert, now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if p.key != "" && now.Sub(j.rolled[p.name]) > keyAge/2 { // each kind of key has an age of its own
+		j.rolled[p.name] = now
+		j.needs[p.name] += 2 * len(p.sides())
+	}
+}
+
+func (j *judge) keySettled(p *process, c *cert, k *plan.KnownCert, keys *plan.KnownKeys) {
 	version, _ := k.Version(k.Published)
 	for _, s := range c.sides() {
 		pair, _ := version.Pair(s.keyType())
@@ -185,6 +198,8 @@ func (j *judge) keySettled(c *cert, k *plan.KnownCert, keys *plan.KnownKeys) {
 			j.breach("%s: a change of keys is under way at the end: %+v, %+v", s, keys.Rolling, keys.Ask)
 		case pair.Key != set.Primary.SHA256 && !k.Held:
 			j.breach("%s: it is on the key %s at the end, its keys are %+v", s, pair.Key, set)
+		case c.key != "" && p.now().Sub(set.Primary.Since) > keyAge+10*day:
+			j.breach("%s: its key is in use since %s at the end, though it is to change by itself", s, set.Primary.Since)
 		case c.ready() && (!set.Next.Usable() || set.Next.SHA256 == set.Primary.SHA256):
 			j.breach("%s: no next key is ready at the end: %+v", s, set)
 		}

@@ -40,6 +40,9 @@ type life struct {
 	next   time.Time // when the machine runs again
 }
 
+// calmMonth is how long nothing goes wrong at the end.
+const calmMonth = 45 * day
+
 // live lives from dawn to dusk, and then a calm month in which everything has
 // to come right. It returns how many lives it took.
 func (w *world) live(t *testing.T) int {
@@ -54,7 +57,7 @@ func (w *world) live(t *testing.T) int {
 		}
 	}
 	at = at.Add(time.Hour)
-	w.run(t, &life{number: n, start: at, end: at.Add(45 * day), how: endStop, calm: true}, events)
+	w.run(t, &life{number: n, start: at, end: at.Add(calmMonth), how: endStop, calm: true}, events)
 	return n + 1
 }
 

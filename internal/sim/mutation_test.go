@@ -141,6 +141,11 @@ func TestMutationsOfSeals(t *testing.T) {
 	wantCaughtIn(t, 8, 4, 0.05, replaced("store_key_file:", "#"), "a secret lies in the clear")
 }
 
+// TestMutationsOfAges does so in a history in which nobody asks for other keys.
+func TestMutationsOfAges(t *testing.T) {
+	wantCaughtIn(t, 7, 6, 0.08, replaced("auto_rollover: true", "auto_rollover: false"), "though it is to change by itself")
+}
+
 // TestMutationsOfLists does so in a history in which a certificate is revoked five
 // times, and nothing but its CA's list says so.
 func TestMutationsOfLists(t *testing.T) {
