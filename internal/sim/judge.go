@@ -207,6 +207,7 @@ func (j *judge) tick(up bool) {
 		if now.Hour()%int(lookEvery/time.Hour) == 0 {
 			j.look(p)
 			j.together(p)
+			j.besideKeys(p)
 			j.revoked(p, up)
 		}
 		if !up || !j.respondersWell(p) {

@@ -27,7 +27,7 @@ const keyAge = 50 * day
 func (p *cert) onKeys(i int) {
 	switch i {
 	case 4, 5:
-		p.key = sharedKeys
+		p.key, p.spread = sharedKeys, true
 	case 7:
 		p.reuse = true
 	case 9:
@@ -170,6 +170,9 @@ func (j *judge) keysSettled(p *process, known plan.Known) {
 	unused, err := p.store.UnusedKeys(p.ctx, time.Now(), week)
 	if err != nil || len(unused) > 0 {
 		j.breach("keys of nobody are left: %q, %v", unused, err)
+	}
+	if set := known.Keys[sharedKeys]; set != nil {
+		j.keyFilesSettled(set)
 	}
 	for _, c := range p.people {
 		if c.wanted && c.keySet() != "" {

@@ -141,8 +141,10 @@ func TestMutationsOfSeals(t *testing.T) {
 	wantCaughtIn(t, 8, 4, 0.05, replaced("store_key_file:", "#"), "a secret lies in the clear")
 }
 
-// TestMutationsOfAges does so in a history in which nobody asks for other keys.
+// TestMutationsOfAges does so in a history in which nobody asks for other keys, and
+// their age does.
 func TestMutationsOfAges(t *testing.T) {
+	wantCaughtIn(t, 7, 6, 0.08, stays("/out/private/both."), "the file of its keys has another")
 	wantCaughtIn(t, 7, 6, 0.08, replaced("auto_rollover: true", "auto_rollover: false"), "though it is to change by itself")
 }
 
@@ -176,11 +178,14 @@ func anotherKey(t *testing.T) Mutation {
 }
 
 // halfSpread renews the key of spread files, and not the chain.
-func halfSpread() Mutation {
+func halfSpread() Mutation { return stays("/out/public/") }
+
+// stays never changes the files of a folder once they are there.
+func stays(folder string) Mutation {
 	return Mutation{Disk: func(d durable.Disk) durable.Disk {
 		return mutant{Disk: d, rename: func(_, path string) bool {
 			_, err := os.Stat(path)
-			return err != nil || !strings.Contains(path, "/out/public/")
+			return err != nil || !strings.Contains(path, folder)
 		}}
 	}}
 }

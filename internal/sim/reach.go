@@ -62,7 +62,12 @@ func (w *world) guarded(p *cert) bool {
 
 // noJournal reports whether no installation of a certificate is under way.
 func (w *world) noJournal(p *cert) bool {
-	found, err := filepath.Glob(filepath.Join(w.root, "state/journal", p.name+"@*"))
-	w.must(err)
-	return len(found) == 0
+	for _, name := range []string{p.name, p.key} { // the files of keys are switched with those of the certificates on them
+		found, err := filepath.Glob(filepath.Join(w.root, "state/journal", name+"@*"))
+		w.must(err)
+		if name != "" && len(found) > 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -167,7 +167,7 @@ hooks:
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"%s}\n", name, name, limitsConfig(name))
 	}
-	fmt.Fprintf(&b, "keys: {%s: {key_types: [ecdsa-p256, ecdsa-p384], backup_key: true, expires: %dh, auto_rollover: true, min_backup_age: 10d}}\ndefaults: {path: %s/out}\ncertificates:\n", sharedKeys, keyAge/time.Hour, w.root)
+	fmt.Fprintf(&b, "%sdefaults: {path: %s/out}\ncertificates:\n", w.sharedConfig(), w.root)
 	for _, p := range w.people {
 		if !p.wanted {
 			continue
