@@ -132,7 +132,13 @@ func (w *worker) admit(ctx context.Context, s plan.Step) (admitted bool, fault *
 		return after
 	})
 	if err != nil {
-		w.engine.learn(ctx, s.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Unprobed(now) })
+		counted := admitted && len(unsent) == 0 // what an earlier one has taken stays taken, for the next
+		w.engine.learn(ctx, s.Issuer, func(k plan.KnownIssuer) plan.KnownIssuer {
+			if counted {
+				k = k.Return(now, limits, w.asking.spent)
+			}
+			return k.Unprobed(now)
+		})
 		return false, w.fault(plan.CodeDisk, "store that "+s.Issuer+" is asked: "+err.Error(), nil)
 	}
 	w.asking.probe, w.asking.refused = probe, !admitted
