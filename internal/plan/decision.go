@@ -34,7 +34,7 @@ type decision struct {
 	current Version    // the published version; zero without one
 	has     bool       // whether there is one
 	until   time.Time  // when what is served ends; zero where nothing valid is
-	urgent  bool       // nothing valid is served, or not for long
+	urgent  bool       // nothing is served, or not for long, or what its CA or a person does not stand by
 }
 
 // take takes a certificate in hand.
@@ -55,7 +55,7 @@ func (d *decision) take(want WantedCert) {
 		d.until = end
 	}
 	d.urgent = serving.Broken != "" || WarnAt(serving, want.Warn).Before(d.now) ||
-		slices.ContainsFunc(serving.Pairs, func(p Pair) bool { return p.Revoked || d.banned(p.Key) })
+		slices.ContainsFunc(serving.Pairs, func(p Pair) bool { return p.Revoked || p.Recalled || d.banned(p.Key) })
 }
 
 // make appends the steps of a certificate.

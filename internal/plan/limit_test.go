@@ -207,12 +207,14 @@ func TestWaitingForALimit(t *testing.T) {
 		problem bool
 	}{
 		{"a day", days(1), []string{"le", "corp"}, "le", true, false},
+		{"a day, and the CA wants it replaced", days(1), []string{"le", "corp"}, "corp", false, false},
 		{"too long, with another CA", days(25), []string{"le", "corp"}, "corp", false, false},
 		{"too long, without one", days(25), []string{"le"}, "le", true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := at61(c.issuers...)
+			s.v1().Recalled = strings.Contains(c.name, "replaced")
 			s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(c.until), plan.LimitKey(plan.LimitOrders, ""))
 			step := s.the(t, plan.KindIssue)
 			if step.Issuer != c.want || step.Due(s.now) == c.waits {

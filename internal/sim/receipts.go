@@ -184,7 +184,8 @@ func (j *judge) receipts(p *cert) {
 		since := l.since
 		fits := err == nil && slices.ContainsFunc(l.given[seen.serial], func(given []byte) bool { return bytes.Equal(given, text) })
 		l.mu.Unlock()
-		if fits || !there || seen.placeholder || now.Sub(since) < paperGrace || now.Sub(bad) < paperGrace || now.Sub(seen.since) < paperGrace {
+		waits := seen.keyType != s.keyType() // for another kind of key, whose receipts have another file
+		if fits || !there || seen.placeholder || waits || now.Sub(since) < paperGrace || now.Sub(bad) < paperGrace || now.Sub(seen.since) < paperGrace {
 			continue
 		}
 		j.look(p) // it was looked at hours ago
