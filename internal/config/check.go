@@ -35,19 +35,14 @@ func (c *Config) Check() Errors {
 	for _, name := range slices.Sorted(maps.Keys(c.Issuers)) {
 		i := c.Issuers[name]
 		if i.EAB != nil {
-			if _, err := i.EAB.HMAC.Read(); err != nil {
-				k.add("issuers."+name, err.Error())
-			}
-			if words := exposed(i.EAB.HMAC); words != "" {
-				k.add("issuers."+name, words)
-			}
+			k.secret("issuers."+name, i.EAB.HMAC)
 		}
 		k.readable("issuers."+name, i.RootsFile)
 	}
 	k.readable("ct_logs", c.CTLogs.List)
-	k.readable("listen.status", c.Listen.Status.Token)
+	k.secretFile("listen.status", c.Listen.Status.Token)
 	for _, name := range slices.Sorted(maps.Keys(c.DNS)) {
-		k.readable("dns."+name, c.DNS[name].TSIGFile)
+		k.readable("dns."+name, c.DNS[name].TSIGFile) // who may read it is for `doctor` to say
 		k.variables("dns."+name, c.DNS[name])
 		k.program("dns."+name, c.DNS[name].Command.Args, "")
 	}
@@ -64,16 +59,18 @@ func (c *Config) Check() Errors {
 	k.checkNotify(c.Notify)
 	for _, cert := range c.Certificates {
 		if cert.CSR != nil {
-			k.readable("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
+			k.secretFile("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
 		}
 		for _, s := range cert.Static {
 			k.readable("certificates."+cert.Name+".static", s.Certificate)
-			k.readable("certificates."+cert.Name+".static", s.Key)
+			k.secretFile("certificates."+cert.Name+".static", s.Key)
 		}
 		if cert.Passphrase.Secret.File != "" {
+			what := "certificates." + cert.Name + ".passphrase"
 			if _, err := cert.Passphrase.Read(); err != nil {
-				k.add("certificates."+cert.Name+".passphrase", err.Error())
+				k.add(what, err.Error())
 			}
+			k.exposed(what, cert.Passphrase.Secret)
 		}
 		for _, event := range slices.Sorted(maps.Keys(cert.Hooks)) {
 			k.hook("certificates."+cert.Name+".hooks."+event, cert.Hooks[event])
@@ -102,6 +99,7 @@ func (k *checker) password(what string, f File) {
 	if err != nil {
 		k.add(what, err.Error())
 	}
+	k.exposed(what, f.Password)
 }
 
 type checker struct {

@@ -180,7 +180,5 @@ func (k *checker) variables(what string, d DNS) {
 	if err != nil {
 		k.add(what, err.Error())
 	}
-	if words := exposed(d.Environment); words != "" {
-		k.add(what, words)
-	}
+	k.exposed(what, d.Environment)
 }

@@ -100,10 +100,3 @@ func (k *checker) checkNotify(n Notify) {
 		k.program("notify.command", c.Command.Args, c.User)
 	}
 }
-
-// secret reports a secret that cannot be read.
-func (k *checker) secret(what string, s SecretRef) {
-	if _, err := s.Read(); err != nil {
-		k.add(what, err.Error())
-	}
-}

@@ -99,9 +99,7 @@ func (k *checker) checkStoreKey() {
 	if _, err := k.cfg.StoreKeys(); err != nil {
 		k.add("store_key", err.Error())
 	}
-	if words := exposed(k.cfg.StoreKey); words != "" {
-		k.add("store_key", words)
-	}
+	k.exposed("store_key", k.cfg.StoreKey)
 	state, err := filepath.EvalSymlinks(k.cfg.State)
 	if err != nil {
 		return // it is not there yet, and nothing leads there
