@@ -299,6 +299,9 @@ func (j *judge) finalized() {
 			if !slices.Contains(i.Names, p.name) {
 				j.breach("%s: %s signed for %q, without its first name", p.name, name, i.Names)
 			}
+			if !slices.Contains(p.issuers, name) && i.At.Sub(p.changed) > time.Hour {
+				j.breach("%s: %s signed it, which it is not to be asked of: %q", p.name, name, p.issuers)
+			}
 			j.byHand(name, p, i.At)
 			j.onBanned(p, name, i.SPKI, i.At)
 			j.weigh(name, p, issue{at: i.At, kind: i.KeyType, life: i.NotAfter.Sub(i.NotBefore), made: i.NotBefore, ends: i.OrderEnds})

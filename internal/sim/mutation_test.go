@@ -58,6 +58,7 @@ func TestMutations(t *testing.T) {
 		{"a key that does not fit", 0.05, anotherKey(t), "what does not fit together"},
 		{"half of spread files", 0.6, halfSpread(), "what does not fit together"},
 		{"an older certificate", 0.6, older(), "was replaced by one of"},
+		{"another CA is asked", 0.05, replaced("issuer: [one]", "issuer: [two]"), "which it is not to be asked of"},
 		{"no renewal", 0.6, noRenewal(), "though all was well"},
 		{"nothing is remembered", 0.3, forgetful(), "without a need"},
 		{"a CA is not left alone", 0.6, noRetryAfter(), "asked again"},
