@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/faultfs"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -333,5 +335,56 @@ func TestRolledKeyIsLost(t *testing.T) {
 			t.Errorf("%s is on another key", name)
 		}
 		f.checkServed(name)
+	}
+}
+
+// TestRolloverWithAnUnreachableName has the CA not get to a name of one of two
+// certificates: no file changes and no service hears of anything, however often
+// it is tried; once the name can be reached, all of it happens.
+func TestRolloverWithAnUnreachableName(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure(`keys: {both: {files: [{path: ` + f.dir + `/out/both.key, content: key}, {path: ` + f.dir + `/out/next.key, content: backup-key}]}}
+services: {web: {reload: [` + f.script("reload", "echo told >> "+f.dir+"/reloads\n") + `]}}
+certificates:
+  a.test: {key: both, services: [web], files: [{path: ` + f.dir + `/out/a.pem, content: fullchain}]}
+  b.test: {key: both, services: [web]}
+`)
+	f.apply()
+	out := func() map[string]string {
+		tree, err := faultfs.Tree(filepath.Join(f.dir, "out"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tree
+	}
+	before, reloads := out(), f.lines("reloads")
+	if len(before) < 5 || len(reloads) == 0 {
+		t.Fatalf("there are %d files, and %d reloads", len(before), len(reloads))
+	}
+	if err := f.ca.DNS.ServFail("b.test"); err != nil {
+		t.Fatal(err)
+	}
+	f.ask(plan.AskRollover, "b.test")
+	for range 2 {
+		if fault := f.failing(); fault == nil {
+			t.Fatal("nothing failed")
+		}
+		if after := out(); !maps.Equal(before, after) || len(f.lines("reloads")) != len(reloads) {
+			t.Fatalf("something changed:\n%q\n%q", before, after)
+		}
+		f.ask(plan.AskApply, "b.test") // the failure backs off
+	}
+	if err := f.ca.DNS.ClearServFail("b.test"); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	after := out()
+	for _, path := range []string{"both.key", "next.key", "a.pem", "b.test"} {
+		if before[path] == "" || before[path] == after[path] {
+			t.Errorf("%s did not change", path)
+		}
+	}
+	if f.key("a.test", ec256) != f.key("b.test", ec256) || len(f.lines("reloads")) == len(reloads) {
+		t.Errorf("they are on %s and %s, %d reloads", f.key("a.test", ec256), f.key("b.test", ec256), len(f.lines("reloads")))
 	}
 }
