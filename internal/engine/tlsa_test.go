@@ -28,10 +28,16 @@ type daneFixture struct {
 
 func newDANE(t *testing.T, zone bindtest.Zone) *daneFixture {
 	t.Helper()
+	return newDANEAt(t, zone, acmetest.Options{})
+}
+
+func newDANEAt(t *testing.T, zone bindtest.Zone, ca acmetest.Options) *daneFixture {
+	t.Helper()
 	zone.Name = "test"
 	zone.Records = "a IN A 127.0.0.1\nb IN A 127.0.0.1\n" + zone.Records
 	bind := bindtest.Start(t, zone)
-	d := &daneFixture{fixture: newFixture(t, acmetest.Options{DNS: bind.Address}), bind: bind}
+	ca.DNS = bind.Address
+	d := &daneFixture{fixture: newFixture(t, ca), bind: bind}
 	if err := os.WriteFile(filepath.Join(d.dir, "update.key"), bind.KeyFile, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -235,6 +241,24 @@ func TestTLSAOfCertificatesTogether(t *testing.T) {
 		t.Fatalf("the new key of a.test does not wait: %+v", a)
 	}
 	d.check("a new one", append(all, d.spki(a, a.Ready))...)
+}
+
+// A node that answers no challenges publishes the records of its certificates as
+// any other does.
+func TestTLSAOfFollower(t *testing.T) {
+	t.Parallel()
+	d := newDANEAt(t, bindtest.Zone{}, acmetest.Options{AuthzReuse: 100})
+	d.configure("authorizations: [a.test]\n")
+	d.apply()
+	answered := d.ca.Count(acmetest.Challenge)
+	d.serve(", ttl: 3s", "\nsolve: false")
+	d.apply()
+	k := d.known("a.test")
+	d.check("by a follower", d.spki(k, k.Published))
+	if n := d.ca.Count(acmetest.Challenge) - answered; n != 0 {
+		t.Errorf("%d challenges were answered", n)
+	}
+	d.checkIdle()
 }
 
 // What fails leaves what is served as it is, and says what to do.
