@@ -28,6 +28,10 @@ type Pair struct {
 
 	sealed []byte // Key under the target's passphrase; nil without one
 
+	// Alone is a key that no certificate of the content is on, for files of keys
+	// alone: it has neither Leaf nor Rest.
+	Alone bool
+
 	Cert     string // whose, in a content of several; else ""
 	Next     []byte // the key that is kept ready; nil without one
 	Previous []byte // the key before the last change; nil without one
@@ -84,6 +88,10 @@ func (c Content) Check() error {
 }
 
 func (p Pair) check() error {
+	if p.Alone {
+		_, err := keys.Parse(p.Key)
+		return err
+	}
 	leaf, err := chain.Parse(p.Leaf)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/tls"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -259,5 +260,61 @@ func TestBrokenVersionHoldsUpNoOther(t *testing.T) {
 	f.checkKeyFiles()
 	if done := f.apply().Done; len(done) != 0 {
 		t.Errorf("a further pass did %+v", done)
+	}
+}
+
+// TestKeyFilesOfAKindThatNobodyAsksFor: the files of a kind of key that no
+// certificate is on for now change with the others. One that stayed would be
+// followed as if somebody had put the key there.
+func TestKeyFilesOfAKindThatNobodyAsksFor(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	config := func(keyTypes string) {
+		f.configure(fmt.Sprintf(`keys:
+  both:
+    key_types: [ecdsa-p256, ecdsa-p384]
+    files:
+      - {path: "%[1]s/{key_type}.key", content: key}
+      - {path: "%[1]s/{key_type}.next", content: backup-key}
+      - {path: "%[1]s/{key_type}.last", content: previous-key}
+certificates:
+  a.test: {key: both, key_types: [%[2]s], files: [{path: "%[1]s/{key_type}.pem", content: fullchain}]}
+`, f.dir, keyTypes))
+	}
+	check := func(when string) {
+		t.Helper()
+		for keyType, set := range f.keySet("both").Keys {
+			for suffix, key := range map[string]plan.Key{"key": set.Primary, "next": set.Next, "last": set.Previous} {
+				have := ""
+				if text := f.text(keyType + "." + suffix); text != "" {
+					parsed, err := keys.Parse([]byte(text))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if have, err = keys.Fingerprint(parsed.Public()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if have != key.SHA256 {
+					t.Errorf("%s: %s.%s has %q, want %q", when, keyType, suffix, have, key.SHA256)
+				}
+			}
+		}
+	}
+	config("ecdsa-p256")
+	f.apply()
+	check("at first")
+	config("ecdsa-p256, ecdsa-p384")
+	f.apply()
+	check("asked for")
+	config("ecdsa-p256")
+	for range 2 {
+		was := f.keySet("both").Keys["ecdsa-p384"]
+		f.ask(plan.AskRollover, "a.test")
+		f.apply()
+		check("after a change of keys")
+		if now := f.keySet("both").Keys["ecdsa-p384"]; now.Primary.SHA256 != was.Next.SHA256 || now.Previous.SHA256 != was.Primary.SHA256 {
+			t.Errorf("the keys were %+v and are %+v", was, now)
+		}
+		f.checkIdle()
 	}
 }

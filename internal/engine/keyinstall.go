@@ -120,7 +120,32 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 		told = told && fact.State == plan.TargetReloaded && fact.Version == m.known.Published
 	}
 	job.Told = told
-	return job, nil
+	alone, err := w.alone(ctx, job.Content)
+	job.Content.Pairs = append(job.Content.Pairs, alone...)
+	return job, err
+}
+
+// alone are the primary keys that no certificate is on, of those kinds that none
+// asks for now: their files change with all others. Else a key that was given up
+// would lie there and be followed as one that somebody put there.
+func (w *keyWorker) alone(ctx context.Context, content deploy.Content) ([]deploy.Pair, error) {
+	var alone []deploy.Pair
+	for _, keyType := range w.want.KeyTypes {
+		set := w.known().Keys[keyType]
+		if !set.Primary.Usable() || slices.ContainsFunc(content.Pairs, func(p deploy.Pair) bool { return p.KeyType == keyType }) {
+			continue
+		}
+		key, err := w.engine.keyText(ctx, set.Primary)
+		if err != nil {
+			return nil, err
+		}
+		next, previous, err := w.engine.otherKeys(ctx, set)
+		if err != nil {
+			return nil, err
+		}
+		alone = append(alone, deploy.Pair{KeyType: keyType, Alone: true, Key: key, Next: next, Previous: previous})
+	}
+	return alone, nil
 }
 
 // keyTarget is the files of keys alone. Those that are provided are read, and

@@ -189,6 +189,32 @@ func TestThePlanKeepsToLimits(t *testing.T) {
 	}
 }
 
+// A name that is to be proven again waits where an order takes the last room at
+// the same instant: the CA would refuse it.
+func TestProofBesideAnOrder(t *testing.T) {
+	t.Parallel()
+	for newOnes, waits := range map[int]bool{49: false, 50: true} {
+		w, now := newcomers(newOnes, "le")
+		s := quiet()
+		s.want.Names, s.want.Domains = []string{"mail.example.com", "smtp.example.com"}, []string{"example.com"}
+		s.want.Quarantine, s.want.Issuers = true, []string{"le"}
+		s.known.Aside = map[string]plan.Aside{"smtp.example.com": {Since: now.AddDate(0, 0, -1)}}
+		w.Wanted.Certs, w.Known.Certs[s.want.Name] = append([]plan.WantedCert{s.want}, w.Wanted.Certs...), &s.known
+		found := 0
+		for _, step := range plan.Make(now, w) {
+			if step.Kind == plan.KindReadmit {
+				found++
+				if step.Due(now) == waits {
+					t.Errorf("beside %d orders it is tried at %s: %s", newOnes, step.At, step.Reason.Words)
+				}
+			}
+		}
+		if found != 1 {
+			t.Errorf("beside %d orders there are %d steps", newOnes, found)
+		}
+	}
+}
+
 // A renewal waits for its first CA as long as nobody is warned, and then goes
 // to the next; without one, a person is told.
 func TestWaitingForALimit(t *testing.T) {

@@ -167,10 +167,14 @@ func ration(now time.Time, w World, steps []Step) {
 	if len(w.Wanted.Limits) == 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(w.Known.Issuers)), w.counts) {
 		return
 	}
-	var due []int
+	var due, proofs []int // those that only have names proven come last: they take nothing, and need room
 	for i, s := range steps {
-		if s.Kind == KindIssue && s.Due(now) {
+		switch {
+		case !s.Due(now):
+		case s.Kind == KindIssue:
 			due = append(due, i)
+		case s.Kind == KindReadmit || s.Kind == KindAuthorize:
+			proofs = append(proofs, i)
 		}
 	}
 	if len(due) == 0 {
@@ -180,8 +184,8 @@ func ration(now time.Time, w World, steps []Step) {
 		x, y := steps[a], steps[b]
 		return cmp.Or(first(x.Asked, y.Asked), first(x.Urgent, y.Urgent), x.Until.Compare(y.Until))
 	})
-	wanted := make(map[string]WantedCert, len(due))
-	for _, i := range due {
+	wanted := make(map[string]WantedCert, len(due)+len(proofs))
+	for _, i := range slices.Concat(due, proofs) {
 		wanted[steps[i].Cert] = WantedCert{}
 	}
 	for _, want := range w.Wanted.Certs {
@@ -201,6 +205,10 @@ func ration(now time.Time, w World, steps []Step) {
 	for _, i := range due {
 		d.take(wanted[steps[i].Cert])
 		d.rationOne(&steps[i])
+	}
+	for _, i := range proofs {
+		d.take(wanted[steps[i].Cert])
+		d.proofWithinLimits(&steps[i])
 	}
 }
 
