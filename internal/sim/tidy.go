@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // tidy holds that nothing grows without bound and nothing is left behind.
@@ -71,7 +72,8 @@ func (j *judge) promises() {
 	for _, name := range caNames() {
 		for _, b := range j.world.cas[name].Breaches() {
 			excused := slices.ContainsFunc(j.world.upsets, func(u upset) bool {
-				return !b.Told.IsZero() && !u.to.Before(b.Told) && !u.from.After(b.At)
+				onItsWay := u.to.Add(2 * time.Second) // when the process ended
+				return !b.Told.IsZero() && !onItsWay.Before(b.Told) && !u.from.After(b.At)
 			})
 			if !excused {
 				j.breach("%s: %s", name, b)
