@@ -317,4 +317,16 @@ certificates:
 		}
 		f.checkIdle()
 	}
+
+	// One that is lost holds up nobody who is on another kind.
+	lost := f.keySet("both").Keys["ecdsa-p384"].Primary.SHA256
+	if err := os.Remove(filepath.Join(f.dir, "state/records/keys", lost+".json")); err != nil {
+		t.Fatal(err)
+	}
+	was := f.text("ecdsa-p256.pem")
+	f.ask(plan.AskRenew, "a.test")
+	f.apply()
+	if f.text("ecdsa-p256.pem") == was {
+		t.Error("the certificate was not renewed")
+	}
 }

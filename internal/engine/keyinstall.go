@@ -120,32 +120,33 @@ func (w *keyWorker) job(ctx context.Context, s plan.Step, members []*worker, lac
 		told = told && fact.State == plan.TargetReloaded && fact.Version == m.known.Published
 	}
 	job.Told = told
-	alone, err := w.alone(ctx, job.Content)
-	job.Content.Pairs = append(job.Content.Pairs, alone...)
-	return job, err
+	job.Content.Pairs = append(job.Content.Pairs, w.alone(ctx, job.Content)...)
+	return job, ctx.Err()
 }
 
 // alone are the primary keys that no certificate is on, of those kinds that none
 // asks for now: their files change with all others. Else a key that was given up
-// would lie there and be followed as one that somebody put there.
-func (w *keyWorker) alone(ctx context.Context, content deploy.Content) ([]deploy.Pair, error) {
+// would lie there and be followed as one that somebody put there. One that cannot
+// be read holds up no certificate.
+func (w *keyWorker) alone(ctx context.Context, content deploy.Content) []deploy.Pair {
 	var alone []deploy.Pair
 	for _, keyType := range w.want.KeyTypes {
 		set := w.known().Keys[keyType]
 		if !set.Primary.Usable() || slices.ContainsFunc(content.Pairs, func(p deploy.Pair) bool { return p.KeyType == keyType }) {
 			continue
 		}
-		key, err := w.engine.keyText(ctx, set.Primary)
-		if err != nil {
-			return nil, err
+		pair := deploy.Pair{KeyType: keyType, Alone: true}
+		var err error
+		if pair.Key, err = w.engine.keyText(ctx, set.Primary); err == nil {
+			pair.Next, pair.Previous, err = w.engine.otherKeys(ctx, set)
 		}
-		next, previous, err := w.engine.otherKeys(ctx, set)
 		if err != nil {
-			return nil, err
+			w.engine.Log.Warn("a key that no certificate is on for now cannot be read, and its files stay as they are", "keys", w.want.Name, "key_type", keyType, "error", err)
+			continue
 		}
-		alone = append(alone, deploy.Pair{KeyType: keyType, Alone: true, Key: key, Next: next, Previous: previous})
+		alone = append(alone, pair)
 	}
-	return alone, nil
+	return alone
 }
 
 // keyTarget is the files of keys alone. Those that are provided are read, and
