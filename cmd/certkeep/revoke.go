@@ -76,9 +76,7 @@ func (a *app) revokeCommand() *cobra.Command {
 			if withdraw {
 				wished.withdrawing(cfg, w)
 			}
-			for _, line := range notRevoked(w, about) {
-				a.ui.note("%s", line)
-			}
+			a.noteAll(notRevoked(w, about))
 			if err := a.ui.confirm(cmd.Context(), yes, revokeQuestion(about, wished)); err != nil {
 				return err
 			}
@@ -125,6 +123,13 @@ func toRevoke(w plan.World, names []string) (map[string][]plan.Pair, error) {
 		}
 	}
 	return about, nil
+}
+
+// noteAll says several things beside the output.
+func (a *app) noteAll(lines []string) {
+	for _, line := range lines {
+		a.ui.note("%s", line)
+	}
 }
 
 // notRevoked says of certificates whose revocation is under way already that what
