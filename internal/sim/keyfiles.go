@@ -12,7 +12,8 @@ import (
 )
 
 // The keys that certificates share have files of their own, which are switched
-// together with those of the certificates.
+// together with the spread files of the certificates. One of these certificates
+// has such files always, the other one in some histories.
 
 // keyFileKinds are what lies in them, and under which name.
 func keyFileKinds() map[string]string {
@@ -40,7 +41,7 @@ func (w *world) sharedConfig() string {
 // that are switched with it.
 func (j *judge) besideKeys(p *cert) {
 	w := j.world
-	if p.key == "" || !w.noJournal(p) || p.held.Load() > 0 || w.isSpoilt(p) {
+	if p.key == "" || !p.spread || !w.noJournal(p) || p.held.Load() > 0 || w.isSpoilt(p) {
 		return
 	}
 	for _, s := range p.sides() {

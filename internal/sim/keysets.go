@@ -26,7 +26,9 @@ const keyAge = 50 * day
 // theirs, one keeps its own, and of one the next key is always ready.
 func (p *cert) onKeys(i int) {
 	switch i {
-	case 4, 5:
+	case 4:
+		p.key = sharedKeys
+	case 5:
 		p.key, p.spread = sharedKeys, true
 	case 7:
 		p.reuse = true
