@@ -24,7 +24,9 @@ const keysTime = "2006_01_02_150405"
 // archive copies files that version is about to replace to
 // archive/CERT/TIME-VERSION/ of the state (0700, files 0600), or to the
 // target's own archive, as TIME/KIND.NAME. It answers where each copy is, by
-// path. A crash leaves copies that PruneArchive removes in time.
+// path. A crash leaves whole copies, which PruneArchive removes in time, and a
+// temporary, which goes with them or when the state is opened the next time: a
+// part of what is sealed could not be told from what somebody altered.
 func (d *Deployer) archive(t Target, version string, image Image, files map[string]Node) (map[string]string, error) {
 	kept := map[string]string{}
 	if len(files) == 0 {
@@ -45,12 +47,12 @@ func (d *Deployer) archive(t Target, version string, image Image, files map[stri
 		name := archivedName(path, len(kept))
 		if t.Archive != "" {
 			name = image.kindOf(path) + "." + filepath.Base(path)
-			if slices.Contains(slices.Collect(maps.Values(kept)), filepath.Join(folder, name)) {
-				name += fmt.Sprintf("~%d", len(kept)) // files of one name in several folders
-			}
+		}
+		if slices.Contains(slices.Collect(maps.Values(kept)), filepath.Join(folder, name)) {
+			name += fmt.Sprintf("~%d", len(kept)) // files of one name in several folders
 		}
 		copied := filepath.Join(folder, name)
-		err = d.sealer.KeepFile(copied, data, func(data []byte) error { return d.disk.Create(copied, data, durable.Private()) })
+		err = d.sealer.KeepFile(copied, data, func(data []byte) error { return durable.Replace(d.disk, copied, data, durable.Private()) })
 		if err != nil {
 			return nil, fmt.Errorf("archive %s: %w", path, err)
 		}
@@ -179,7 +181,7 @@ func holdsOthers(folder string) bool {
 	names, err := namesIn(folder)
 	return err != nil || slices.ContainsFunc(names, func(name string) bool {
 		kind, _, _ := strings.Cut(name, ".")
-		return !slices.Contains(archiveKinds(), kind)
+		return !durable.IsTemp(name) && !slices.Contains(archiveKinds(), kind)
 	})
 }
 

@@ -1,9 +1,12 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,7 +101,11 @@ func TestEveryFault(t *testing.T) {
 					}
 				}
 				var result Result
-				act := func(t *testing.T, s scene) { result = put(t, s.deployer(), s.target, v2) }
+				var before []string
+				act := func(t *testing.T, s scene) {
+					before = contents(t, s.dir+"/etc")
+					result = put(t, s.deployer(), s.target, v2)
+				}
 				sweep(t, shape, prepare, act, func(t *testing.T, s scene, f faultfs.Fault) {
 					got := shown(t, s.target, v1, v2)
 					if shape != "spread" && got != old && got != "v2" {
@@ -110,6 +117,11 @@ func TestEveryFault(t *testing.T) {
 						t.Errorf("the result is %+v, and the files show %s", result, got)
 					case result.Written != (result.Fault == nil):
 						t.Errorf("the result is %+v", result)
+					}
+					for _, kept := range contents(t, s.dir+"/state/archive") {
+						if !slices.Contains(before, kept) {
+							t.Error("the archive has a copy of what was never installed")
+						}
 					}
 					d, _ := s.restarted(t)
 					if got := shown(t, s.target, v1, v2); got != old && got != "v2" {
@@ -124,6 +136,24 @@ func TestEveryFault(t *testing.T) {
 			})
 		}
 	}
+}
+
+// contents are those of all files below a folder that are no temporaries.
+func contents(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || durable.IsTemp(e.Name()) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all = append(all, string(text))
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // switchedAll reports whether the change that failed came after all switches:

@@ -72,6 +72,15 @@ func PrivateDir() Attr { return Attr{Mode: 0o700, UID: -1, GID: -1} }
 // owns the folder. After an error Write removes it itself. An error of Rename
 // or SyncDir does not say whether the new file stands: read it to know.
 func Write(d Disk, path string, data []byte, a Attr) error {
+	if err := Replace(d, path, data, a); err != nil {
+		return err
+	}
+	return d.SyncDir(filepath.Dir(path))
+}
+
+// Replace is Write without its last step, for who writes several files into a
+// folder and then syncs it: until then a crash may bring the old file back.
+func Replace(d Disk, path string, data []byte, a Attr) error {
 	temp := Temp(path)
 	if err := d.Create(temp, data, a); err != nil {
 		return clean(d, temp, err)
@@ -79,7 +88,7 @@ func Write(d Disk, path string, data []byte, a Attr) error {
 	if err := d.Rename(temp, path); err != nil {
 		return clean(d, temp, err)
 	}
-	return d.SyncDir(filepath.Dir(path))
+	return nil
 }
 
 // clean removes the temporary of a write that failed with err. That removing
