@@ -35,7 +35,13 @@ type bot struct {
 // write, and nothing else is changed.
 func newBot(t *testing.T, extra ...string) *bot {
 	t.Helper()
-	b := &bot{T: t, dir: t.TempDir(), program: buildProgram(t), logs: newCTLogs(t)}
+	return newBotOf(t, buildProgram(t), extra...)
+}
+
+// newBotOf sets one up for a program that was built before.
+func newBotOf(t *testing.T, program string, extra ...string) *bot {
+	t.Helper()
+	b := &bot{T: t, dir: t.TempDir(), program: program, logs: newCTLogs(t)}
 	b.dns = bindtest.StartAt(t, "127.0.0.1:53",
 		bindtest.Zone{Name: "example.com", Records: "@ A 127.0.0.1\nwww A 127.0.0.1\nmail A 127.0.0.1\nsmtp A 127.0.0.1"},
 		bindtest.Zone{Name: "example1.com", Records: "@ A 127.0.0.1"},
@@ -180,12 +186,23 @@ func (b *bot) web() {
 	b.Cleanup(server.Close)
 }
 
-// run runs the program with the configuration. The CA's server is believed by
-// the roots of the system, which the environment names.
+// args are the program's arguments, with acmebot's configuration.
+func (b *bot) args(args ...string) []string {
+	return append([]string{"--config", b.at("etc/acmebot/acmebot.json")}, args...)
+}
+
+// env is the program's environment. The CA's server is believed by the roots of
+// the system, which it names.
+func (b *bot) env() []string {
+	own := append(os.Environ(), "PATH="+b.at("bin")+":"+os.Getenv("PATH"), "SSL_CERT_FILE="+b.at("etc/acmebot/roots.pem"))
+	return (&exec.Cmd{Env: own}).Environ() // each variable once
+}
+
+// run runs the program with the configuration.
 func (b *bot) run(args ...string) (out string, status int) {
 	b.Helper()
-	cmd := exec.Command(b.program, append([]string{"--config", b.at("etc/acmebot/acmebot.json")}, args...)...)
-	cmd.Env = append(os.Environ(), "PATH="+b.at("bin")+":"+os.Getenv("PATH"), "SSL_CERT_FILE="+b.at("etc/acmebot/roots.pem"))
+	cmd := exec.Command(b.program, b.args(args...)...)
+	cmd.Env = b.env()
 	text, err := cmd.CombinedOutput()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {
 		b.Fatal(err)

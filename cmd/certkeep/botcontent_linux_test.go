@@ -117,11 +117,11 @@ func (b *bot) publicKeys(key string, kinds ...string) (der [][]byte) {
 	return der
 }
 
-// pins checks the headers that pin a site to its keys.
-func (b *bot) pins(key string, kinds ...string) {
+// pins checks the headers that pin a site to its keys, and to previous ones.
+func (b *bot) pins(key string, previous [][]byte, kinds ...string) {
 	b.Helper()
 	var pins []string
-	for _, spki := range b.publicKeys(key, kinds...) {
+	for _, spki := range append(b.publicKeys(key, kinds...), previous...) {
 		sum := sha256.Sum256(spki)
 		pins = append(pins, fmt.Sprintf(`pin-sha256=\"%s\"; `, base64.StdEncoding.EncodeToString(sum[:])))
 	}

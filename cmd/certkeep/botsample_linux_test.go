@@ -47,7 +47,7 @@ func TestAcmebotSample(t *testing.T) {
 	})
 	b.holds("example.com", "example.com", "rsa")
 	b.holds("example.com", "mail.example.com", "rsa", "ecdsa")
-	b.pins("example.com", "rsa", "ecdsa")
+	b.pins("example.com", nil, "rsa", "ecdsa")
 	b.showsTLSA("_443._tcp.example.com", "1 1", "example.com", "rsa")
 	b.showsTLSA("_443._tcp.www.example.com", "1 1", "example.com", "rsa")
 	b.showsTLSA("_993._tcp.mail.example.com", "1 1", "example.com", "rsa", "ecdsa")
@@ -85,7 +85,7 @@ func TestAcmebotSampleAlone(t *testing.T) {
 		"scts/example.com/rsa/google_icarus.sct 0640", "scts/example.com/rsa/google_pilot.sct 0640",
 	})
 	b.holds("example.com", "example.com", "rsa", "ecdsa")
-	b.pins("example.com", "rsa", "ecdsa")
+	b.pins("example.com", nil, "rsa", "ecdsa")
 	b.told("scp /etc/ssl/certs/example.com.ecdsa.pem remote-server:/etc/ssl/certs/",
 		"scp /etc/ssl/certs/example.com.rsa.pem remote-server:/etc/ssl/certs/",
 		"systemctl reload nginx.service")

@@ -29,7 +29,7 @@ func TestKilledTwice(t *testing.T) {
 					v.run("apply")
 					v.wasKilled()
 					w.ResetRequests()
-					r, _ := v.traced(tampering{at: n, refusal: v.badDisk, kill: kill}, "apply")
+					r, _ := v.traced(tampering{at: n, refusal: badDisk(v.dir), kill: kill}, "apply")
 					more = n <= r.calls
 					v.goOn(0)
 				}) && more

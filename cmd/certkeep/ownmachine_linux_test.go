@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,7 @@ func onOwnMachine(t *testing.T) bool {
 		setUpMachine(t)
 		return true
 	}
-	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m")
+	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+timeLeft(t).String())
 	again.Env = append(os.Environ(), ownMachine+"="+t.Name())
 	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
@@ -45,6 +46,15 @@ func onOwnMachine(t *testing.T) bool {
 	}
 	t.Logf("%s", out)
 	return false
+}
+
+// timeLeft is how long the test may go on; 0 is without end.
+func timeLeft(t *testing.T) time.Duration {
+	end, ok := t.Deadline()
+	if !ok {
+		return 0
+	}
+	return time.Until(end)
 }
 
 // setUpMachine brings up loopback, and puts files in the place of the

@@ -12,20 +12,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// below reports whether a file lies in the victim's folder.
-func (v *victim) below(path string) bool { return strings.HasPrefix(path, v.dir+"/") }
+// isBelow reports whether a file lies in a folder, at any depth.
+func isBelow(path, folder string) bool { return strings.HasPrefix(path, folder+"/") }
 
-// badDisk refuses a change below the victim's folder as a disk does that is
-// broken at one place, or full for a moment.
-func (v *victim) badDisk(c systemCall) syscall.Errno {
-	if c.number == unix.SYS_OPENAT && !c.creates() || !v.below(c.path()) {
-		return 0
+// badDisk refuses a change below a folder as a disk does that is broken at one
+// place, or full for a moment.
+func badDisk(folder string) func(systemCall) syscall.Errno {
+	return func(c systemCall) syscall.Errno {
+		if c.number == unix.SYS_OPENAT && !c.creates() || !isBelow(c.path(), folder) {
+			return 0
+		}
+		switch c.number {
+		case unix.SYS_FSYNC, unix.SYS_UNLINKAT, unix.SYS_FTRUNCATE, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHOWN:
+			return syscall.EIO
+		}
+		return syscall.ENOSPC
 	}
-	switch c.number {
-	case unix.SYS_FSYNC, unix.SYS_UNLINKAT, unix.SYS_FTRUNCATE, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHOWN:
-		return syscall.EIO
-	}
-	return syscall.ENOSPC
 }
 
 // fullDisk refuses what needs room on the disk.
@@ -39,7 +41,7 @@ func (v *victim) fullDisk(c systemCall) syscall.Errno {
 	case unix.SYS_OPENAT:
 		needs = c.creates() && !there(c.path())
 	}
-	if needs && v.below(c.path()) {
+	if needs && isBelow(c.path(), v.dir) {
 		return syscall.ENOSPC
 	}
 	return 0
@@ -120,7 +122,7 @@ func TestWriteRefusedAtAnySystemCall(t *testing.T) {
 // that came to pass.
 func (v *victim) livesThroughRefusal(life string, what tampering) bool {
 	v.Helper()
-	what.refusal = v.badDisk
+	what.refusal = badDisk(v.dir)
 	if what.stays {
 		what.refusal = v.fullDisk
 	}

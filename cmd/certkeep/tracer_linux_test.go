@@ -31,8 +31,9 @@ type tampering struct {
 	// made, 0 for one that does not count. Where it is nil every change
 	// counts, and the program is killed with SIGKILL when it is about to make it.
 	refusal func(systemCall) syscall.Errno
-	kill    bool // at the one that would be refused
-	stays   bool // all later ones that count are refused too
+	kill    bool     // at the one that would be refused
+	stays   bool     // all later ones that count are refused too
+	env     []string // of the program; nil is the test's own
 }
 
 // traced is a program that ran under the tracer.
@@ -75,8 +76,12 @@ type tracer struct {
 
 // run starts the program and follows it until it has ended.
 func (tr *tracer) run(program string, args []string, out *os.File) error {
+	env := tr.env
+	if env == nil {
+		env = os.Environ()
+	}
 	pid, err := syscall.ForkExec(program, append([]string{program}, args...), &syscall.ProcAttr{
-		Env: os.Environ(), Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
+		Env: env, Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if err != nil {
 		return fmt.Errorf("start %s traced: %w", program, err)
