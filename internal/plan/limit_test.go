@@ -257,6 +257,26 @@ func TestWaitingForALimit(t *testing.T) {
 	}
 }
 
+// Where an order was put aside at the CA that is asked since the first one's
+// limits leave no room, it is gone on with: that CA may have signed already.
+func TestOrderPutAsideBesideALimit(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.now, s.want.Issuers = day(61), []string{"le", "corp"}
+	s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(days(25)), plan.LimitKey(plan.LimitOrders, ""))
+	order := plan.Order{Issuer: "corp", URL: "https://corp.example/order/1", Request: s.want.Request(), Created: s.now.Add(-48 * time.Hour)}
+	s.known.Begin(ec, order)
+	s.known.Begin(ec, plan.Order{Issuer: "le", Request: s.want.Request(), Created: s.now.Add(-24 * time.Hour)})
+	for _, step := range s.steps() {
+		if step.KeyType == ec && step.Issuer == "corp" && step.Kind != plan.KindResume {
+			t.Errorf("%s at %s: %s", step.Kind, step.Issuer, step.Reason.Words)
+		}
+	}
+	if step := s.the(t, plan.KindResume); step.Issuer != "corp" || !step.Due(s.now) {
+		t.Errorf("it is gone on with at %s, %s: %s", step.Issuer, step.At, step.Reason.Words)
+	}
+}
+
 // A ledger that is full of others costs a quiet fleet nothing.
 func BenchmarkMakeWithLedger(b *testing.B) {
 	w, now := newcomers(10_000, "le")

@@ -100,16 +100,19 @@ func (d *decision) open(n need, t Tries) (Order, bool) {
 // CA still the one to ask: an order at a CA that fails again and again must
 // not keep the certificate from the next one.
 func (d *decision) resumable(n need, o Order, t Tries) bool {
+	return d.wantsStill(n, o, t) && (t.Count < failoverAfter || !t.blamesCA() || o.Issuer == d.issuer(t))
+}
+
+// wantsStill reports whether an order is still about what is wanted.
+func (d *decision) wantsStill(n need, o Order, t Tries) bool {
 	if !slices.Contains(d.want.Issuers, o.Issuer) || o.URL == "" || d.banned(o.Key) || !d.want.asks(o.Request) || !n.on(o) {
 		return false
 	}
 	if !o.Expires.IsZero() && !o.Expires.After(d.now) {
 		return false
 	}
-	if id := d.chosen(t); id != "" && id != o.Issuer {
-		return false
-	}
-	return t.Count < failoverAfter || !t.blamesCA() || o.Issuer == d.issuer(t)
+	id := d.chosen(t)
+	return id == "" || id == o.Issuer
 }
 
 // failoverAfter is how many failures in a row move on to the next issuer. From

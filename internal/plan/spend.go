@@ -136,11 +136,17 @@ func (d *decision) withinLimits(s *Step, t Tries) {
 	}
 	if free.After(d.patience(s.Reason.Code)) && d.chosen(t) == "" {
 		for _, id := range d.want.Issuers {
+			if id == s.Issuer || d.barred(id, t).After(d.now) {
+				continue
+			}
 			other := *s
 			other.Issuer = id
-			if at, _ := d.limited(other); id != s.Issuer && !at.After(d.now) && !d.barred(id, t).After(d.now) {
+			if o, ok := d.known.OrderAt(s.KeyType, id); ok && d.wantsStill(need{keyType: s.KeyType, key: s.Key}, o, t) {
+				other.Kind = KindResume // it costs nothing more, and that CA may have signed already
+			}
+			if at, _ := d.limited(other); !at.After(d.now) {
 				s.Reason.Words += "; " + scarce.spent(d.now, s.Issuer, free)
-				s.Issuer = id
+				s.Kind, s.Issuer = other.Kind, id
 				return
 			}
 		}
