@@ -47,6 +47,12 @@ func TestRestoreOnFormerKeys(t *testing.T) {
 	a.want.Targets[0].Shared = false // in a folder of its own it has its own key
 	askRestore(a, "v1")
 	k.wants(t, "publish a")
+	a.restore("v1")
+	k.wants(t)
+	b := k.certs[1] // which goes on beside it
+	b.known.Versions = append(b.known.Versions, version("r2", k.now, b.known.Versions[1].Pairs[0]))
+	b.known.Published = "r2"
+	k.wants(t, "install bboth")
 }
 
 // TestHeldUntilTheKeysChange: who rolls the keys over has all certificates on
