@@ -32,9 +32,7 @@ func (a *app) describe(o status.Overview) string {
 	if len(o.Problems) > 0 {
 		b.WriteString("\n")
 	}
-	for _, p := range o.Problems {
-		b.WriteString(r.problem(p))
-	}
+	b.WriteString(r.problems(o.Problems))
 	if len(o.NotInConfig) > 0 {
 		b.WriteString("\n" + labelled("stored too", labelWidth, strings.Join(o.NotInConfig, ", ")+" (not in the config; `certkeep forget NAME` drops it)", r.width))
 	}
@@ -79,9 +77,7 @@ func (r renderer) certificate(c status.Certificate) string {
 	for _, t := range c.Targets {
 		line(targetLabel(t), r.target(t))
 	}
-	for _, p := range c.Problems {
-		b.WriteString(r.problem(p))
-	}
+	b.WriteString(r.problems(c.Problems))
 	return b.String()
 }
 
@@ -194,37 +190,6 @@ func (r renderer) target(t status.Target) string {
 		text += ", seen " + minute(t.Verify.At) + " at " + strings.Join(seen, ", ")
 	}
 	return text
-}
-
-// fault says what went wrong in an attempt of its own, as a problem does.
-func (r renderer) fault(f plan.Fault) string {
-	return r.problem(plan.Problem{Code: f.Code, Severity: plan.Critical, Words: f.Words, Detail: f.Detail, Remedy: f.Code.Remedy()})
-}
-
-// problem says what is wrong, in whose words, and what to do.
-func (r renderer) problem(p plan.Problem) string {
-	var b strings.Builder
-	c := yellow
-	if p.Severity == plan.Critical {
-		c = red
-	}
-	words := p.Words
-	if p.Target != "" && p.Target != "default" {
-		words = p.Target + ": " + words
-	}
-	lines := wrap(string(p.Code)+": "+words, r.width-4)
-	for i, line := range lines {
-		mark := "! "
-		if i > 0 {
-			mark = "  "
-		}
-		b.WriteString("  " + r.paint(c, mark+line) + "\n")
-	}
-	for _, d := range p.Detail {
-		b.WriteString(indent(wrap(d, r.width-6), 6))
-	}
-	b.WriteString(indent(wrap(p.Remedy, r.width-4), 4))
-	return b.String()
 }
 
 func (r renderer) indented(label, text string) string {

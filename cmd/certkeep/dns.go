@@ -22,7 +22,8 @@ func (a *app) dnsCommand() *cobra.Command {
 
 // dnsRecords are what `dns record` prints; see docs/json.md.
 type dnsRecords struct {
-	Certificate string      `json:"certificate"`
+	Certificate string      `json:"certificate,omitempty"`
+	Keys        string      `json:"keys,omitempty"` // whose certificates they are of, where these were named
 	Records     []dnsRecord `json:"records"`
 	Notes       []string    `json:"notes"`
 }
@@ -40,29 +41,52 @@ func (a *app) dnsRecordCommand() *cobra.Command {
 		Short: "Print the CAA and TLSA records to publish, as lines of a zone file",
 		Long: "Prints the records that a certificate is to have in DNS: CAA records that let its issuers\n" +
 			"sign (RFC 8659), by what these say of themselves, and the TLSA records of `tlsa`. What\n" +
-			"Certkeep writes itself is named in comments.",
-		Args:              allArgs(atLeast(1, "the name of a certificate"), atMost(1)),
+			"Certkeep writes itself is named in comments. The name of keys means all certificates on them.",
+		Args:              allArgs(atLeast(1, "the name of a certificate, or of keys"), atMost(1)),
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, w, err := a.read(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if err := certificateNamed(cfg, args[0]); err != nil {
+			names, err := named(cfg, args)
+			if err != nil {
 				return err
 			}
-			all := dnsRecords{Certificate: args[0], Records: []dnsRecord{}, Notes: []string{}}
-			cert := cfg.Certificate(args[0])
-			all.challenges(cfg, cert)
-			all.caa(cmd.Context(), cfg, cert)
-			all.tlsa(cert, w)
+			all := dnsRecords{Keys: plainName(args[0]), Records: []dnsRecord{}, Notes: []string{}}
+			if cfg.Certificate(all.Keys) != nil {
+				all.Certificate, all.Keys = all.Keys, ""
+			}
+			text := ""
+			for _, name := range names {
+				own := dnsRecords{Certificate: name}
+				own.gather(cmd.Context(), cfg, w)
+				text += all.add(own).zoneFile(all.Keys != "")
+			}
 			if a.json {
 				return a.ui.printJSON(all)
 			}
-			a.ui.print(all.zoneFile())
+			a.ui.print(text)
 			return nil
 		},
 	}
+}
+
+// gather looks for all that the certificate is to have.
+func (r *dnsRecords) gather(ctx context.Context, cfg *config.Config, w plan.World) {
+	cert := cfg.Certificate(r.Certificate)
+	r.challenges(cfg, cert)
+	r.caa(ctx, cfg, cert)
+	r.tlsa(cert, w)
+}
+
+// add takes in what another certificate is to have, and returns that without
+// what was there already: in a zone it stands once.
+func (r *dnsRecords) add(own dnsRecords) dnsRecords {
+	own.Records = slices.DeleteFunc(own.Records, func(rec dnsRecord) bool { return slices.Contains(r.Records, rec) })
+	own.Notes = slices.DeleteFunc(own.Notes, func(note string) bool { return slices.Contains(r.Notes, note) })
+	r.Records, r.Notes = append(r.Records, own.Records...), append(r.Notes, own.Notes...)
+	return own
 }
 
 // challenges tells what Certkeep writes while it proves names.
@@ -133,9 +157,13 @@ func (r *dnsRecords) tlsa(cert *config.Certificate, w plan.World) {
 	}
 }
 
-// zoneFile is the records as lines of a zone file (RFC 1035 section 5).
-func (r dnsRecords) zoneFile() string {
+// zoneFile is the records as lines of a zone file (RFC 1035 section 5), below the
+// name of the certificate where it is one of several.
+func (r dnsRecords) zoneFile(titled bool) string {
 	var b strings.Builder
+	if titled {
+		fmt.Fprintf(&b, "; certificate %s\n", r.Certificate)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "; %s\n", visible([]byte(note)))
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/certkeep/certkeep/internal/status"
+	"github.com/certkeep/certkeep/internal/store"
 )
 
 // histories are what `history` prints; see docs/json.md.
@@ -25,9 +27,10 @@ func (a *app) historyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "history NAME…",
 		Short: "List every event of a certificate with its time",
-		Long: "Lists what happened to certificates, oldest first. The history of a certificate that was\n" +
-			"forgotten or taken out of the config stays until it is trimmed.",
-		Args:              atLeast(1, "the name of a certificate"),
+		Long: "Lists what happened to certificates, oldest first. The name of keys means all certificates on\n" +
+			"them, each of which has what happened to the keys in its own history. That of a certificate that\n" +
+			"was forgotten or taken out of the config stays until it is trimmed.",
+		Args:              atLeast(1, "the name of a certificate, or of keys"),
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			all, err := a.histories(cmd.Context(), names)
@@ -44,30 +47,53 @@ func (a *app) historyCommand() *cobra.Command {
 	}
 }
 
-// histories reads the events of certificates. A name that is neither in the
-// config nor has a history is a mistake.
+// histories reads the events of certificates, each once. A name that is neither
+// in the config nor has a history is a mistake. One that a certificate had which
+// is gone, and that keys have now, means both.
 func (a *app) histories(ctx context.Context, names []string) (histories, error) {
 	cfg, s, err := a.reader(ctx)
 	if err != nil {
 		return histories{}, err
 	}
 	all := histories{Certificates: []certHistory{}}
-	for _, name := range names {
-		h := certHistory{Name: name, Events: []status.Event{}}
-		for e, err := range s.History(ctx, name) {
-			if err != nil {
-				return histories{}, fmt.Errorf("read the history of %s: %w", name, err)
-			}
-			h.Events = append(h.Events, status.EventOf(e))
+	add := func(h certHistory) {
+		if !slices.ContainsFunc(all.Certificates, func(other certHistory) bool { return other.Name == h.Name }) {
+			all.Certificates = append(all.Certificates, h)
 		}
-		if len(h.Events) == 0 {
-			if err := certificateNamed(cfg, name); err != nil {
+	}
+	for _, name := range names {
+		own, err := historyOf(ctx, s, plainName(name))
+		if err != nil {
+			return histories{}, err
+		}
+		on := meant(cfg, name)
+		switch {
+		case len(own.Events) > 0 || cfg.Known(own.Name):
+			add(own)
+		case len(on) == 0:
+			return histories{}, unknownCertificate(cfg, name)
+		}
+		for _, cert := range on {
+			h, err := historyOf(ctx, s, cert)
+			if err != nil {
 				return histories{}, err
 			}
+			add(h)
 		}
-		all.Certificates = append(all.Certificates, h)
 	}
 	return all, nil
+}
+
+// historyOf reads the events of one certificate.
+func historyOf(ctx context.Context, s *store.Store, name string) (certHistory, error) {
+	h := certHistory{Name: name, Events: []status.Event{}}
+	for e, err := range s.History(ctx, name) {
+		if err != nil {
+			return certHistory{}, fmt.Errorf("read the history of %s: %w", name, err)
+		}
+		h.Events = append(h.Events, status.EventOf(e))
+	}
+	return h, nil
 }
 
 func (r renderer) histories(all histories) string {

@@ -11,19 +11,11 @@ import (
 )
 
 // named are the certificates that a command line names: by their names, or by
-// those of the keys that they are on. A certificate comes before a key of the
-// same name. "*.example.com" is what acmebot calls "_.example.com".
+// those of the keys that they are on.
 func named(cfg *config.Config, names []string) ([]string, error) {
 	all := make([]string, 0, len(names))
 	for _, name := range names {
-		plain := name
-		if below, wild := strings.CutPrefix(name, "*."); wild {
-			plain = "_." + below
-		}
-		on := []string{plain}
-		if cfg.Certificate(plain) == nil {
-			on = onKey(cfg, plain)
-		}
+		on := meant(cfg, name)
 		if len(on) == 0 {
 			return nil, unknownCertificate(cfg, name)
 		}
@@ -34,6 +26,25 @@ func named(cfg *config.Config, names []string) ([]string, error) {
 		}
 	}
 	return all, nil
+}
+
+// plainName is how the config has a name: "*.example.com" is what acmebot calls
+// "_.example.com".
+func plainName(name string) string {
+	if below, wild := strings.CutPrefix(name, "*."); wild {
+		return "_." + below
+	}
+	return name
+}
+
+// meant are the certificates that a name stands for, if any. A certificate comes
+// before a key of the same name.
+func meant(cfg *config.Config, name string) []string {
+	plain := plainName(name)
+	if cfg.Certificate(plain) != nil {
+		return []string{plain}
+	}
+	return onKey(cfg, plain)
 }
 
 // known are those of named, and what is kept proven without a certificate.
@@ -83,6 +94,22 @@ func certificateNamed(cfg *config.Config, name string) error {
 		return nil
 	}
 	return unknownName("certificate", name, allNames(cfg))
+}
+
+// single is the certificate of a name, for what is a matter of one alone.
+func single(cfg *config.Config, name, matter string) (string, error) {
+	plain := plainName(name)
+	on := onKey(cfg, plain)
+	_, declared := cfg.Keys[plain]
+	switch {
+	case cfg.Certificate(plain) != nil:
+		return plain, nil
+	case len(on) > 0:
+		return "", usage(fmt.Sprintf("%q is the name of keys, and %s; on these keys are %s", name, matter, someOf(on)), "name one of them, such as "+on[0])
+	case declared:
+		return "", unknownCertificate(cfg, plain)
+	}
+	return "", certificateNamed(cfg, name)
 }
 
 // completeNames completes the names of certificates, and of keys with any.

@@ -81,9 +81,7 @@ func (a *app) describeOutcome(o outcome, w wish) string {
 		if len(problems) > 0 {
 			b.WriteString("\n" + r.paint(bold, c.Name) + "\n")
 		}
-		for _, p := range problems {
-			b.WriteString(r.problem(p))
-		}
+		b.WriteString(r.problems(problems))
 	}
 	switch {
 	case well > 0 && len(rows) == 0:

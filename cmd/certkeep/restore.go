@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,7 +47,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "List kept versions, or go back to one",
 		Long: "Without a version it lists those that are kept. With one it installs it and holds it until\n" +
 			"it is due, or until --release. Versions that have ended, were revoked or cannot be read\n" +
-			"are refused.",
+			"are refused, and those on former keys where the files of shared keys are written with the\n" +
+			"certificate's own: all certificates on them would have to go back.",
 		Args:              allArgs(atLeast(1, "the name of a certificate"), atMost(2)),
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,20 +59,16 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := certificateNamed(cfg, args[0]); err != nil {
+			name, err := single(cfg, args[0], "versions are kept of each certificate")
+			if err != nil {
 				return err
 			}
-			name := args[0]
-			known := w.Known.Certs[name]
-			if known == nil {
-				known = &plan.KnownCert{}
-			}
-			held := listVersions(time.Now(), name, known, w.Known.Banned)
+			held := listVersions(time.Now(), name, w)
 			switch {
-			case release && !known.Held:
+			case release && !held.Held:
 				return usage(fmt.Sprintf("no version of %q is held", name), "look at `certkeep status "+name+"`")
 			case release:
-				return a.converge(cmd.Context(), cfg, wish{ask: plan.AskRelease, names: args[:1]})
+				return a.converge(cmd.Context(), cfg, wish{ask: plan.AskRelease, names: []string{name}})
 			case len(args) == 1:
 				return a.showVersions(held)
 			}
@@ -89,12 +87,13 @@ func (a *app) restore(cmd *cobra.Command, cfg *config.Config, name, version stri
 }
 
 // listVersions gathers the versions that are kept, newest first.
-func listVersions(now time.Time, name string, known *plan.KnownCert, banned map[string]plan.Ban) heldVersions {
+func listVersions(now time.Time, name string, w plan.World) heldVersions {
+	known := w.Known.Cert(name)
 	all := heldVersions{Certificate: name, Held: known.Held, Versions: []heldVersion{}}
 	for _, v := range slices.Backward(known.Versions) {
 		h := heldVersion{
 			ID: v.ID, Created: v.Created.UTC(), Published: v.ID == known.Published, Adopted: v.Adopted,
-			NotAfter: v.NotAfter().UTC(), WhyNot: whyNot(now, v, known, banned), Pairs: []heldPair{},
+			NotAfter: v.NotAfter().UTC(), WhyNot: cmp.Or(whyNot(now, v, known, w.Known.Banned), offKeys(w, name, v)), Pairs: []heldPair{},
 		}
 		h.Restorable = h.WhyNot == ""
 		for _, p := range v.Pairs {
@@ -126,6 +125,16 @@ func whyNot(now time.Time, v plan.Version, known *plan.KnownCert, banned map[str
 		return "it is to be revoked"
 	}
 	return ""
+}
+
+// offKeys says that a version is on keys beside whose files it cannot be served;
+// "" when it is not.
+func offKeys(w plan.World, name string, v plan.Version) string {
+	i := slices.IndexFunc(w.Wanted.Certs, func(c plan.WantedCert) bool { return c.Name == name })
+	if i < 0 || !plan.OffKeys(w.Wanted.Certs[i], w.Known.KeysOf(w.Wanted.Certs[i].Keys), v) {
+		return ""
+	}
+	return fmt.Sprintf("it is not on the keys %q as they are now, and its files are written with theirs", w.Wanted.Certs[i].Keys)
 }
 
 // restorable checks the version that a command line names.

@@ -20,13 +20,13 @@ func TestRestorable(t *testing.T) {
 		return v
 	}
 	later := now.Add(time.Hour)
-	held := listVersions(now, "www", &plan.KnownCert{Published: "GOOD", Versions: []plan.Version{
+	held := listVersions(now, "www", plan.World{Known: plan.Known{Certs: map[string]*plan.KnownCert{"www": {Published: "GOOD", Versions: []plan.Version{
 		version("ENDED", now, nil),
 		version("BROKEN", later, func(v *plan.Version) { v.Broken = "its key is gone" }),
 		version("REVOKED", later, func(v *plan.Version) { v.Pairs[0].Revoked = true }),
 		version("EMPTY", later, func(v *plan.Version) { v.Pairs = nil }),
 		version("GOOD", later, nil),
-	}}, nil)
+	}}}}})
 	if held.Versions[0].ID != "GOOD" || !held.Versions[0].Published {
 		t.Errorf("the newest is not first: %+v", held.Versions)
 	}

@@ -35,6 +35,7 @@ type Result struct {
 	Files      []plan.File // as the content makes them
 	Written    bool        // Files are in place
 	Changed    bool        // something was written for it
+	Wrote      []string    // paths of those Files that were not as they are to be, and now are
 	Reloaded   []string    // services that were told
 	Stopped    []string    // services that do not run: nothing to tell
 	RolledBack bool        // a service did not take the files; what was there before is back
@@ -250,6 +251,7 @@ func (b *batch) write(w *work) error {
 		return err
 	}
 	w.applied, w.result.Written, w.result.Changed = true, true, true
+	w.result.Wrote = w.image.unfit(w.have)
 	return nil
 }
 
@@ -277,7 +279,7 @@ func (b *batch) putBack(written []*work, sound bool) (undone, rest []*work) {
 				w.fail(err)
 				continue
 			}
-			w.applied, w.result.Written = false, false
+			w.applied, w.result.Written, w.result.Wrote = false, false, nil
 			undone = append(undone, w)
 		}
 		rest = append(rest, w)

@@ -225,12 +225,18 @@ func (i Image) arrived(have State) bool {
 	if have.Beyond != "" {
 		return false
 	}
+	return len(i.unfit(have)) == 0
+}
+
+// unfit are the paths of files that are not as they should be.
+func (i Image) unfit(have State) []string {
+	var paths []string
 	for n, w := range i.Files {
 		if !w.fits(have.Files[n], have.UIDs[n], have.GIDs[n]) {
-			return false
+			paths = append(paths, w.name)
 		}
 	}
-	return true
+	return paths
 }
 
 // fits reports whether a file is as wanted. A mode that nobody asked for is

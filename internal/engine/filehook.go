@@ -60,9 +60,9 @@ func (w *worker) acmebotHook(event string, fields map[string]string) []string {
 }
 
 // fileHooks are the hooks of acmebot for the files that an installation
-// changed: those that the target's fact does not know so.
-func (w *worker) fileHooks(ctx context.Context, fact plan.Target, name string, files []plan.File) []string {
-	changed := changedIn(fact, files)
+// changed.
+func (w *worker) fileHooks(ctx context.Context, fact plan.Target, name string, r deploy.Result) []string {
+	changed := changedIn(fact, r)
 	switch {
 	case !w.hearsOfFiles():
 		return nil
@@ -77,15 +77,18 @@ func (w *worker) hearsOfFiles() bool {
 	return slices.ContainsFunc(config.AcmebotEvents(), func(event string) bool { _, ok := w.hookOf(event); return ok })
 }
 
-// changedIn tells of a path whether an installation changed the file there.
-// Of what came with a placeholder no hook has heard.
-func changedIn(fact plan.Target, files []plan.File) func(path string) bool {
+// changedIn tells of a path whether an installation changed the file there: it
+// was written now, or the target's fact does not know it so, or knows that it
+// was altered. The latter two are for a process that was killed after it had
+// written. Of what came with a placeholder no hook has heard.
+func changedIn(fact plan.Target, r deploy.Result) func(path string) bool {
 	if fact.Spare != nil {
 		fact.Files = nil
 	}
 	return func(path string) bool {
-		i := slices.IndexFunc(files, func(f plan.File) bool { return f.Path == path })
-		return i >= 0 && !slices.ContainsFunc(fact.Files, func(old plan.File) bool { return old.Path == path && old.SHA256 == files[i].SHA256 })
+		i := slices.IndexFunc(r.Files, func(f plan.File) bool { return f.Path == path })
+		known := func(old plan.File) bool { return old.Path == path && old.SHA256 == r.Files[i].SHA256 }
+		return i >= 0 && (slices.Contains(r.Wrote, path) || slices.Contains(fact.Altered, path) || !slices.ContainsFunc(fact.Files, known))
 	}
 }
 
@@ -126,10 +129,10 @@ func (w *keyWorker) spokesman() *worker {
 
 // queueFiles has acmebot's hooks run for files of the keys themselves that were
 // changed.
-func (w *keyWorker) queueFiles(ctx context.Context, fact plan.Target, target deploy.Target, files []plan.File) {
+func (w *keyWorker) queueFiles(ctx context.Context, fact plan.Target, target deploy.Target, r deploy.Result) {
 	described, err := target.HookFiles()
 	if member := w.spokesman(); member != nil && err == nil { // else it could not have been installed
-		member.queuePending(ctx, member.hooksOf(described, changedIn(fact, files)))
+		member.queuePending(ctx, member.hooksOf(described, changedIn(fact, r)))
 	}
 }
 

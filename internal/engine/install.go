@@ -97,7 +97,7 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 	arrived := w.arrived(s, r)
 	var hooks []string
 	if arrived && r.Fault == nil {
-		hooks = w.fileHooks(ctx, w.known.Targets[s.Target], s.Target, r.Files)
+		hooks = w.fileHooks(ctx, w.known.Targets[s.Target], s.Target, r)
 	}
 	err := w.engine.Store.UpdateTargets(ctx, w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[s.Target]
@@ -129,14 +129,14 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 }
 
 // arrived reports whether files came to the target: now, or by a process that
-// was killed before it stored that. What was adopted was there before.
+// was killed before it stored that, be it that what was altered came back. What was adopted was there before.
 func (w *worker) arrived(s plan.Step, r deploy.Result) bool {
 	fact := w.known.Targets[s.Target]
 	if v, ok := w.known.Version(s.Version); ok && v.Adopted && fact.Version == "" {
 		return r.Changed
 	}
 	same := func(a, b plan.File) bool { return a.Path == b.Path && a.SHA256 == b.SHA256 }
-	return r.Changed || !slices.EqualFunc(fact.Files, r.Files, same)
+	return r.Changed || len(fact.Altered) > 0 || !slices.EqualFunc(fact.Files, r.Files, same)
 }
 
 // refusedTarget remembers an installation that failed, and when to try again:

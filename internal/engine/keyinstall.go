@@ -229,7 +229,7 @@ func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worke
 	own.Files = filesAt(r.Files, target.PathsOf(""))
 	before := w.known().Shared
 	if r.Fault == nil {
-		changed := changedIn(before, own.Files)
+		changed := changedIn(before, own)
 		keys := slices.ContainsFunc(own.Files, func(f plan.File) bool { return changed(f.Path) })
 		w.reloadZones(ctx, members, func(m *worker) bool {
 			return keys || m.isShared() && m.arrived(m.ownStep(s), resultAt(r, target.PathsOf(m.want.Name)))
@@ -248,7 +248,7 @@ func (w *keyWorker) installed(ctx context.Context, s plan.Step, members []*worke
 		return nil
 	})
 	if err == nil && r.Fault == nil {
-		w.queueFiles(ctx, before, target, own.Files)
+		w.queueFiles(ctx, before, target, own)
 	}
 	for _, m := range members {
 		if err == nil && m.isShared() {

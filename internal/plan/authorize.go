@@ -141,7 +141,7 @@ func (d *diagnosis) authorizations() {
 			if valid {
 				d.grade = Warning
 			}
-			d.add(tries.Fault.Code, "", tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
+			d.add(tries.Fault.Code, name, tries.Fault.Words, tries.Fault.Detail, tries.Fault.At)
 		}
 	}
 	if tries := d.known.CleanUp; tries.Count > 0 && tries.Fault != nil {

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -112,5 +113,24 @@ func TestNodeThatMayNotOrder(t *testing.T) {
 	s.none(t, plan.KindAdvice)
 	if !slices.ContainsFunc(s.problems(), func(p plan.Problem) bool { return p.Code == plan.CodeMayNotIssue }) {
 		t.Errorf("problems are %+v", s.problems())
+	}
+}
+
+// TestProblemsNameTheirNames: what hinders a name is told of it, also where the
+// next one is hindered likewise.
+func TestProblemsNameTheirNames(t *testing.T) {
+	t.Parallel()
+	s := proving("a.x", "b.x", "c.x")
+	fault := plan.Fault{Code: plan.CodeNetwork, Words: "fetch the directory", At: s.now}
+	for _, name := range []string{"a.x", "b.x"} {
+		s.known.Tries[name] = plan.Tries{Count: 1, Fault: &fault}
+	}
+	s.known.Authorized["a.x"] = plan.Authorized{Issuer: "le", At: s.now, Expires: s.now.Add(30 * 24 * time.Hour)}
+	got := map[string]plan.Severity{}
+	for _, p := range s.problems() {
+		got[p.Target] = p.Severity
+	}
+	if want := map[string]plan.Severity{"a.x": plan.Warning, "b.x": plan.Critical}; !maps.Equal(got, want) {
+		t.Errorf("problems of %v, want %v", got, want)
 	}
 }

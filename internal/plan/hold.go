@@ -30,20 +30,42 @@ func (d *decision) restore() bool {
 func (d *decision) restored(id string) bool { return d.known.Held && d.known.Published == id }
 
 // restorable reports whether a version may be served. An ask for one that was
-// pruned, ended or revoked since must not keep the certificate from its care.
+// pruned, ended or revoked since, or whose keys were changed, must not keep the certificate from its care.
 func (d *decision) restorable(id string) bool {
 	v, ok := d.known.Version(id)
-	return ok && v.Broken == "" && v.NotAfter().After(d.now) &&
+	return ok && v.Broken == "" && v.NotAfter().After(d.now) && !OffKeys(d.want, d.keys, v) &&
 		!slices.ContainsFunc(v.Pairs, func(p Pair) bool {
 			_, doomed := d.doomed(p)
 			return doomed
 		})
 }
 
+// OffKeys reports whether a version cannot be put in place because the files of
+// its certificate are switched with those of the keys that several share, and it
+// has no pair on each of these keys.
+func OffKeys(want WantedCert, keys *KnownKeys, v Version) bool {
+	d := decision{want: want, keys: keys, current: v}
+	return d.besideKeys() && !d.on((*KnownKeys).Primary)
+}
+
+// besideKeys reports whether files of the certificate are switched with those of
+// its keys, and these are known.
+func (d *decision) besideKeys() bool {
+	return d.keys != nil && d.keys.Damage == "" && !d.keys.Newer &&
+		slices.ContainsFunc(d.want.Targets, func(t WantedTarget) bool { return t.Shared })
+}
+
+// leftBehind reports whether a version is on keys that were changed, and could
+// not be put in place any more.
+func (d *decision) leftBehind(v Version) bool {
+	return d.besideKeys() && slices.ContainsFunc(v.Serving(d.want.KeyTypes).Pairs, func(p Pair) bool { return p.Key != d.keys.Primary(p.KeyType) })
+}
+
 // held reports whether v is published by a person's restore that nobody has
-// released.
+// released. A change of keys ends that where files are switched with those of the
+// keys: left on its own, v would keep them from all other certificates too.
 func (d *decision) held(v Version) bool {
-	if !d.known.Held || v.ID != d.known.Published {
+	if !d.known.Held || v.ID != d.known.Published || d.leftBehind(v) {
 		return false
 	}
 	release, ok := d.known.Asks[AskRelease]

@@ -94,6 +94,7 @@ func (k *keyDecision) served() (served []*decision, together bool) {
 		case set.current.Broken != "": // they stay as they are, and hold up no other
 		case set.on((*KnownKeys).Primary):
 			served = append(served, set)
+		case set.held(set.current): // in a folder of its own, as long as a person wants that
 		case set.on((*KnownKeys).previous):
 			return nil, false
 		}
