@@ -2,6 +2,7 @@ package sim
 
 import (
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -32,7 +33,7 @@ func (j *judge) load(s side) (*tls.Certificate, error) {
 	if same {
 		return nil, nil
 	}
-	pair, err := tls.X509KeyPair(chain, key)
+	pair, err := j.world.pairOf(s.cert, chain, key)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +67,11 @@ func (j *judge) show(s side, leaf *x509.Certificate) shown {
 		placeholder: leaf.Issuer.String() == leaf.Subject.String(),
 		since:       j.world.now(), serial: fmt.Sprintf("%x", leaf.SerialNumber), names: leaf.DNSNames,
 	}
-	if key, ok := leaf.PublicKey.(*ecdsa.PublicKey); ok {
+	switch key := leaf.PublicKey.(type) {
+	case *ecdsa.PublicKey:
 		now.keyType = fmt.Sprintf("ecdsa-p%d", key.Curve.Params().BitSize)
+	case *rsa.PublicKey:
+		now.keyType = fmt.Sprintf("rsa-%d", key.N.BitLen())
 	}
 	was, ok := j.shown[s.String()]
 	switch {

@@ -22,6 +22,7 @@ type gate struct {
 	ca     http.Handler
 	now    func() time.Time // the CA's clock
 	fault  func(kind string)
+	note   func(format string, args ...any)
 
 	mu      sync.Mutex // guards what follows
 	life    int
@@ -69,6 +70,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := httptest.NewRecorder()
 	g.ca.ServeHTTP(answer, r)
+	if kind := kindOf(r.URL.Path); (kind == "new-order" || kind == "finalize") && answer.Code < 300 {
+		g.note("    %s %s for %s: %s", g.name, kind, g.whom(r, body), answer.Header().Get("Location"))
+	}
 	if wrong == "answer lost" && answer.Header().Get("Retry-After") == "" { // else the CA would think that it was heard
 		panic(http.ErrAbortHandler)
 	}
@@ -80,9 +84,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer.Body.Bytes())
 }
 
-func newGate(name string, c chance, rate float64, ca http.Handler, now func() time.Time, fault func(string)) *gate {
+func newGate(name string, c chance, rate float64, ca http.Handler, w *world) *gate {
 	return &gate{
-		name: name, chance: c, rate: rate, ca: ca, now: now, fault: fault,
+		name: name, chance: c, rate: rate, ca: ca, now: w.now, fault: w.fault, note: w.note,
 		subject: map[string]string{}, seen: map[string]int{},
 	}
 }
@@ -116,6 +120,13 @@ func (g *gate) about(r *http.Request, body []byte) string {
 		return names
 	}
 	return g.subject[r.URL.Path]
+}
+
+// whom is about, for who does not hold mu.
+func (g *gate) whom(r *http.Request, body []byte) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.about(r, body)
 }
 
 // namesIn are the identifiers of a newOrder request.

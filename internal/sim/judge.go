@@ -208,6 +208,8 @@ func (j *judge) tick(up bool) {
 			j.look(p)
 			j.together(p)
 			j.besideKeys(p)
+			j.paramsWhole(p, false)
+			j.pinnedTo(p)
 			j.revoked(p, up)
 		}
 		if !up || !j.respondersWell(p) {

@@ -79,8 +79,13 @@ func (w *world) fileConfig(p *cert) string {
 			files = append(files, fmt.Sprintf("{path: %q, content: %s, key_type: %s}", path, content, s.keyType()))
 		}
 	}
+	var params string
+	if p.params {
+		files = append(files, fmt.Sprintf("{path: %q, content: [dh-params, ec-params]}", w.paramsFile(p)))
+		params = "    dh_params: ffdhe2048\n    ec_params: [secp384r1]\n"
+	}
 	slices.Sort(files)
-	return "    files: [" + strings.Join(files, ", ") + "]\n"
+	return params + "    files: [" + strings.Join(files, ", ") + "]\n"
 }
 
 // forget has a reader look at a certificate's second kind of key as if for the

@@ -28,7 +28,7 @@ func (w *world) validate(ctx context.Context, typ, name, token, keyAuth string) 
 	case "tls-alpn-01":
 		return wire.overTLS(ctx, name, sum)
 	}
-	if value := base64.RawURLEncoding.EncodeToString(sum[:]); !w.zone.shows("_acme-challenge."+name+".", value) {
+	if value := base64.RawURLEncoding.EncodeToString(sum[:]); !w.zone.shows(challengeName(name), value) {
 		return fmt.Errorf("no TXT record of %s is %q", name, value)
 	}
 	return nil

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,6 +28,9 @@ func (j *judge) settled(p *process) {
 			j.breach("a record is left in the zone: %s", name)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(p.zoneFolder(), "test")); err == nil {
+		j.breach("answers are left in the file of the zone")
+	}
 	for _, c := range p.people {
 		k := world.Known.Certs[c.name]
 		switch {
@@ -36,6 +41,8 @@ func (j *judge) settled(p *process) {
 			j.breach("%s: an order is open at the end", c.name)
 		default:
 			j.filesSettled(c, k)
+			j.paramsWhole(c, true)
+			j.pinsSettled(c, world.Known.KeysOf(c.keySet()))
 			if len(k.Aside) > 0 {
 				j.breach("%s: names are set aside at the end: %v", c.name, k.Aside)
 			}

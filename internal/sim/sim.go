@@ -194,6 +194,7 @@ func newWorld(t *testing.T, o Options) *world {
 	w.paper = newPaper(w)
 	w.judge = newJudge(w)
 	w.phone.place()
+	w.must(os.WriteFile(w.passphraseFile(), []byte(passphrase+"\n"), 0o600))
 	if o.Seed%2 == 0 {
 		w.newStoreKey()
 	}
@@ -208,7 +209,7 @@ func newWorld(t *testing.T, o Options) *world {
 			rate = 0
 		}
 		w.cas[name] = ca
-		w.gates[name] = newGate(name+".test", w.chance, rate, ca, w.now, w.fault)
+		w.gates[name] = newGate(name+".test", w.chance, rate, ca, w)
 	}
 	w.offset = 0
 	return w

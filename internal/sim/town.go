@@ -31,6 +31,10 @@ type cert struct {
 	alone      bool         // no next key is kept ready though its TLSA records speak of keys
 	ocsp       bool         // OCSP responses are kept for it
 	logged     bool         // it is handed to a log
+	local      bool         // it is proven by a zone that is made of a file
+	locked     bool         // its private keys are written under a passphrase
+	pinned     bool         // headers pin its site to its keys
+	params     bool         // its files have parameters beside them
 	wishes                  // what else the config says of it
 	changed    time.Time    // when the config last changed about it
 	restored   bool         // a person ever went back to an earlier version
@@ -85,7 +89,8 @@ func people(c chance, n int) []*cert {
 }
 
 // beside says which certificates have two kinds of key, TLSA records, OCSP
-// responses, and receipts of a log.
+// responses, receipts of a log, a zone of a file, a passphrase, pins and
+// parameters.
 func (p *cert) beside(i int) {
 	switch i {
 	case 4, 8, 14, 17:
@@ -98,6 +103,18 @@ func (p *cert) beside(i int) {
 	switch i {
 	case 0, 4, 13:
 		p.logged = true
+	}
+	switch i {
+	case 12, 15, 18:
+		p.local, p.params = p.proof == "dns-01", true
+	}
+	switch i {
+	case 15, 18:
+		p.locked, p.service = true, false
+	case 14:
+		p.keyType = "rsa-2048"
+	case 17:
+		p.pinned = true
 	}
 	switch i {
 	case 2:
@@ -139,7 +156,7 @@ func (p *cert) change(dice *rand.Rand) string {
 		}
 		return "is left as it is"
 	default:
-		p.service = !p.service
+		p.service = !p.service && !p.locked // this server asks nobody for a passphrase
 		return "is read by the web server, or no more"
 	}
 }
@@ -156,13 +173,14 @@ node: sim
 accept_terms: true
 concurrency: 4
 listen: {http: ":80", tls: ":443"}
-dns: {zone: {provider: rfc2136, server: "%[3]s", resolver: "%[3]s"}}
-keep: {archive: 30d, events: 64}
+dns:
+  zone: {provider: rfc2136, server: "%[3]s", resolver: "%[3]s"}
+%[4]skeep: {archive: 30d, events: 64}
 services:
   web: {check: [/usr/bin/test, "!", -e, %[1]s/refuses], reload: [/bin/sh, -c, %[2]q]}
 hooks:
   installed: {command: [/usr/bin/test, "!", -e, %[1]s/hook-fails]}
-`, w.root, reload, zoneServer)
+`, w.root, reload, zoneServer, w.localZoneConfig())
 	b.WriteString(w.sealConfig() + w.paper.config() + w.tellConfig() + "issuers:\n")
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"%s}\n", name, name, limitsConfig(name))
@@ -173,10 +191,10 @@ hooks:
 			continue
 		}
 		fmt.Fprintf(&b, "  %s:\n    names: ['%s']\n    profile: %s\n    key_types: [%s]\n    issuer: [%s]\n", p.name, strings.Join(p.names, "', '"), p.profile, strings.Join(p.keyTypes(), ", "), strings.Join(p.issuers, ", "))
-		b.WriteString(p.keyConfig() + p.tlsaConfig() + w.ocspConfig(p) + w.sctConfig(p) + w.fileConfig(p) + p.wishConfig())
+		b.WriteString(p.keyConfig() + p.tlsaConfig() + w.ocspConfig(p) + w.sctConfig(p) + w.lockConfig(p) + w.pinConfig(p) + w.fileConfig(p) + p.wishConfig())
 		challenge := "{" + p.proof + ": {}}"
 		if p.proof == "dns-01" {
-			challenge = "{dns-01: {via: zone}}"
+			challenge = "{dns-01: {via: " + map[bool]string{false: "zone", true: "local"}[p.local] + "}}"
 		}
 		fmt.Fprintf(&b, "    challenges: [%s]\n", challenge)
 		if p.service {
@@ -206,10 +224,15 @@ func (w *world) chainFile(p *cert) string {
 }
 
 // pairs are the files that a service reads, certificate by certificate.
-func (w *world) pairs() [][2]string {
-	var all [][2]string
+func (w *world) pairs() [][][2]string {
+	var all [][][2]string
 	for _, p := range w.people {
-		all = append(all, [2]string{w.chainFile(p), w.keyFile(p)})
+		var files [][2]string
+		for _, s := range p.sides() {
+			chain, key := w.files(s)
+			files = append(files, [2]string{chain, key})
+		}
+		all = append(all, files)
 	}
 	return all
 }

@@ -13,14 +13,14 @@ import (
 // web is a web server that reads its certificates when it is told to, as
 // nginx does, and shows them at 127.0.0.1:443.
 type web struct {
-	root  string             // of the file to which reloads add lines
-	pairs func() [][2]string // chain and key file of each certificate
+	root  string               // of the file to which reloads add lines
+	pairs func() [][][2]string // chain and key files of each certificate, by kinds of key
 
-	mu      sync.Mutex               // guards what follows
-	told    int64                    // size of the file to which every reload adds a line
-	loaded  map[int]*tls.Certificate // as pairs counts
-	host    map[string]int           // which of these is shown under a name: the last one that was for it
-	powered bool                     // it was started since the machine was
+	mu      sync.Mutex                 // guards what follows
+	told    int64                      // size of the file to which every reload adds a line
+	loaded  map[int][]*tls.Certificate // as pairs counts
+	host    map[string]int             // which of these is shown under a name: the last one that was for it
+	powered bool                       // it was started since the machine was
 }
 
 // serve answers until the listener is closed.
@@ -43,7 +43,12 @@ func (s *web) serve(l net.Listener) {
 						return nil, nil
 					}
 				}
-				return s.loaded[i], nil
+				for _, pair := range s.loaded[i] {
+					if hello.SupportsCertificate(pair) == nil {
+						return pair, nil
+					}
+				}
+				return nil, nil
 			}})
 			if server.HandshakeContext(context.Background()) == nil {
 				_, _ = server.Read(make([]byte, 1)) // until the client goes
@@ -64,13 +69,21 @@ func (s *web) read() {
 		return
 	}
 	s.told, s.powered = size, true
-	for i, p := range s.pairs() {
-		pair, err := tls.LoadX509KeyPair(p[0], p[1])
-		if err != nil {
-			continue // it goes on with what it has
+	for i, files := range s.pairs() {
+		var loaded []*tls.Certificate
+		for kind, p := range files {
+			pair, err := tls.LoadX509KeyPair(p[0], p[1])
+			if err == nil {
+				loaded = append(loaded, &pair)
+			} else if kind == 0 {
+				break // it goes on with what it has
+			}
 		}
-		s.loaded[i] = &pair
-		for _, name := range pair.Leaf.DNSNames {
+		if len(loaded) == 0 {
+			continue
+		}
+		s.loaded[i] = loaded
+		for _, name := range loaded[0].Leaf.DNSNames {
 			s.host[name] = i
 		}
 	}
@@ -80,5 +93,5 @@ func (s *web) read() {
 func (s *web) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.powered, s.loaded, s.host = false, map[int]*tls.Certificate{}, map[string]int{}
+	s.powered, s.loaded, s.host = false, map[int][]*tls.Certificate{}, map[string]int{}
 }

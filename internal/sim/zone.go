@@ -22,6 +22,8 @@ type zone struct {
 	owner  func(name string) *cert
 	fault  func(kind string)
 	now    func() time.Time
+	// local are the TXT records by name that are not put there by updates.
+	local func() map[string][]string
 	// published hears of the TLSA records of a name as they change.
 	published func(name string)
 
@@ -36,7 +38,7 @@ type zone struct {
 func newZone(w *world) *zone {
 	return &zone{
 		chance: w.chance, rate: w.Requests, fault: w.fault, texts: map[string][]string{}, quiet: map[string]time.Time{},
-		tlsa: map[string][]stood{}, now: w.now, published: func(name string) { w.judge.publishedDANE(name) },
+		tlsa: map[string][]stood{}, now: w.now, local: w.localTexts, published: func(name string) { w.judge.publishedDANE(name) },
 		owner: func(name string) *cert {
 			name = strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(name), "_acme-challenge."), ".")
 			name = strings.TrimPrefix(name, "_443._tcp.")
@@ -138,8 +140,8 @@ func (z *zone) ask(q dns.Question, reply *dns.Msg) {
 		reply.Answer = append(reply.Answer, &dns.NS{Hdr: header("test.", dns.TypeNS), Ns: "ns.test."})
 	case q.Qtype == dns.TypeA && name == "ns.test.":
 		reply.Answer = append(reply.Answer, &dns.A{Hdr: header("ns.test.", dns.TypeA), A: net.ParseIP("192.0.2.53")})
-	case q.Qtype == dns.TypeTXT && len(z.texts[name]) > 0:
-		for _, value := range z.texts[name] {
+	case q.Qtype == dns.TypeTXT && len(z.textsOf(name)) > 0:
+		for _, value := range z.textsOf(name) {
 			reply.Answer = append(reply.Answer, &dns.TXT{Hdr: header(q.Name, dns.TypeTXT), Txt: []string{value}})
 		}
 	case q.Qtype == dns.TypeTLSA && len(z.current(strings.TrimSuffix(name, ".")).records) > 0:
@@ -155,12 +157,19 @@ func (z *zone) ask(q dns.Question, reply *dns.Msg) {
 func (z *zone) shows(name, value string) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	return slices.Contains(z.texts[strings.ToLower(name)], value)
+	return slices.Contains(z.textsOf(name), value)
+}
+
+// textsOf are the TXT records of a name. The caller holds mu.
+func (z *zone) textsOf(name string) []string {
+	return slices.Concat(z.texts[name], z.local()[name])
 }
 
 // left are the names that have records.
 func (z *zone) left() []string {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	return slices.Sorted(maps.Keys(z.texts))
+	all := maps.Clone(z.texts)
+	maps.Copy(all, z.local())
+	return slices.Sorted(maps.Keys(all))
 }
