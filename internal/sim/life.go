@@ -122,17 +122,17 @@ func (w *world) run(t *testing.T, l *life, events []event) []event {
 // process is a running engine, and what the world has around it.
 type process struct {
 	*world
-	life   *life
-	wire   *wire
-	disk   *disk
-	store  *store.Store
-	engine *engine.Engine
-	cancel context.CancelFunc
-	ctx    context.Context
-	ended  chan error
-	ca     []*http.Server // and who is told, and the log
-	served chan struct{}  // closed when the web server ended
-	unzone func()         // ends the name server
+	life    *life
+	wire    *wire
+	disk    *disk
+	store   *store.Store
+	engine  *engine.Engine
+	cancel  context.CancelFunc
+	ctx     context.Context
+	ended   chan error
+	servers []*http.Server // CAs, who is told, and the log
+	served  chan struct{}  // closed when the web server ended
+	unzone  func()         // ends the name server
 }
 
 // begin starts the process on whatever the last one left.
@@ -142,15 +142,11 @@ func (w *world) begin(t *testing.T, l *life) *process {
 	w.judge.newLife()
 	for _, name := range caNames() {
 		w.gates[name].newLife(l.number, l.calm)
-		listener, err := p.wire.Listen(p.ctx, "tcp", name+".test:80")
-		w.must(err)
 		var front http.Handler = w.gates[name]
 		if w.Mutation.CA != nil {
 			front = w.Mutation.CA(w.gates, name, front)
 		}
-		server := &http.Server{Handler: front, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-		p.ca = append(p.ca, server)
-		go server.Serve(listener)
+		p.serve(name+".test:80", front)
 	}
 	listener, err := p.wire.Listen(p.ctx, "tcp", "127.0.0.1:443")
 	w.must(err)
@@ -158,13 +154,10 @@ func (w *world) begin(t *testing.T, l *life) *process {
 		w.web.serve(listener)
 		close(p.served)
 	}()
-	answered, err := p.wire.Listen(p.ctx, "tcp", phoneAddress)
-	w.must(err)
 	w.phone.newLife(l.calm)
-	phone := &http.Server{Handler: w.phone, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	p.ca = append(p.ca, phone)
-	go phone.Serve(answered)
-	p.log()
+	p.serve(phoneAddress, w.phone)
+	w.paper.newLife(l.calm)
+	p.serve(paperAddress, w.paper)
 	names, err := p.wire.Listen(p.ctx, "tcp", zoneServer)
 	w.must(err)
 	p.unzone = w.zone.serve(names, l.calm)
@@ -175,13 +168,12 @@ func (w *world) begin(t *testing.T, l *life) *process {
 	return p
 }
 
-// log starts the log of certificates.
-func (p *process) log() {
-	listener, err := p.wire.Listen(p.ctx, "tcp", paperAddress)
+// serve starts a server that ends with the process.
+func (p *process) serve(address string, handler http.Handler) {
+	listener, err := p.wire.Listen(p.ctx, "tcp", address)
 	p.must(err)
-	p.paper.newLife(p.life.calm)
-	server := &http.Server{Handler: p.paper, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	p.ca = append(p.ca, server)
+	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	p.servers = append(p.servers, server)
 	go server.Serve(listener)
 }
 
@@ -319,7 +311,7 @@ func (p *process) finish() {
 		p.judge.breach("the engine ended: %v", err)
 	}
 	p.wire.end()
-	for _, server := range p.ca {
+	for _, server := range p.servers {
 		server.Close()
 	}
 	<-p.served

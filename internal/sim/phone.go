@@ -10,10 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -21,12 +19,8 @@ import (
 // times. It holds that every problem is told, that its end is, and that there
 // is no flood.
 type phone struct {
-	world *world
+	flaky // its mu guards what follows
 
-	mu      sync.Mutex // guards what follows
-	calm    bool
-	down    int             // times in which it cannot be reached, that overlap
-	heard   int             // messages, those that were lost included
 	arrived map[string]bool // by id
 	recent  []time.Time     // when those of the last hour arrived
 	stands  map[condition]bool
@@ -49,7 +43,7 @@ const (
 
 func newPhone(w *world) *phone {
 	return &phone{
-		world: w, arrived: map[string]bool{}, stands: map[condition]bool{}, many: map[plan.Code]time.Time{},
+		flaky: flaky{world: w, name: "phone", words: "webhook"}, arrived: map[string]bool{}, stands: map[condition]bool{}, many: map[plan.Code]time.Time{},
 		untold: map[condition]int{}, silent: map[string]int{},
 	}
 }
@@ -69,29 +63,16 @@ func (f *phone) place() {
 
 // newLife takes note that a process was started.
 func (f *phone) newLife(calm bool) {
+	f.flaky.newLife(calm)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calm = calm
 	clear(f.untold)
 	clear(f.silent)
 }
 
 // offline is a time in which nobody can be told.
 func (w *world) offline(dice *rand.Rand, at time.Time) []event {
-	long := between(dice, 10*time.Minute, 5*day)
-	change := func(by int) {
-		w.phone.mu.Lock()
-		defer w.phone.mu.Unlock()
-		w.phone.down += by
-	}
-	return []event{
-		{at, func(*engine.Engine) {
-			w.note("nobody can be told for %v", long)
-			w.fault("webhook down")
-			change(+1)
-		}},
-		{at.Add(long), func(*engine.Engine) { change(-1) }},
-	}
+	return w.phone.outage(dice, at, 10*time.Minute, 5*day, "nobody can be told")
 }
 
 func (f *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -103,35 +84,10 @@ func (f *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if how != "" {
 		f.world.note("a message goes wrong (%s): %s", how, inShort(m))
 	}
-	switch how {
-	case "refused":
-		panic(http.ErrAbortHandler)
-	case "500":
-		http.Error(w, "out of order", http.StatusInternalServerError)
-		return
-	case "answer lost":
+	f.answer(w, how, func() func() {
 		f.hear(m)
-		panic(http.ErrAbortHandler)
-	}
-	f.hear(m)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// wrong decides how a message goes wrong; "" for not at all.
-func (f *phone) wrong() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.heard++
-	c := f.world.chance
-	switch {
-	case f.down > 0:
-		return "refused"
-	case f.calm || !c.happens(f.world.Requests, "phone", f.heard):
-		return ""
-	}
-	how := pick(c.of("phone fault", f.heard), []string{"refused", "500", "answer lost"})
-	f.world.fault("webhook: " + how)
-	return how
+		return func() { w.WriteHeader(http.StatusNoContent) }
+	})
 }
 
 // hear takes note of what a message says. One that comes again says nothing new.

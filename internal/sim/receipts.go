@@ -17,23 +17,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/ct"
-	"github.com/certkeep/certkeep/internal/engine"
 )
 
 // paper is a log of certificates (RFC 6962), which fails at times.
 type paper struct {
-	world *world
+	flaky // its mu guards given and since
 	key   *ecdsa.PrivateKey
 	spki  []byte
 
-	mu    sync.Mutex // guards what follows
-	calm  bool
-	down  int                 // times in which it cannot be reached, that overlap
-	asked int                 // requests
 	given map[string][][]byte // by serial: the receipts for a certificate
 	since time.Time           // it has been well
 }
@@ -50,7 +44,7 @@ func newPaper(w *world) *paper {
 	w.must(err)
 	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	w.must(err)
-	return &paper{world: w, key: key, spki: spki, given: map[string][][]byte{}}
+	return &paper{flaky: flaky{world: w, name: "paper", words: "log"}, key: key, spki: spki, given: map[string][][]byte{}}
 }
 
 // config is what the config says of the log.
@@ -71,29 +65,9 @@ func (w *world) receiptFile(s side) string {
 	return filepath.Join(w.root, "out/sct", s.cert.name+"."+s.keyType()+".sct")
 }
 
-// newLife takes note that a process was started.
-func (l *paper) newLife(calm bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calm = calm
-}
-
 // unlogged is a time in which the log cannot be reached.
 func (w *world) unlogged(dice *mathrand.Rand, at time.Time) []event {
-	long := between(dice, time.Hour, 10*day)
-	change := func(by int) {
-		w.paper.mu.Lock()
-		defer w.paper.mu.Unlock()
-		w.paper.down += by
-	}
-	return []event{
-		{at, func(*engine.Engine) {
-			w.note("the log cannot be reached for %v", long)
-			w.fault("log down")
-			change(+1)
-		}},
-		{at.Add(long), func(*engine.Engine) { change(-1) }},
-	}
+	return w.paper.outage(dice, at, time.Hour, 10*day, "the log cannot be reached")
 }
 
 // ServeHTTP answers add-chain (RFC 6962 section 4.1).
@@ -105,39 +79,15 @@ func (l *paper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no chain", http.StatusBadRequest)
 		return
 	}
-	how := l.wrong()
-	switch how {
-	case "refused":
-		panic(http.ErrAbortHandler)
-	case "500":
-		http.Error(w, "out of order", http.StatusInternalServerError)
-		return
-	}
-	receipt := l.receipt(body.Chain[0])
-	if how == "answer lost" {
-		panic(http.ErrAbortHandler)
-	}
-	l.world.must(json.NewEncoder(w).Encode(map[string]any{
-		"sct_version": 0, "id": receipt.Log[:], "timestamp": receipt.Timestamp, "extensions": []byte{},
-		"signature": append(binary.BigEndian.AppendUint16([]byte{receipt.Hash, receipt.Sign}, uint16(len(receipt.Signature))), receipt.Signature...),
-	}))
-}
-
-// wrong decides how a request goes wrong; "" for not at all.
-func (l *paper) wrong() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asked++
-	c := l.world.chance
-	switch {
-	case l.down > 0:
-		return "refused"
-	case l.calm || !c.happens(l.world.Requests, "paper", l.asked):
-		return ""
-	}
-	how := pick(c.of("paper fault", l.asked), []string{"refused", "500", "answer lost"})
-	l.world.fault("log: " + how)
-	return how
+	l.answer(w, l.wrong(), func() func() {
+		receipt := l.receipt(body.Chain[0])
+		return func() {
+			l.world.must(json.NewEncoder(w).Encode(map[string]any{
+				"sct_version": 0, "id": receipt.Log[:], "timestamp": receipt.Timestamp, "extensions": []byte{},
+				"signature": append(binary.BigEndian.AppendUint16([]byte{receipt.Hash, receipt.Sign}, uint16(len(receipt.Signature))), receipt.Signature...),
+			}))
+		}
+	})
 }
 
 // receipt signs that a certificate will be published (RFC 6962 section 3.2).
