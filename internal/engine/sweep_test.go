@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
@@ -237,7 +238,11 @@ func (f *fixture) reopen() {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := f.store.Close(); err != nil {
+		// A program that another life is just starting would hold the lock too.
+		syscall.ForkLock.RLock()
+		err = f.store.Close()
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			f.Fatal(err)
 		}
 		if err := os.WriteFile(lock, note, 0o600); err != nil {
