@@ -54,7 +54,7 @@ func TestAccountCareSurvivesAnyFault(t *testing.T) {
 					failed := care.do(f)
 					l.disk.Disarm()
 					f.reopen()
-					f.configure(l.text())
+					l.configure(f)
 					f.apply()
 					f.checkServed("a.test")
 					account, err := f.store.Account(t.Context(), "pebble")

@@ -47,7 +47,9 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		}
 		if found {
 			w.adopted = true
-			return w.takeOver(ctx, want.Name, content)
+			fault := w.takeOver(ctx, want.Name, content)
+			w.known.Looked = fault == nil // what could not be stored is still there: nothing is ordered in its place
+			return fault
 		}
 		if why != "" {
 			w.engine.Log.Info("what is at the target is not taken over", "certificate", w.want.Name, "target", want.Name, "why", why)

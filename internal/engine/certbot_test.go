@@ -39,6 +39,19 @@ func (f *fixture) certbotTree(from, name string) string {
 	return etc
 }
 
+// forget begins with a state that knows nothing.
+func (f *fixture) forget() {
+	f.Helper()
+	if err := f.store.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.store = nil
+	if err := os.RemoveAll(filepath.Join(f.dir, "state")); err != nil {
+		f.Fatal(err)
+	}
+	f.reopen()
+}
+
 // TestMovesInFromCertbot finds certbot's folder: nothing is ordered, and what
 // servers read there stays the same. The folder makes way and stays beside; a
 // renewal then stands at the same path.
@@ -47,14 +60,7 @@ func TestMovesInFromCertbot(t *testing.T) {
 	f.configure("certificates: {a.test: {}}\n")
 	f.apply()
 	etc := f.certbotTree(filepath.Join(f.dir, "out/a.test"), "a.test")
-	if err := f.store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f.store = nil
-	if err := os.RemoveAll(f.dir + "/state"); err != nil {
-		t.Fatal(err)
-	}
-	f.reopen()
+	f.forget()
 	f.ca.ResetRequests()
 	f.configure("certificates: {a.test: {layout: certbot, path: " + etc + "}}\n")
 	f.apply()

@@ -34,12 +34,28 @@ certificates:
 func (f *fixture) checkKeyFiles() {
 	f.Helper()
 	for _, name := range []string{"a", "b"} {
-		if _, err := tls.LoadX509KeyPair(filepath.Join(f.dir, name+".pem"), filepath.Join(f.dir, "both.key")); err != nil {
-			f.Errorf("%s: %v", name, err)
-		}
+		f.checkPair(name+".pem", "both.key")
 		if t := f.known(name + ".test").Targets["default"]; t.State != plan.TargetReloaded || len(t.Files) != 1 {
 			f.Errorf("%s: %+v", name, t)
 		}
+	}
+}
+
+// checkPair fails the test unless the key in a file is that of a certificate in
+// one; it may be under the passphrase of a life.
+func (f *fixture) checkPair(cert, key string) {
+	f.Helper()
+	sealed, err := keys.ParseWith([]byte(f.text(key)), []byte(lifePassphrase))
+	if err != nil {
+		f.Errorf("%s: %v", key, err)
+		return
+	}
+	open, err := keys.Marshal(sealed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := tls.X509KeyPair([]byte(f.text(cert)), open); err != nil {
+		f.Errorf("%s and %s: %v", cert, key, err)
 	}
 }
 

@@ -11,9 +11,18 @@ import (
 // next process ends it: with one order for each.
 func TestRolloverSweep(t *testing.T) {
 	l := newLife(t)
-	l.orders, l.also = 2, []string{"b.test"}
+	l.rollover(t, "")
+	l.sweep(t, 17)
+}
+
+// rollover makes it a life in which two certificates get another key. More is
+// said of their keys.
+func (l *life) rollover(t *testing.T, more string) {
+	t.Helper()
+	l.orders, l.certs = 2, []string{"a.test", "b.test"}
 	l.config = `keys:
   both:
+    ` + more + `
     files:
       - {path: $DIR/both.key, content: key}
       - {path: $DIR/both_backup.key, content: backup-key}
@@ -45,5 +54,4 @@ certificates:
 			f.Errorf("keys left: %q, %v", left, err)
 		}
 	}
-	l.sweep(t, 17)
 }

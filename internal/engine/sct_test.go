@@ -176,30 +176,40 @@ certificates: {a.test: {key_types: [ecdsa-p256, rsa-2048], sct: {directory: "%s/
 // the certificates that it received.
 func (f *fixture) checkReceipt(l *testLog, path string) {
 	f.Helper()
+	s := f.receipt(path)
+	for _, der := range l.received() {
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if l.gave(s, leaf) {
+			return
+		}
+	}
+	f.Errorf("%s holds no receipt of the log", path)
+}
+
+// receipt is what a file with a receipt holds.
+func (f *fixture) receipt(path string) ct.SCT {
+	f.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
-		f.Error(err)
-		return
+		f.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
 		f.Errorf("%s: %v, %v", path, info.Mode(), err)
 	}
 	s, err := ct.Parse(text)
 	if err != nil {
-		f.Error(err)
-		return
+		f.Fatal(err)
 	}
+	return s
+}
+
+// gave reports whether a receipt is the log's, for that certificate.
+func (l *testLog) gave(s ct.SCT, leaf *x509.Certificate) bool {
 	log := ct.Log{Name: "test", Key: l.spki(), ID: sha256.Sum256(l.spki())}
-	for _, der := range l.received() {
-		leaf, err := x509.ParseCertificate(der)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if log.Verify(s, leaf, time.Now()) == nil {
-			return
-		}
-	}
-	f.Errorf("%s holds no receipt of the log", path)
+	return log.Verify(s, leaf, time.Now()) == nil
 }
 
 // TestLogOfAList: a log is found in a list of the browsers' form by its name

@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/faultfs"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -21,14 +23,17 @@ import (
 // has to make good for it.
 type life struct {
 	ca     *acmetest.CA
-	dir    string // the same in every case: paths are facts
-	start  string // copy of dir as every case begins
+	dir    string       // the same in every case: paths are facts
+	start  string       // copy of dir as every case begins
+	under  durable.Disk // that the faults happen above
 	disk   *faultfs.Disk
-	config string           // $DIR stands for dir
-	judge  func(f *fixture) // looks at the end of each case
-	afresh func()           // takes back what a case did outside the folder; may be nil
-	orders int              // that it takes; 0 is one
-	also   []string         // certificates beside a.test
+	config string                      // $DIR stands for dir
+	adapt  func(cfg *config.Config)    // to what no config may say; may be nil
+	judge  func(f *fixture)            // looks at the end of each case
+	afresh func()                      // takes back what a case did outside the folder; may be nil
+	orders int                         // that are finalised
+	certs  []string                    // that a person asks for after a failure
+	shard  struct{ number, among int } // of several lives that share the cases; none where zero
 }
 
 // newLife makes a folder to live in, and a CA.
@@ -39,6 +44,8 @@ func newLifeAt(t *testing.T, o acmetest.Options) *life {
 	base := t.TempDir()
 	l := &life{
 		ca: acmetest.Start(t, o), dir: filepath.Join(base, "life"), start: filepath.Join(base, "start"),
+		under:  durable.NoSync{}, // faultfs knows what was synced
+		orders: 1, certs: []string{"a.test"},
 	}
 	if err := os.Mkdir(l.dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -50,7 +57,7 @@ func newLifeAt(t *testing.T, o acmetest.Options) *life {
 func (l *life) prepare(t *testing.T, before func(*fixture)) {
 	t.Helper()
 	f := l.fixture(t)
-	f.configure(l.text())
+	l.configure(f)
 	before(f)
 	if err := f.store.Close(); err != nil {
 		t.Fatal(err)
@@ -58,13 +65,22 @@ func (l *life) prepare(t *testing.T, before func(*fixture)) {
 	copyTree(t, l.dir, l.start)
 }
 
-// text is the config; $DIR stands for the folder of the life.
-func (l *life) text() string { return strings.ReplaceAll(l.config, "$DIR", l.dir) }
+// configure takes over the config.
+func (l *life) configure(f *fixture) {
+	f.Helper()
+	cfg := f.config(strings.ReplaceAll(l.config, "$DIR", l.dir))
+	if l.adapt != nil {
+		l.adapt(cfg)
+	}
+	if err := f.Configure(cfg); err != nil {
+		f.Fatal(err)
+	}
+}
 
 // fixture opens what is in the folder.
 func (l *life) fixture(t *testing.T) *fixture {
 	t.Helper()
-	l.disk = faultfs.New(durable.NoSync{}) // faultfs knows what was synced
+	l.disk = faultfs.New(l.under)
 	f := &fixture{T: t, ca: l.ca, dir: l.dir, disk: l.disk, roots: filepath.Join(l.dir, "ca.pem")}
 	if err := os.WriteFile(f.roots, l.ca.RootPEM(), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,7 +100,7 @@ func (l *life) begin(t *testing.T) *fixture {
 		l.afresh()
 	}
 	f := l.fixture(t)
-	f.configure(l.text())
+	l.configure(f)
 	l.ca.ResetRequests()
 	return f
 }
@@ -113,9 +129,13 @@ func (l *life) sweep(t *testing.T, every int) {
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = 1
 	}
+	cases := 0
 	for i, fault := range append(faultfs.Faults(), faultfs.Full, powerCut) {
 		for n := 1; n <= total; n++ {
 			if (n+i*every/6)%every != 0 {
+				continue
+			}
+			if cases++; cases%max(1, l.shard.among) != l.shard.number {
 				continue
 			}
 			name := fmt.Sprintf("%v at %d", fault, n)
@@ -148,13 +168,13 @@ func (l *life) one(t *testing.T, n int, fault faultfs.Fault) {
 	}
 	l.disk.Disarm()
 	f.reopen()
-	f.configure(l.text())
+	l.configure(f)
 	if err := f.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if fault == faultfs.Refused || fault == faultfs.AnswerLost || fault == faultfs.Full {
 		// A failure that was reported backs off; a person skips that.
-		if err := f.Ask(t.Context(), plan.AskApply, append([]string{"a.test"}, l.also...), ""); err != nil {
+		if err := f.Ask(t.Context(), plan.AskApply, l.certs, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,12 +183,12 @@ func (l *life) one(t *testing.T, n int, fault faultfs.Fault) {
 }
 
 // check is what has to be true in the end, whatever happened: the CA was
-// asked to finalise one order, nothing is left behind, and all is done: a
-// further pass changes no byte and asks nobody.
+// asked to finalise no more orders than are needed, nothing is left behind, and
+// all is done: a further pass changes no byte and asks nobody.
 func (l *life) check(f *fixture) {
 	f.Helper()
-	if n := len(finalized(l.ca)); n != max(1, l.orders) {
-		f.Errorf("%d orders were finalised, want %d", n, max(1, l.orders))
+	if n := len(finalized(l.ca)); n != l.orders {
+		f.Errorf("%d orders were finalised, want %d", n, l.orders)
 	}
 	l.judge(f)
 	f.checkTidy()
@@ -185,9 +205,12 @@ func (l *life) check(f *fixture) {
 }
 
 // tree is all that lies in the fixture's folder.
-func (f *fixture) tree() map[string]string {
+func (f *fixture) tree() map[string]string { return f.treeOf(f.dir) }
+
+// treeOf is all that lies in a folder.
+func (f *fixture) treeOf(folder string) map[string]string {
 	f.Helper()
-	tree, err := faultfs.Tree(f.dir, nil)
+	tree, err := faultfs.Tree(folder, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -215,7 +238,11 @@ func (f *fixture) reopen() {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := f.store.Close(); err != nil {
+		// A program that another life is just starting would hold the lock too.
+		syscall.ForkLock.RLock()
+		err = f.store.Close()
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			f.Fatal(err)
 		}
 		if err := os.WriteFile(lock, note, 0o600); err != nil {

@@ -105,7 +105,7 @@ func TestKeysThatCouldNotBeStored(t *testing.T) {
 func withdrawals(t *testing.T) *life {
 	t.Helper()
 	l := newLife(t)
-	l.orders, l.also = 2, []string{"b.test"}
+	l.orders, l.certs = 2, []string{"a.test", "b.test"}
 	l.config = `keys:
   both:
     files:

@@ -26,25 +26,37 @@ type localZone struct {
 // newLocalZone starts a name server, a CA that asks it, and writes the program.
 func newLocalZone(t *testing.T) *localZone {
 	t.Helper()
-	nsupdate := servertest.Find(t, "nsupdate")
-	server := bindtest.Start(t, bindtest.Zone{Name: "a.test", Records: "@ IN A 127.0.0.1\n* IN A 127.0.0.1\n"})
+	server := startZone(t)
 	l := &localZone{fixture: newFixture(t, acmetest.Options{DNS: server.Address}), server: server}
+	l.zoneProgram(server)
+	return l
+}
+
+// startZone starts a name server that knows a.test and all names below it.
+func startZone(t *testing.T) *bindtest.Server {
+	t.Helper()
+	return bindtest.Start(t, bindtest.Zone{Name: "a.test", Records: "@ IN A 127.0.0.1\n* IN A 127.0.0.1\n"})
+}
+
+// zoneProgram writes the program that makes the server's zone of the files.
+func (f *fixture) zoneProgram(server *bindtest.Server) {
+	f.Helper()
+	nsupdate := servertest.Find(f.T, "nsupdate")
 	host, port, err := net.SplitHostPort(server.Address)
 	if err != nil {
-		t.Fatal(err)
+		f.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(l.dir, "update.key"), server.KeyFile, 0o600); err != nil {
-		t.Fatal(err)
+	if err := os.WriteFile(filepath.Join(f.dir, "update.key"), server.KeyFile, 0o600); err != nil {
+		f.Fatal(err)
 	}
 	// The two names of the test, whose answers stand in the file or do not.
-	l.script("reload-zone", fmt.Sprintf(`set -e
+	f.script("reload-zone", fmt.Sprintf(`set -e
 echo "$1" >>%[1]s/reloads
 stat -c %%a %[1]s/challenges/"$1" >>%[1]s/modes 2>/dev/null || true
 { echo "server %[2]s %[3]s"; echo "zone $1"; echo "update delete _acme-challenge.$1 TXT"
   tr '{,}' '\n\n\n' <%[1]s/challenges/"$1" 2>/dev/null | sed -n 's/"\(\*\.\)\{0,1\}\([^":]*\)":"\(.*\)"/update add _acme-challenge.\2 1 TXT "\3"/p'
   echo send; } | %[4]s -v -k %[1]s/update.key
-`, l.dir, host, port, nsupdate))
-	return l
+`, f.dir, host, port, nsupdate))
 }
 
 // TestProvesByZoneFiles: the answers go into a file, a program makes the zone

@@ -155,3 +155,31 @@ func TestPowerCut(t *testing.T) {
 	}
 	check("synced, then power cut", "made", "(none)", "v2")
 }
+
+// TestPowerCutOfAFolder: a folder that was moved comes back with all that is in
+// it, and no empty one stays at either name.
+func TestPowerCutOfAFolder(t *testing.T) {
+	dir := t.TempDir()
+	at, aside := filepath.Join(dir, "at"), filepath.Join(dir, "aside")
+	disk := faultfs.New(durable.NoSync{})
+	err := errors.Join(
+		disk.Mkdir(at, durable.PrivateDir()), disk.Create(filepath.Join(at, "file"), []byte("old"), durable.Private()),
+		disk.SyncDir(at), disk.SyncDir(dir),
+		disk.Rename(at, aside), disk.Symlink("elsewhere", at), disk.PowerCut(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, filepath.Join(at, "file")); got != "old" {
+		t.Errorf("the file is %q", got)
+	}
+	if _, err := os.Lstat(aside); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the other name: %v", err)
+	}
+	if err := errors.Join(disk.Rename(at, aside), disk.SyncDir(dir), disk.PowerCut()); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, filepath.Join(aside, "file")); got != "old" {
+		t.Errorf("synced, then power cut: the file is %q", got)
+	}
+}

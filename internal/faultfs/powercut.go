@@ -14,6 +14,7 @@ type undo struct {
 	path   string
 	folder string // that path lies in
 	before state
+	moved  string // what the folder at path was called; "" for all else
 }
 
 // state is what stands under a name.
@@ -33,7 +34,10 @@ func (d *Disk) record(touches []string, change func() error) error {
 			return err
 		}
 		path = filepath.Clean(path)
-		before = append(before, undo{path, filepath.Dir(path), s})
+		before = append(before, undo{path: path, folder: filepath.Dir(path), before: s})
+	}
+	if len(before) == 2 && before[0].before.mode.IsDir() { // it moves with all that is in it, and so it comes back
+		before = []undo{{path: before[1].path, folder: before[1].folder, moved: before[0].path}}
 	}
 	err := change()
 	if err == nil {
@@ -50,17 +54,25 @@ func (d *Disk) synced(dir string) {
 // PowerCut takes back every change of a name that no SyncDir made durable,
 // the last one first: the worst that a file system may do when the power
 // fails. A file's content is not lost, since Create syncs it, except what was
-// appended. Folders that were renamed are not taken back.
+// appended.
 func (d *Disk) PowerCut() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, u := range slices.Backward(d.undo) {
-		if err := u.before.restore(u.path); err != nil {
+		if err := u.take(); err != nil {
 			return err
 		}
 	}
 	d.undo = nil
 	return nil
+}
+
+// take takes a change back.
+func (u undo) take() error {
+	if u.moved != "" {
+		return os.Rename(u.path, u.moved)
+	}
+	return u.before.restore(u.path)
 }
 
 // look says what stands under a name.
