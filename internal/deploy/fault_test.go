@@ -288,26 +288,6 @@ func applied(t *testing.T, d *Deployer, target Target, c Content) change {
 	return change
 }
 
-// A folder of another tool is moved aside and our symlink put in its place:
-// two renames, which a crash must not part.
-func TestEveryFaultWithForeignFolder(t *testing.T) {
-	c := newCA(t, "ca").content(t, "v1", "a.test")
-	prepare := func(t *testing.T, s scene) {
-		if err := mkfiles(s.target.Lineage(), "privkey.pem", "cert.pem", "chain.pem", "fullchain.pem"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	act := func(t *testing.T, s scene) { put(t, s.deployer(), s.target, c) }
-	sweep(t, "standard", prepare, act, func(t *testing.T, s scene, f faultfs.Fault) {
-		d, _ := s.restarted(t)
-		data, err := os.ReadFile(s.target.Lineage() + "/cert.pem")
-		if err != nil || string(data) != "cert.pem" && !shows(t, s.target, c) {
-			t.Errorf("there is %q, %v", data, err)
-		}
-		mustPut(t, d, s.target, c)
-	})
-}
-
 // A full disk leaves the old files served, and says what is wrong.
 func TestFullDisk(t *testing.T) {
 	ca := newCA(t, "ca")

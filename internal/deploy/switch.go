@@ -141,8 +141,7 @@ func (d *Deployer) swtch(op Op) error {
 		return d.remove(op)
 	}
 	if op.Aside != "" {
-		err := d.disk.Rename(op.Path, op.Aside)
-		if err != nil && !stands(op.Aside) {
+		if err := d.moveAside(op); err != nil {
 			return fmt.Errorf("move the old folder aside: %w", err)
 		}
 	}
@@ -151,6 +150,24 @@ func (d *Deployer) swtch(op Op) error {
 		return nil
 	}
 	return fmt.Errorf("switch %s: %w", op.Path, err)
+}
+
+// moveAside gives the folder that a symlink replaces another name. A process
+// that was killed after it may find that whoever made the folder has made it
+// again: that one is kept beside the first.
+func (d *Deployer) moveAside(op Op) error {
+	at, err := look(op.Path)
+	if err != nil {
+		return err
+	}
+	aside := op.Aside
+	for n := 1; at.Kind == KindFolder && stands(aside); n++ {
+		aside = asideName(op.Path, n)
+	}
+	if err := d.disk.Rename(op.Path, aside); err != nil && !stands(aside) {
+		return err
+	}
+	return nil
 }
 
 // switched reports whether the path shows what was staged, and the staged
