@@ -339,7 +339,7 @@ func (j *judge) lost(p *cert, i issue, now time.Time) bool {
 	installed := slices.ContainsFunc(p.sides(), func(s side) bool {
 		return j.shown[s.String()].notBefore.Equal(i.made) || j.before[s.String()].notBefore.Equal(i.made)
 	})
-	return !installed && !now.Before(i.ends)
+	return !installed && !now.Before(i.ends.Truncate(time.Second)) // the CA says it in whole seconds
 }
 
 // end looks at the whole once more.

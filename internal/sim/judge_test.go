@@ -113,3 +113,17 @@ func TestJudgeForgetsWhatIsGone(t *testing.T) {
 		}
 	}
 }
+
+// TestJudgeEndsOrdersInWholeSeconds: a CA says when an order ends in whole
+// seconds, and a client goes by that: what was signed and not fetched by then is
+// signed again.
+func TestJudgeEndsOrdersInWholeSeconds(t *testing.T) {
+	end := time.Date(2015, 2, 12, 9, 36, 52, 950e6, time.UTC)
+	p := &cert{name: "c0.test"}
+	j := newJudge(&world{people: []*cert{p}})
+	for at, want := range map[time.Duration]bool{-time.Second: false, -10 * time.Millisecond: true, time.Second: true} {
+		if got := j.lost(p, issue{ends: end, made: end.Add(-50 * time.Hour)}, end.Add(at)); got != want {
+			t.Errorf("%v from the end it is lost: %v", at, got)
+		}
+	}
+}
