@@ -156,16 +156,17 @@ func (a *app) describeCaught(found webCaught) string {
 	for _, t := range found.Taken {
 		fmt.Fprintf(&b, "%s has a default host of your own, which stays: %s:%d\n", t.Server, t.File, t.Line)
 	}
+	site := webSite{Files: found.Files, Lines: found.Lines}
 	switch {
 	case len(found.Files) > 0:
-		text := a.describeEnabled(webEnabled{Written: found.Written, Sites: []webSite{{Certificate: webserver.CatchAllName, Files: found.Files, Lines: found.Lines}}})
-		text, _, _ = strings.Cut(text, "\nadd the lines, then:")
-		text, _, _ = strings.Cut(text, "\nnow: certkeep apply")
-		b.WriteString(strings.Replace(text, webserver.CatchAllName+": \n", "for names that no virtual host has\n", 1))
+		b.WriteString("for names that no virtual host has\n" + site.words(found.Written))
 	case len(found.Taken) == 0:
 		b.WriteString("no virtual host listens where visitors of HTTP or HTTPS arrive\n")
 	}
-	if found.Written && slices.ContainsFunc(found.Lines, func(l webLine) bool { return !l.There }) {
+	switch {
+	case !found.Written && site.changed():
+		b.WriteString(nothingWritten)
+	case found.Written && site.missing():
 		b.WriteString("\nadd the lines, and reload the server\n")
 	}
 	return string(visible([]byte(b.String())))

@@ -102,24 +102,8 @@ func (a *app) describeEnabled(found webEnabled) string {
 	var certs []string
 	changed, missing := false, false
 	for _, s := range found.Sites {
-		fmt.Fprintf(&b, "%s: %s\n", s.Certificate, strings.Join(s.Names, ", "))
-		for _, f := range s.Files {
-			changed = changed || f.Changed
-			switch {
-			case !f.Changed:
-				fmt.Fprintf(&b, "  is there  %s\n", f.Path)
-			case found.Written:
-				fmt.Fprintf(&b, "  written   %s\n", f.Path)
-			case f.make != nil:
-				fmt.Fprintf(&b, "  to make   %s\n", f.Path)
-			default:
-				fmt.Fprintf(&b, "  to write  %s\n%s", f.Path, indent(strings.Split(strings.TrimSuffix(f.Content, "\n"), "\n"), 4))
-			}
-		}
-		for _, l := range s.Lines {
-			missing = missing || !l.There
-			b.WriteString(l.words())
-		}
+		fmt.Fprintf(&b, "%s: %s\n%s", s.Certificate, strings.Join(s.Names, ", "), s.words(found.Written))
+		changed, missing = changed || s.changed(), missing || s.missing()
 		if !slices.Contains(certs, s.Certificate) {
 			certs = append(certs, s.Certificate)
 		}
@@ -128,7 +112,7 @@ func (a *app) describeEnabled(found webEnabled) string {
 	case len(found.Sites) == 0:
 		b.WriteString("no virtual host has a name that a certificate can have\n")
 	case !found.Written && changed:
-		b.WriteString("\nnothing was written: --write does it\n")
+		b.WriteString(nothingWritten)
 	case missing && found.patched:
 		fmt.Fprintf(&b, "\nthe patch adds the lines; then: certkeep apply %s\n", strings.Join(certs, " "))
 	case missing:
@@ -138,6 +122,40 @@ func (a *app) describeEnabled(found webEnabled) string {
 	}
 	return string(visible([]byte(b.String())))
 }
+
+// changed reports whether a file of the site is not as it is to be.
+func (s webSite) changed() bool {
+	return slices.ContainsFunc(s.Files, func(f webFile) bool { return f.Changed })
+}
+
+// missing reports whether the administrator has a line to add.
+func (s webSite) missing() bool {
+	return slices.ContainsFunc(s.Lines, func(l webLine) bool { return !l.There })
+}
+
+// words are the files and lines of the site.
+func (s webSite) words(written bool) string {
+	var b strings.Builder
+	for _, f := range s.Files {
+		switch {
+		case !f.Changed:
+			fmt.Fprintf(&b, "  is there  %s\n", f.Path)
+		case written:
+			fmt.Fprintf(&b, "  written   %s\n", f.Path)
+		case f.make != nil:
+			fmt.Fprintf(&b, "  to make   %s\n", f.Path)
+		default:
+			fmt.Fprintf(&b, "  to write  %s\n%s", f.Path, indent(strings.Split(strings.TrimSuffix(f.Content, "\n"), "\n"), 4))
+		}
+	}
+	for _, l := range s.Lines {
+		b.WriteString(l.words())
+	}
+	return b.String()
+}
+
+// nothingWritten says so.
+const nothingWritten = "\nnothing was written: --write does it\n"
 
 // words is where a line belongs.
 func (l webLine) words() string {
