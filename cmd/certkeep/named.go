@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // named are the certificates that a command line names: by their names, or by
@@ -105,7 +106,7 @@ func single(cfg *config.Config, name, matter string) (string, error) {
 	case cfg.Certificate(plain) != nil:
 		return plain, nil
 	case len(on) > 0:
-		return "", usage(fmt.Sprintf("%q is the name of keys, and %s; on these keys are %s", name, matter, someOf(on)), "name one of them, such as "+on[0])
+		return "", usage(fmt.Sprintf("%q is the name of keys, and %s; on these keys are %s", name, matter, plan.Several(on)), "name one of them, such as "+on[0])
 	case declared:
 		return "", unknownCertificate(cfg, plain)
 	}

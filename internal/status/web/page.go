@@ -144,7 +144,7 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, s *status.Snapsho
 // attention is what needs a person: the worst, and how much more there is of
 // each kind.
 func attention(s *status.Snapshot) (shown []plan.Problem, more []codeCount) {
-	all := s.Problems()
+	all := plan.Together(s.Problems())
 	shown = all[:min(len(all), mostShown)]
 	for _, p := range all[len(shown):] {
 		i := slices.IndexFunc(more, func(c codeCount) bool { return c.Code == p.Code })
@@ -215,6 +215,7 @@ func (h *handler) certificatePage(w http.ResponseWriter, r *http.Request, s *sta
 	}
 	row, _ := s.Row(c.Name)
 	p := certPage{frame: h.frame(c.Name, s), Row: row, Cert: c, Axis: lifeOf(s.Weighed, row)}
+	p.Cert.Problems = plan.Together(c.Problems)
 	p.Bar = p.Axis.bar(&row)
 	events, err := h.events(r, c.Name)
 	if err != nil {
