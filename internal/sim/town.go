@@ -109,7 +109,7 @@ func (p *cert) beside(i int) {
 		p.local, p.params = p.proof == "dns-01", true
 	}
 	switch i {
-	case 15, 18:
+	case 18:
 		p.locked, p.service = true, false
 	case 14:
 		p.keyType = "rsa-2048"
