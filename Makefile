@@ -55,7 +55,7 @@ soak: ## SEEDS histories of YEARS years
 	seq 1 10 $(SEEDS) | xargs -P $$(nproc) -I{} env CERTKEEP_SEED={} CERTKEEP_SEEDS=10 CERTKEEP_YEARS=$(YEARS) build/sim.test -test.v -test.run TestYears -test.timeout 0
 
 sweep: tools ## every fault at every change of the disk and request to a CA; a kill, a refusal, a power cut at every system call of the program
-	PATH="$$PATH:/usr/sbin:/sbin" CERTKEEP_SWEEP=all go test -v -timeout 0 -run 'Write|Kill|PowerCut|Network|WholeLife' ./internal/engine ./internal/sim ./cmd/certkeep
+	PATH="$$PATH:/usr/sbin:/sbin" CERTKEEP_SWEEP=all go test -v -timeout 0 -run 'Write|Kill|PowerCut|Network|WholeLife|Sweep' ./internal/engine ./internal/sim ./cmd/certkeep
 
 fuzz: ## every parser with what chance makes of its seeds, FUZZTIME for each target
 	@listed=$$(go test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \

@@ -129,7 +129,8 @@ func (w *worker) installed(ctx context.Context, s plan.Step, r deploy.Result, wi
 }
 
 // arrived reports whether files came to the target: now, or by a process that
-// was killed before it stored that, be it that what was altered came back. What was adopted was there before.
+// was killed before it stored that, be it that what was altered came back. What
+// was adopted was there before.
 func (w *worker) arrived(s plan.Step, r deploy.Result) bool {
 	fact := w.known.Targets[s.Target]
 	if v, ok := w.known.Version(s.Version); ok && v.Adopted && fact.Version == "" {

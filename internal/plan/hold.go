@@ -30,7 +30,8 @@ func (d *decision) restore() bool {
 func (d *decision) restored(id string) bool { return d.known.Held && d.known.Published == id }
 
 // restorable reports whether a version may be served. An ask for one that was
-// pruned, ended or revoked since, or whose keys were changed, must not keep the certificate from its care.
+// pruned, ended or revoked since, or whose keys were changed, must not keep the
+// certificate from its care.
 func (d *decision) restorable(id string) bool {
 	v, ok := d.known.Version(id)
 	return ok && v.Broken == "" && v.NotAfter().After(d.now) && !OffKeys(d.want, d.keys, v) &&

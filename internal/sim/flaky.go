@@ -64,9 +64,9 @@ func (f *flaky) wrong() string {
 	return how
 }
 
-// answer answers a request that goes wrong so, or well: heard takes note of it
-// and says what the answer is.
-func (f *flaky) answer(w http.ResponseWriter, how string, heard func() (answer func())) {
+// answer answers a request that goes wrong so, or well: do does what it asks
+// for, and reply says so.
+func (f *flaky) answer(w http.ResponseWriter, how string, do, reply func()) {
 	switch how {
 	case "refused":
 		panic(http.ErrAbortHandler)
@@ -74,9 +74,9 @@ func (f *flaky) answer(w http.ResponseWriter, how string, heard func() (answer f
 		http.Error(w, "out of order", http.StatusInternalServerError)
 		return
 	}
-	answer := heard()
+	do()
 	if how == "answer lost" {
 		panic(http.ErrAbortHandler)
 	}
-	answer()
+	reply()
 }

@@ -84,10 +84,7 @@ func (f *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if how != "" {
 		f.world.note("a message goes wrong (%s): %s", how, inShort(m))
 	}
-	f.answer(w, how, func() func() {
-		f.hear(m)
-		return func() { w.WriteHeader(http.StatusNoContent) }
-	})
+	f.answer(w, how, func() { f.hear(m) }, func() { w.WriteHeader(http.StatusNoContent) })
 }
 
 // hear takes note of what a message says. One that comes again says nothing new.

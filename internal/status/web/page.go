@@ -144,9 +144,10 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, s *status.Snapsho
 // attention is what needs a person: the worst, and how much more there is of
 // each kind.
 func attention(s *status.Snapshot) (shown []plan.Problem, more []codeCount) {
-	all := plan.Together(s.Problems())
-	shown = all[:min(len(all), mostShown)]
-	for _, p := range all[len(shown):] {
+	all := s.Problems()
+	first := min(len(all), mostShown) // there may be very many, and every visitor waits for this
+	shown = plan.Together(all[:first])
+	for _, p := range all[first:] {
 		i := slices.IndexFunc(more, func(c codeCount) bool { return c.Code == p.Code })
 		if i < 0 {
 			i, more = len(more), append(more, codeCount{Code: p.Code})
