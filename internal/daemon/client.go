@@ -106,12 +106,25 @@ func (c *Client) Close() error {
 }
 
 // Ask hands over a wish, passes on its progress to watch, and returns once
-// all that was asked for has been done or tried.
+// all that was asked for has been done or tried. [ErrLost] says that the
+// daemon has stored the wish and cannot tell what became of it.
 func (c *Client) Ask(ctx context.Context, a Ask, watch func(engine.Progress)) (Ended, error) {
 	var t taken
 	if err := c.call(ctx, http.MethodPost, pathAsk, a, &t); err != nil {
 		return Ended{}, err
 	}
+	ended, err := c.follow(ctx, t, watch)
+	if err != nil && ctx.Err() != nil {
+		return Ended{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return Ended{}, fmt.Errorf("%w (%w)", ErrLost, err)
+	}
+	return ended, nil
+}
+
+// follow reads the progress of a wish that was taken, to its end.
+func (c *Client) follow(ctx context.Context, t taken, watch func(engine.Progress)) (Ended, error) {
 	resp, err := c.send(ctx, http.MethodGet, pathProgress+"?ticket="+url.QueryEscape(t.Ticket), nil)
 	if err != nil {
 		return Ended{}, err
@@ -129,16 +142,14 @@ func (c *Client) Ask(ctx context.Context, a Ask, watch func(engine.Progress)) (E
 		}
 		watch(l.progress())
 	}
-	if ctx.Err() != nil {
-		return Ended{}, context.Cause(ctx)
-	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := lines.Err(); err != nil {
 		return Ended{}, fmt.Errorf("read the daemon's progress: %w", err)
 	}
-	return Ended{}, ErrLost
+	return Ended{}, errors.New("its progress broke off")
 }
 
-// ErrLost says that the daemon went away while it was working.
+// ErrLost says that the daemon went away while it was working: it hung up,
+// its socket is gone, or another one that began since answers there.
 var ErrLost = errors.New("the daemon went away before it was done; what was asked for is stored, and done once it runs again")
 
 // Forget has what is stored of certificates dropped.

@@ -194,6 +194,55 @@ func TestEndIsToldToWaiters(t *testing.T) {
 	}
 }
 
+// Once a wish is stored, a daemon that ends is one that went away, whatever
+// is left of its socket.
+func TestDaemonIsLost(t *testing.T) {
+	t.Parallel()
+	for name, progress := range map[string]func(http.ResponseWriter){
+		"socket is gone": nil,
+		"hangs up within a line": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, `{"stage":`)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"another began": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"error":"no such ticket"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			state := t.TempDir()
+			socket, err := net.Listen("unix", filepath.Join(state, "control.sock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					progress(w)
+					return
+				}
+				w.Header().Set("Connection", "close")
+				if progress == nil {
+					_ = socket.Close()
+				}
+				_, _ = io.WriteString(w, `{"ticket":"T"}`)
+			})}
+			go func() { _ = server.Serve(socket) }()
+			defer server.Close()
+			client, err := daemon.Dial(t.Context(), state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			_, err = client.Ask(t.Context(), daemon.Ask{Kind: plan.AskRenew, Names: []string{"www"}}, func(engine.Progress) {})
+			if !errors.Is(err, daemon.ErrLost) {
+				t.Errorf("told %v", err)
+			}
+		})
+	}
+}
+
 func TestSocketIsPrivate(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
