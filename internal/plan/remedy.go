@@ -12,8 +12,10 @@ type meaning struct {
 	remedy   string
 }
 
-// meanings declares every code once.
-func meanings() map[Code]meaning {
+// meanings declares every code once. Nobody writes to it.
+var meanings = allMeanings()
+
+func allMeanings() map[Code]meaning {
 	all := meaningsOfOrders()
 	maps.Copy(all, meaningsOfFiles())
 	maps.Copy(all, statementMeanings())
@@ -112,21 +114,21 @@ func meaningsOfKeys() map[Code]meaning {
 
 // Severity is the code's own severity, or "" where it depends on what is
 // served.
-func (c Code) Severity() Severity { return meanings()[c].severity }
+func (c Code) Severity() Severity { return meanings[c].severity }
 
 // Remedy says what a person can do about it. A code of another version of
 // Certkeep, read from a record, is as good as unexpected.
 func (c Code) Remedy() string {
-	if m, ok := meanings()[c]; ok {
+	if m, ok := meanings[c]; ok {
 		return m.remedy
 	}
-	return meanings()[CodeUnexpected].remedy
+	return meanings[CodeUnexpected].remedy
 }
 
 // Codes lists every code that is declared.
 func Codes() []Code {
 	var all []Code
-	for c := range meanings() {
+	for c := range meanings {
 		all = append(all, c)
 	}
 	slices.Sort(all)

@@ -44,15 +44,33 @@ func (w *world) pairOf(p *cert, chain, key []byte) (tls.Certificate, error) {
 	if bytes.Contains(key, []byte("BEGIN PRIVATE KEY")) {
 		w.judge.breach("%s: its key is installed without a passphrase", p.name)
 	}
-	signer, err := keys.ParseWith(key, []byte(passphrase))
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	clear, err := keys.Marshal(signer)
+	clear, err := w.judge.unlock(key)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	return tls.X509KeyPair(chain, clear)
+}
+
+// unlock is a key without its passphrase. It keeps what it opened: that is slow
+// by intention, and a key is looked at after each power cut.
+func (j *judge) unlock(key []byte) ([]byte, error) {
+	j.mu.Lock()
+	clear, ok := j.unlocked[string(key)]
+	j.mu.Unlock()
+	if ok {
+		return clear, nil
+	}
+	signer, err := keys.ParseWith(key, []byte(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	if clear, err = keys.Marshal(signer); err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.unlocked[string(key)] = clear
+	return clear, nil
 }
 
 // paramsFile is where a certificate's parameters lie.

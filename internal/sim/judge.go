@@ -30,6 +30,7 @@ type judge struct {
 	last     map[string]issue       // by CA, certificate and kind of key
 	signed   map[string][]time.Time // when CAs signed, by certificate and kind of key
 	read     map[string][32]byte    // by side: digest of the files that were last looked at
+	unlocked map[string][]byte      // by a key as it lies under the passphrase: without
 	// generation counts the changes of a certificate's config.
 	generation map[string]int
 	keyShown   map[string]string   // fingerprint of the key that a reader of its files last saw
@@ -73,7 +74,7 @@ func newJudge(w *world) *judge {
 	return &judge{
 		world: w, bad: map[string]time.Time{}, shown: map[string]shown{}, before: map[string]shown{}, needs: map[string]int{},
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
-		signed: map[string][]time.Time{}, read: map[string][32]byte{}, keyShown: map[string]string{}, keysShown: map[string][]string{},
+		signed: map[string][]time.Time{}, read: map[string][32]byte{}, unlocked: map[string][]byte{}, keyShown: map[string]string{}, keysShown: map[string][]string{},
 		presented: map[string][]*x509.Certificate{}, responses: map[string]response{}, rolled: map[string]time.Time{}, strange: map[string]strange{}, revokedYet: map[string]ended{}, badOCSP: map[string]time.Time{},
 		badNames: map[string]time.Time{}, attended: map[string]time.Time{}, banned: map[string]time.Time{},
 	}
