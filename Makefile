@@ -8,9 +8,8 @@ TOOLS   := $(CURDIR)/build/tools
 export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 # Tests may take this long per package; the whole run takes far less.
 TIMEOUT := 40m
-# The first of twenty histories that `make simulate` lives through. With the race
-# detector those before it were lived through by the other tests.
-FIRST   := 1
+# How many histories `make simulate` lives through.
+HISTORIES := 20
 # Histories that `make soak` lives through, and how long each is.
 SEEDS   := 1000
 YEARS   := 1
@@ -42,12 +41,12 @@ tools: ## test CA, formatter, linter and packager, pinned in tools/go.mod, into 
 
 test: tools ## every test, with the race detector; skips are compared with scripts/allowed-skips
 	PATH="$$PATH:/usr/sbin:/sbin" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
-	$(MAKE) --no-print-directory simulate FIRST=4
+	$(MAKE) --no-print-directory simulate HISTORIES=8
 
-simulate: ## twenty histories of a year, and a defect for each invariant, without the race detector
+simulate: ## HISTORIES histories of a year, and a defect for each invariant, without the race detector
 	go test -c -o build/sim.test ./internal/sim
 	{ echo 'build/sim.test -test.run TestMutations'; \
-	  seq -f 'CERTKEEP_SEED=%.0f CERTKEEP_SEEDS=1 build/sim.test -test.run TestYears' $(FIRST) 20; } | \
+	  seq -f 'CERTKEEP_SEED=%.0f CERTKEEP_SEEDS=1 build/sim.test -test.run TestYears' 1 $(HISTORIES); } | \
 	  xargs -P $$(nproc) -I{} sh -c '{} -test.timeout $(TIMEOUT)'
 
 soak: ## SEEDS histories of YEARS years

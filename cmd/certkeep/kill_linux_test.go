@@ -247,7 +247,7 @@ func TestKilledAtAnySystemCall(t *testing.T) {
 	needTracing(t)
 	program := buildProgram(t)
 	const lanes = 4
-	every := 10 * lanes
+	every := 20 * lanes
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = lanes
 	}

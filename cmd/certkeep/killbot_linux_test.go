@@ -18,7 +18,7 @@ func TestAcmebotIsKilled(t *testing.T) {
 	needTracing(t)
 	program := buildProgram(t)
 	const lanes = 2
-	every := 150 * lanes
+	every := 250 * lanes
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		every = lanes
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	State       string    // folder of records, archive, journal and control socket
 	StoreKey    SecretRef // where the keys are that seal the secrets in State; zero leaves them in the clear
 	PIDFile     string    // with the number of the process that holds the state; "" is none
+	Helper      Helper    // installs files as root; zero leaves that to Certkeep itself
 	Node        string    // "" means: made once and kept in State
 	Email       string    // contact for new accounts; "" gives none
 	Terms       Terms

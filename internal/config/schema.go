@@ -45,6 +45,7 @@ func schema() shape[Config] {
 		warningExitKey(),
 		revokeKey(),
 		pidFileKey(),
+		helperKey(),
 		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
 		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{doc: "Certification authorities, by names of your choice."}),
@@ -91,6 +92,7 @@ func finishConfig(r *reader, n *node, c *Config) {
 	r.certs.finish(r)
 	finishAuthorizations(r, n, c)
 	finishStoreKey(r, n, c)
+	finishHelper(r, n, c)
 }
 
 // acceptTerms is true, false or a list of issuers. The issuers are looked up

@@ -167,10 +167,10 @@ func TestShowLoadsToTheSame(t *testing.T) {
 	}
 }
 
-// otherNotify and otherNotify2 are what excludes what everything says.
+// otherNotify and otherNotify2 hold what excludes what everything says.
 const (
 	otherNotify  = "notify: {email: {to: a@example.com, sendmail: [/usr/sbin/sendmail, -v]}, webhook: {url_env: URL, key_credential: hook}, command: /bin/page}\nstore_key_env: KEY"
-	otherNotify2 = "notify: {email: {to: a@example.com, smtp: 'mail.example.com:465'}, webhook: {url_credential: url}, command: {command: {shell: page}}}\nstore_key_credential: store-key"
+	otherNotify2 = "notify: {email: {to: a@example.com, smtp: 'mail.example.com:465'}, webhook: {url_credential: url}, command: {command: {shell: page}}}\nstore_key_credential: store-key\nhelper: {user: ck, socket: /run/ck/s, state: /srv/ck-helper}"
 )
 
 // Every key of the schema is used in the text that the round trip is tried on.

@@ -9,11 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/socket"
 )
 
 // socketName is the control socket's name in the state folder.
@@ -21,15 +19,6 @@ const socketName = "control.sock"
 
 // maxSocketPath is how long a unix socket's path may be on every system.
 const maxSocketPath = 100
-
-// SocketError says why there can be no control socket.
-type SocketError struct {
-	Path  string
-	Words string
-}
-
-// Error says what is wrong.
-func (e *SocketError) Error() string { return e.Path + ": " + e.Words }
 
 // address is a path that reaches dir/control.sock and fits into a socket
 // address, however long dir's is. The folder must stay open while it is used.
@@ -41,12 +30,10 @@ func address(dir *os.File) string {
 	return filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), socketName)
 }
 
-// listener accepts connections of root and of the user we run as, and closes
-// all others before a byte is read.
+// listener accepts connections of root and of the user we run as.
 type listener struct {
-	*net.UnixListener
-	dir    *os.File
-	refuse func(uid uint32)
+	*socket.Guard
+	dir *os.File
 }
 
 // listen makes the control socket. The caller holds the state's lock, so a
@@ -60,7 +47,7 @@ func listen(ctx context.Context, state string, disk durable.Disk, refuse func(ui
 	case err != nil:
 		return nil, fmt.Errorf("look at the control socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return nil, &SocketError{Path: path, Words: "not a socket; move it away"}
+		return nil, &socket.Error{Path: path, Words: "not a socket; move it away"}
 	default:
 		if err := disk.Remove(path); err != nil {
 			return nil, fmt.Errorf("remove the control socket of a former process: %w", err)
@@ -70,39 +57,11 @@ func listen(ctx context.Context, state string, disk durable.Disk, refuse func(ui
 	if err != nil {
 		return nil, fmt.Errorf("open the state folder: %w", err)
 	}
-	config := net.ListenConfig{Control: private}
-	l, err := config.Listen(ctx, "unix", address(dir))
+	l, err := socket.Private(ctx, address(dir))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make the control socket: %w", err), dir.Close())
 	}
-	return &listener{UnixListener: l.(*net.UnixListener), dir: dir, refuse: refuse}, nil
-}
-
-// private gives a socket its mode before it gets a name: Linux makes the file
-// with the mode of the socket, so there is no moment at which others could
-// connect. Elsewhere the folder, which is 0700, keeps them out.
-func private(_, _ string, c syscall.RawConn) error {
-	var failed error
-	err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
-	return errors.Join(err, failed)
-}
-
-// Accept returns the next connection of somebody who may ask.
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		uid, err := peer(conn)
-		if err == nil && trusted(uid) {
-			return conn, nil
-		}
-		if err == nil {
-			l.refuse(uid)
-		}
-		_ = conn.Close() // nothing was said
-	}
+	return &listener{Guard: &socket.Guard{UnixListener: l, May: trusted, Refuse: refuse}, dir: dir}, nil
 }
 
 // Close removes the socket.

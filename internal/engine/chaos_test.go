@@ -26,7 +26,7 @@ const chaosRounds = 60
 // resets, and that repeats or loses whole requests. One order is finalised for
 // each need, the account stays the same one, and no goroutine is left.
 func TestBadNetwork(t *testing.T) {
-	seeds := uint64(3)
+	seeds := uint64(2)
 	if os.Getenv("CERTKEEP_SWEEP") == "all" {
 		seeds = 40
 	}

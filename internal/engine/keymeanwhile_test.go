@@ -111,7 +111,7 @@ func TestKeyUnderAPassphraseIsFollowed(t *testing.T) {
 		}
 	}
 	say("one\n")
-	f.keyFiles("passphrase_file: " + secret)
+	f.keyFiles("passphrase_file: " + secret + "\n    kdf: scrypt")
 	f.apply()
 	path := filepath.Join(f.dir, "both.key")
 	check := func() string {
@@ -131,7 +131,7 @@ func TestKeyUnderAPassphraseIsFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := keys.MarshalEncrypted(key, []byte("one"), keys.PBKDF2)
+	sealed, err := keys.MarshalEncrypted(key, []byte("one"), keys.Scrypt)
 	if err != nil {
 		t.Fatal(err)
 	}

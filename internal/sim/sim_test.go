@@ -12,7 +12,7 @@ import (
 func TestYears(t *testing.T) {
 	for seed := number(t, "CERTKEEP_SEED", 1); seed < number(t, "CERTKEEP_SEED", 1)+number(t, "CERTKEEP_SEEDS", seeds); seed++ {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
-			r := Run(t, Options{Seed: uint64(seed), Years: float64(number(t, "CERTKEEP_YEARS", 1)), Certificates: 20, Requests: 0.03, Disk: 0.002, Cheap: seeds < 20})
+			r := Run(t, Options{Seed: uint64(seed), Years: years * float64(number(t, "CERTKEEP_YEARS", 1)), Certificates: 20, Requests: 0.03, Disk: 0.002, Cheap: seeds < 20})
 			r.report(t)
 		})
 	}
