@@ -58,7 +58,7 @@ func newShortBot(t *testing.T, program string) *bot {
 	b := newBotOf(t, program, "private_keys.json", "zones.yaml")
 	for _, name := range []string{"acmebot.json", "conf.d/private_keys.json"} {
 		name = "etc/acmebot/" + name
-		b.write(name, strings.ReplaceAll(b.read(name), "4096", "2048"), 0o600)
+		b.write(name, strings.ReplaceAll(b.read(name), `"key_size": 4096`, `"key_size": 2048`), 0o600)
 	}
 	b.serveInstalled(map[string][]string{"example.com": {"example.com", "www.example.com"}, "mail.example.com": {"mail.example.com", "smtp.example.com"}})
 	return b

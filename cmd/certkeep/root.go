@@ -57,7 +57,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.ui.stderr)
 	root.AddCommand(
 		a.runCommand(), a.applyCommand(), a.planCommand(), a.statusCommand(), a.verifyCommand(), a.renewCommand(), a.rolloverCommand(), a.revokeCommand(),
-		a.restoreCommand(), a.forgetCommand(), a.historyCommand(), a.issueCommand(), a.accountCommand(), a.dnsCommand(), a.notifyCommand(), a.storeCommand(), a.configCommand(), a.doctorCommand(), a.webserverCommand(),
+		a.restoreCommand(), a.forgetCommand(), a.historyCommand(), a.issueCommand(), a.accountCommand(), a.dnsCommand(), a.notifyCommand(), a.storeCommand(), a.configCommand(), a.doctorCommand(), a.webserverCommand(), a.helperCommand(),
 		a.versionCommand(), a.completionCommand(root), a.manCommand(root),
 	)
 	return root

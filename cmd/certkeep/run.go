@@ -25,10 +25,8 @@ func (a *app) runCommand() *cobra.Command {
 			"Sockets that systemd opened are taken for the listeners with their addresses.",
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("ready-fd") {
-				if err := daemon.CheckReadyFD(fd); err != nil {
-					return usage("--ready-fd: "+err.Error(), "name the descriptor that the supervisor opened, usually 3")
-				}
+			if err := checkReadyFD(cmd, fd); err != nil {
+				return err
 			}
 			sockets, err := network.TakeOver(activation.Files(true))
 			if err != nil {
@@ -47,6 +45,6 @@ func (a *app) runCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&fd, "ready-fd", 0, "write a newline to this file descriptor `N` once running, and close it (s6)")
+	readyFDFlag(cmd, &fd)
 	return cmd
 }

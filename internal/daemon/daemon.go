@@ -171,7 +171,7 @@ func (d *daemon) serve(ctx context.Context, cfg *config.Config) error {
 		d.log.Info("a socket was handed over", "at", address)
 	}
 	d.log.Info("running", "state", d.store.Dir(), "node", d.store.Node(), "certificates", len(cfg.Certificates))
-	d.notify.ready(cfg)
+	d.notify.ready(keeping(cfg))
 	err = d.loop(ctx, ended)
 	d.notify.stopping()
 	stop()
@@ -280,7 +280,7 @@ func (d *daemon) reload() error {
 	} else {
 		d.log.Info("the config was taken over", "certificates", len(cfg.Certificates))
 	}
-	d.notify.ready(d.config())
+	d.notify.ready(keeping(d.config()))
 	d.engine.Stirred()
 	return err
 }

@@ -42,14 +42,18 @@ func newNotifier(log *slog.Logger, fd int, alone bool) notifier {
 	return n
 }
 
-// ready says that the store is open, the config taken and the socket bound;
-// after a reload, that it is over.
-func (n *notifier) ready(cfg *config.Config) {
-	certificates := "certificates"
+// keeping says what a daemon does.
+func keeping(cfg *config.Config) string {
 	if len(cfg.Certificates) == 1 {
-		certificates = "certificate"
+		return "Keeping 1 certificate"
 	}
-	n.systemd(fmt.Sprintf("%s\nSTATUS=Keeping %d %s", systemd.SdNotifyReady, len(cfg.Certificates), certificates))
+	return fmt.Sprintf("Keeping %d certificates", len(cfg.Certificates))
+}
+
+// ready says that the store is open, the config taken and the socket bound;
+// after a reload, that it is over. Words say what the process does now.
+func (n *notifier) ready(words string) {
+	n.systemd(systemd.SdNotifyReady + "\nSTATUS=" + words)
 	if n.fd == nil {
 		return
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	// Hosted is set where a program has the ports of challenges itself and
 	// passes on what it is asked there; see AnswerHTTP and AnswerTLS.
 	Hosted bool
+	// Helps is set in a process that installs for another one, whatever the
+	// config says of helpers; see Book.
+	Helps bool
 	// AgreeTerms is asked where the config accepts no terms of service; nil
 	// refuses. It may block on a terminal.
 	AgreeTerms func(issuer, url string) error

@@ -22,9 +22,9 @@ const (
 
 // gathered is a worker that waits with what it has to install.
 type gathered struct {
-	deployer *deploy.Deployer
-	jobs     []deploy.Job
-	results  chan []deploy.Result
+	places  placer
+	jobs    []deploy.Job
+	results chan []deploy.Result
 }
 
 // gathering is what workers of a pass wait with. Its fields belong to the
@@ -78,7 +78,7 @@ func (q *installQueue) installGathered(ctx context.Context, group []gathered) {
 	for _, w := range group {
 		jobs = append(jobs, w.jobs...)
 	}
-	results := q.installAll(ctx, group[0].deployer, jobs)
+	results := q.installAll(ctx, group[0].places, jobs)
 	for _, w := range group {
 		w.results <- results[:len(w.jobs):len(w.jobs)]
 		results = results[len(w.jobs):]
@@ -116,23 +116,23 @@ func (w gathered) sharesService(other gathered) bool {
 
 // installer brings targets up to date, together with those of other workers.
 type installer struct {
-	queue    *installQueue
-	deployer *deploy.Deployer
-	joined   chan<- gathered // nil where nobody waits for others
+	queue  *installQueue
+	places placer
+	joined chan<- gathered // nil where nobody waits for others
 }
 
 // install brings targets up to date. Their services are told of all of them at
 // once.
 func (i installer) install(ctx context.Context, jobs ...deploy.Job) []deploy.Result {
 	if i.joined == nil || len(sortedServices(jobs)) == 0 {
-		return i.queue.installAll(ctx, i.deployer, jobs)
+		return i.queue.installAll(ctx, i.places, jobs)
 	}
-	mine := gathered{deployer: i.deployer, jobs: jobs, results: make(chan []deploy.Result, 1)}
+	mine := gathered{places: i.places, jobs: jobs, results: make(chan []deploy.Result, 1)}
 	i.joined <- mine // the pass takes what comes until its workers have ended
 	return <-mine.results
 }
 
 // installer is how workers of the pass install.
 func (p *pass) installer() installer {
-	return installer{queue: p.engine.installs, deployer: p.engine.current().deployer, joined: p.gathering.joined}
+	return installer{queue: p.engine.installs, places: p.engine.current().places, joined: p.gathering.joined}
 }

@@ -197,8 +197,8 @@ func (w *worker) targetFault(err error) *plan.Fault {
 // to write it.
 func (w *worker) target(ctx context.Context, name string) (deploy.Target, error) {
 	target, err := w.lockedTarget(name)
-	if err != nil {
-		return target, err
+	if err != nil || w.parts.helped {
+		return target, err // the helper reads what only root may
 	}
 	cert := w.parts.cfg.Certificate(w.want.Name)
 	target.Params, err = w.parts.params(cert, target, w.known.DH)
@@ -334,7 +334,7 @@ func (w *worker) chains(ctx context.Context, id string) (deploy.Content, error) 
 // administrator's CSR; nil where it is held elsewhere.
 func (w *worker) privateKey(ctx context.Context, fingerprint string) ([]byte, error) {
 	if csr := w.parts.cfg.Certificate(w.want.Name).CSR; csr != nil {
-		if csr.KeyFile == "" {
+		if csr.KeyFile == "" || w.parts.helped {
 			return nil, nil
 		}
 		return w.keyOfCSR(ctx, w.parts.cfg.Certificate(w.want.Name))
@@ -360,7 +360,7 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	if fault := w.spareStaples(ctx); fault != nil {
 		return fault
 	}
-	result := w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{Target: target, Content: content, Spare: true})
+	result := w.engine.installs.install(ctx, w.parts.places, deploy.Job{Target: target, Content: content, Spare: true})
 	if result.Fault != nil {
 		return result.Fault
 	}

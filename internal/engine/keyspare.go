@@ -62,7 +62,7 @@ func (w *keyWorker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	if job.Target.Files == nil {
 		return nil
 	}
-	result := w.engine.installs.install(ctx, w.parts.deployer, job)
+	result := w.engine.installs.install(ctx, w.parts.places, job)
 	if result.Fault != nil {
 		return result.Fault
 	}

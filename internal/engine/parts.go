@@ -18,6 +18,7 @@ import (
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/helper"
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/ocsp"
@@ -37,9 +38,11 @@ type parts struct {
 	webroots *webroots
 	manual   *challenge.Manual
 	deployer *deploy.Deployer
+	places   placer // the deployer, or a helper that runs as root
 	ocsp     *ocsp.Client
 	crl      *crl.Client
 	ct       *ct.Client
+	helped   bool // it is a helper
 	network  network.Network
 	disk     durable.Disk
 }
@@ -174,6 +177,10 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 			options.Sealer = o.Store
 		}
 		p.deployer = deploy.New(options)
+	}
+	p.places = p.deployer
+	if p.helped = cfg.Helper.On() && !o.Helps; p.helped {
+		p.places = &helper.Client{Socket: cfg.Helper.Socket}
 	}
 	return p, nil
 }

@@ -8,8 +8,16 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/service"
 )
+
+// placer brings files to targets, and takes them away: a [deploy.Deployer], or a
+// helper that has one.
+type placer interface {
+	Batch(ctx context.Context, jobs []deploy.Job) []deploy.Result
+	Withdraw(t deploy.Target, version string, files []plan.File) (foreign []string, err error)
+}
 
 // installQueue gathers installations that share services, so that one reload
 // covers all that were written before it: while a batch is carried out, the
@@ -24,9 +32,9 @@ type installQueue struct {
 
 // installJob is one target to be brought up to date.
 type installJob struct {
-	deployer *deploy.Deployer
-	job      deploy.Job
-	result   chan deploy.Result
+	places placer
+	job    deploy.Job
+	result chan deploy.Result
 }
 
 // serviceTurn lets batches that share a service take turns, and keeps the
@@ -43,17 +51,17 @@ func newInstallQueue() *installQueue {
 // install brings one target up to date together with others that wait for the
 // same services, and returns what came of this one. When ctx ends nothing more
 // is written, and services are still told of what was, if that is quick.
-func (q *installQueue) install(ctx context.Context, d *deploy.Deployer, job deploy.Job) deploy.Result {
-	return q.installAll(ctx, d, []deploy.Job{job})[0]
+func (q *installQueue) install(ctx context.Context, to placer, job deploy.Job) deploy.Result {
+	return q.installAll(ctx, to, []deploy.Job{job})[0]
 }
 
 // installAll is install for several targets at once, in one batch.
-func (q *installQueue) installAll(ctx context.Context, d *deploy.Deployer, jobs []deploy.Job) []deploy.Result {
+func (q *installQueue) installAll(ctx context.Context, to placer, jobs []deploy.Job) []deploy.Result {
 	waiting := make([]*installJob, len(jobs))
 	key := serviceKey(jobs)
 	q.mu.Lock()
 	for i, job := range jobs {
-		waiting[i] = &installJob{deployer: d, job: job, result: make(chan deploy.Result, 1)}
+		waiting[i] = &installJob{places: to, job: job, result: make(chan deploy.Result, 1)}
 		q.pending[key] = append(q.pending[key], waiting[i])
 	}
 	if !q.draining[key] {
@@ -110,7 +118,7 @@ func (q *installQueue) carryOut(ctx context.Context, batch []*installJob) {
 		t.mu.Lock()
 		wait(ctx, time.Until(t.next)) // the least time between two reloads
 	}
-	results := batch[0].deployer.Batch(ctx, jobs)
+	results := batch[0].places.Batch(ctx, jobs)
 	for i, t := range turns {
 		t.next = time.Now().Add(services[i].MinInterval)
 		t.mu.Unlock()

@@ -65,7 +65,11 @@ func (w *worker) answers(s plan.Step, pair plan.Pair, order plan.Order) bool {
 // have to be read for it, at the start of any.
 func (e *Engine) housekeeping(ctx context.Context, keys bool) {
 	p, now := e.current(), time.Now()
-	if err := p.deployer.PruneArchive(now, p.cfg.Keep.Archive, p.cfg.Keep.ArchiveDirectory); err != nil {
+	byKeys := p.cfg.Keep.ArchiveDirectory
+	if p.helped {
+		byKeys = "" // the helper's
+	}
+	if err := p.deployer.PruneArchive(now, p.cfg.Keep.Archive, byKeys); err != nil {
 		e.Log.Warn("cannot prune the archive of replaced files", "error", err)
 	}
 	if !keys {
@@ -113,6 +117,9 @@ func (o Outcome) issued() bool {
 // certificates that were taken out of the config: no installation comes there
 // any more that would do so.
 func (e *Engine) tidyAbandoned(unclaimed []*plan.KnownCert) {
+	if e.current().helped {
+		return // a helper follows no paths that are stored
+	}
 	for _, k := range unclaimed {
 		for name, target := range k.Targets {
 			if err := e.current().deployer.TidyAbandoned(target.Files); err != nil {

@@ -21,6 +21,16 @@ func (w *worker) spareStaples(ctx context.Context) *plan.Fault {
 	if cert == nil || cert.OCSP == nil || !cert.OCSP.On {
 		return nil
 	}
+	job := w.spareStapleJob()
+	if len(job.Target.Plain) == 0 {
+		return nil
+	}
+	return w.engine.installs.install(ctx, w.parts.places, job).Fault
+}
+
+// spareStapleJob is the installation of what stands in for staples.
+func (w *worker) spareStapleJob() deploy.Job {
+	cert := w.parts.cfg.Certificate(w.want.Name)
 	var files []deploy.Plain
 	for _, keyType := range w.want.KeyTypes {
 		path := w.parts.cfg.OCSPFile(cert, keys.Type(keyType))
@@ -28,13 +38,10 @@ func (w *worker) spareStaples(ctx context.Context) *plan.Fault {
 			files = append(files, plain(cert, cert.OCSP.Attributes, path, ocsp.TryLater()))
 		}
 	}
-	if len(files) == 0 {
-		return nil
+	return deploy.Job{
+		Target:  deploy.Target{Cert: cert.Name, Name: plan.CompanionOCSP, Plain: files},
+		Content: deploy.Content{Version: deploy.PlaceholderVersion}, Spare: true,
 	}
-	target := deploy.Target{Cert: cert.Name, Name: plan.CompanionOCSP, Plain: files}
-	return w.engine.installs.install(ctx, w.parts.deployer, deploy.Job{
-		Target: target, Content: deploy.Content{Version: deploy.PlaceholderVersion}, Spare: true,
-	}).Fault
 }
 
 // spareFiles are the files of a companion as spareStaples wrote them, of which

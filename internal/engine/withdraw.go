@@ -23,7 +23,7 @@ func (w *worker) withdraw(ctx context.Context, s plan.Step) *plan.Fault {
 	if err != nil { // a companion
 		target = deploy.Target{Cert: w.want.Name, Name: s.Target}
 	}
-	left, err := w.parts.deployer.Withdraw(target, s.Version, fact.Files)
+	left, err := w.parts.places.Withdraw(target, s.Version, fact.Files)
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
 		return w.notWithdrawn(ctx, s, err)
@@ -78,7 +78,7 @@ func (w *keyWorker) withdraw(ctx context.Context, s plan.Step) *plan.Fault {
 	now := time.Now()
 	ready := w.readyFiles()
 	files := slices.DeleteFunc(slices.Clone(w.known().Shared.Files), func(f plan.File) bool { return slices.Contains(ready, f.Path) })
-	left, err := w.parts.deployer.Withdraw(w.parts.keyTarget(w.want), s.Version, files)
+	left, err := w.parts.places.Withdraw(w.parts.keyTarget(w.want), s.Version, files)
 	ctx = context.WithoutCancel(ctx)
 	fault := withdrawFault("keys "+w.want.Name, err)
 	jitter := spread(now, w.world.Wanted.Node, w.want.Name, "withdraw")

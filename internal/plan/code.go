@@ -48,6 +48,7 @@ const (
 	CodeServiceReload  Code = "service-reload-failed"
 	CodeRolledBack     Code = "rolled-back"
 	CodeForeignFile    Code = "foreign-file"
+	CodeHelper         Code = "helper"
 	CodeHook           Code = "hook-failed"
 	CodeVerifyWrong    Code = "wrong-certificate-served"
 	CodeVerifyUnknown  Code = "service-not-reachable"

@@ -37,6 +37,7 @@ func meaningsOfFiles() map[Code]meaning {
 		CodeServiceReload: {"", "The service could not be reloaded. Read its words above, mend it, or correct `services.NAME.reload`."},
 		CodeRolledBack:    {"", "The service would not take the new version; what worked before was put back. It is tried again daily, and when config or version changes."},
 		CodeForeignFile:   {Warning, "A file is neither what Certkeep wrote nor what was there before. It was left alone. Move it away, or take it out of the config."},
+		CodeHelper:        {"", "Files are installed by `certkeep helper`, which runs as root: see that it runs and what it says (`journalctl -u certkeep-helper`), and that `helper.user` is the user Certkeep runs as."},
 		CodeHook:          {Warning, "The hook failed and is run again later. Mend it; it may be run more than once for one event."},
 		CodeNotify:        {Warning, "People are not told by this channel until it works. Mend what its words say, and try it: `certkeep notify test`. Nothing is lost; it is tried again."},
 		CodeVerifyWrong:   {Critical, "The service presents another certificate. Check which files its configuration names, that it was reloaded, and that no other server answers at the address."},

@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/command"
+	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/engine"
+	"github.com/certkeep/certkeep/internal/helper"
+	"github.com/certkeep/certkeep/internal/socket"
+	"github.com/certkeep/certkeep/internal/store"
+)
+
+// ErrNoHelper says that the config wants no helper.
+var ErrNoHelper = errors.New("the config names no helper")
+
+// pruneEvery is how often a helper drops what it keeps no longer.
+const pruneEvery = 24 * time.Hour
+
+// Help installs files, as `helper` of the config says, for a Certkeep that runs
+// as another user, until ctx ends. What a former process left half done is
+// finished or undone before anybody is answered. Of the options it takes Load,
+// Disk, Log, Relog, UserAgent and ReadyFD.
+func Help(ctx context.Context, o Options) error {
+	notify := newNotifier(o.Log, o.ReadyFD, true)
+	cfg, _, err := o.Load()
+	if err != nil {
+		return err
+	}
+	if !cfg.Helper.On() {
+		return ErrNoHelper
+	}
+	o.Relog(cfg.Log)
+	deployer, err := o.helperDeployer(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	l, err := o.helperSocket(ctx, cfg.Helper)
+	if err != nil {
+		return fmt.Errorf("make the helper's socket: %w", err)
+	}
+	server := &helper.Server{Installer: deployer, Open: o.openBook, Log: o.Log}
+	ended := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { ended <- server.Serve(running, l) }()
+	o.Log.Info("helping", "user", cfg.Helper.User, "socket", cfg.Helper.Socket)
+	notify.ready("Installing for " + cfg.Helper.User)
+	prune := time.NewTicker(pruneEvery)
+	defer prune.Stop()
+	for {
+		select {
+		case <-prune.C:
+			o.prune(deployer, cfg)
+		case <-ctx.Done():
+			o.Log.Info("ending", "because", context.Cause(ctx).Error())
+			notify.stopping()
+			return <-ended
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
+// helperDeployer is what installs, after it finished what was interrupted.
+func (o Options) helperDeployer(ctx context.Context, cfg *config.Config) (*deploy.Deployer, error) {
+	if err := o.Disk.Mkdir(cfg.Helper.State, durable.PrivateDir()); err != nil {
+		return nil, fmt.Errorf("make the helper's state: %w", err)
+	}
+	// Journals say what is written where: whoever could write them could write anywhere.
+	where, words, _, err := command.ExposedWay(cfg.Helper.State)
+	if err != nil {
+		return nil, fmt.Errorf("look at the helper's state: %w", err)
+	}
+	if words != "" {
+		return nil, fmt.Errorf("the helper's state: %s: %s", where, words)
+	}
+	d := deploy.New(deploy.Options{State: cfg.Helper.State, Disk: o.Disk})
+	recovered, err := d.Recover(ctx)
+	for _, r := range recovered {
+		o.Log.Info("an interrupted installation was finished or undone", "certificate", r.Cert, "target", r.Target, "version", r.Version, "finished", r.Forward)
+		if r.Fault != nil {
+			o.Log.Warn("not all of it could be", "certificate", r.Cert, "target", r.Target, "error", r.Fault.Words)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.prune(d, cfg)
+	return d, nil
+}
+
+// prune drops replaced files that are kept no longer.
+func (o Options) prune(d *deploy.Deployer, cfg *config.Config) {
+	if err := d.PruneArchive(time.Now(), cfg.Keep.Archive, cfg.Keep.ArchiveDirectory); err != nil {
+		o.Log.Warn("cannot prune the archive of replaced files", "error", err)
+	}
+}
+
+// helperSocket listens for the user that the config names, and for root.
+func (o Options) helperSocket(ctx context.Context, h config.Helper) (net.Listener, error) {
+	who, err := user.Lookup(h.User)
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.Atoi(who.Uid)
+	if err != nil {
+		return nil, fmt.Errorf("user %s has the number %q", h.User, who.Uid)
+	}
+	open := durable.Attr{Mode: 0o755, UID: -1, GID: -1}
+	if err := o.Disk.Mkdir(filepath.Dir(h.Socket), open); err != nil {
+		return nil, err
+	}
+	l, err := socket.Listen(ctx, h.Socket, socket.Access{UID: uid, GID: -1, Mode: 0o600}, o.Disk)
+	if err != nil {
+		return nil, err
+	}
+	return &socket.Guard{
+		UnixListener: l,
+		May:          func(peer uint32) bool { return peer == 0 || int(peer) == uid },
+		Refuse:       func(peer uint32) { o.Log.Warn("refused a connection to the helper", "uid", peer) },
+	}, nil
+}
+
+// openBook reads the config, and opens the state for reading.
+func (o Options) openBook(ctx context.Context) (helper.Book, error) {
+	cfg, _, err := o.Load()
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.OpenSealed(ctx, store.Options{Path: cfg.State, Disk: o.Disk, Node: cfg.Node, Keys: cfg.StoreKeys})
+	if err != nil {
+		return nil, err
+	}
+	e := engine.New(engine.Options{Store: s, Disk: o.Disk, Log: o.Log, UserAgent: o.UserAgent, Helps: true})
+	if err := e.Configure(cfg); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return engine.NewBook(e), nil
+}

@@ -1,0 +1,150 @@
+package helper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/plan"
+)
+
+// Installer carries out what was asked for: a [deploy.Deployer].
+type Installer interface {
+	Batch(ctx context.Context, jobs []deploy.Job) []deploy.Result
+	Withdraw(t deploy.Target, version string, files []plan.File) (foreign []string, err error)
+}
+
+// Book says what names mean, by the configuration and the state as they are now.
+type Book interface {
+	// Job is an installation with all that belongs to it, or why there is none.
+	Job(ctx context.Context, j Job) (deploy.Job, *plan.Fault)
+	// Installed are a target and those of its files that may be taken away.
+	Installed(ctx context.Context, t Target) (deploy.Target, []plan.File, error)
+	// Close ends the use of it.
+	Close() error
+}
+
+// Server answers.
+type Server struct {
+	Installer Installer
+	// Open reads the configuration, and opens the state; once for each request,
+	// so that what holds is what stands there.
+	Open func(ctx context.Context) (Book, error)
+	Log  *slog.Logger
+}
+
+// atOnce are the requests that are carried out at the same time. More wait.
+const atOnce = 16
+
+// Serve answers until ctx ends, and returns when what was begun is done. It
+// closes the listener.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	var under sync.WaitGroup
+	defer under.Wait()
+	slots := make(chan struct{}, atOnce)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil // told to end
+			}
+			return errors.Join(fmt.Errorf("listen for who asks: %w", err), l.Close())
+		}
+		under.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if err := s.serve(ctx, conn); err != nil {
+				s.Log.Warn("a request ended badly", "error", err)
+			}
+		})
+	}
+}
+
+// serve answers one request.
+func (s *Server) serve(ctx context.Context, conn net.Conn) (err error) {
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := conn.SetReadDeadline(time.Now().Add(sayMayTake)); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(io.LimitReader(conn, maxRequest))
+	decoder.DisallowUnknownFields()
+	var q request
+	var a answer
+	if err := decoder.Decode(&q); err != nil {
+		a.Error = "the helper cannot read the request: " + err.Error()
+	} else if a, err = s.answer(ctx, q); err != nil {
+		a.Error = err.Error()
+	}
+	if err := conn.SetWriteDeadline(time.Now().Add(sayMayTake)); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(conn).Encode(a); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	return nil
+}
+
+// answer does what was asked for.
+func (s *Server) answer(ctx context.Context, q request) (a answer, err error) {
+	book, err := s.Open(ctx)
+	if err != nil {
+		return a, fmt.Errorf("the helper cannot do it: %w", err)
+	}
+	defer func() { err = errors.Join(err, book.Close()) }()
+	switch {
+	case q.Withdraw != nil:
+		a.Left, err = s.withdraw(ctx, book, *q.Withdraw)
+		return a, err
+	case len(q.Install) > 0:
+		a.Results = s.install(ctx, book, q.Install)
+		return a, nil
+	}
+	return a, errors.New("nothing was asked of the helper")
+}
+
+// install carries out those jobs that mean something, in one batch.
+func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
+	results := make([]result, len(asked))
+	var jobs []deploy.Job
+	var at []int
+	for i, q := range asked {
+		job, fault := book.Job(ctx, q)
+		if fault != nil {
+			results[i].Fault = fault
+			continue
+		}
+		job.Told, job.Staged, job.Spare = q.Told, q.Staged, q.Spare
+		jobs, at = append(jobs, job), append(at, i)
+	}
+	for n, r := range s.Installer.Batch(ctx, jobs) {
+		q := asked[at[n]]
+		results[at[n]] = resultOf(r)
+		if r.Fault != nil {
+			s.Log.Warn("installation failed", "certificate", q.Cert, "target", q.Target, "version", q.Version, "error", r.Fault.Words)
+		} else if r.Changed {
+			s.Log.Info("installed", "certificate", q.Cert, "target", q.Target, "version", q.Version, "reloaded", r.Reloaded)
+		}
+	}
+	return results
+}
+
+// withdraw takes the files of a target away.
+func (s *Server) withdraw(ctx context.Context, book Book, q Job) ([]string, error) {
+	target, files, err := book.Installed(ctx, Target{Cert: q.Cert, Name: q.Target})
+	if err != nil {
+		return nil, fmt.Errorf("the helper: %w", err)
+	}
+	left, err := s.Installer.Withdraw(target, q.Version, files)
+	if err == nil {
+		s.Log.Info("took files away", "certificate", q.Cert, "target", q.Target, "left", left)
+	}
+	return left, err
+}
