@@ -11,9 +11,7 @@ import (
 // writers are files outside durable that change the file system, and why.
 func writers() map[string]string {
 	return map[string]string{
-		"internal/daemon/statussocket.go": "gives the socket of the status page its group and mode; durable knows files",
-
-		"internal/daemon/socket.go": "sets the mode of the control socket before it has a name; there is no file yet",
+		"internal/socket/socket.go": "gives sockets their owner and mode, be it before they have a name; durable knows files",
 	}
 }
 

@@ -26,6 +26,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/challenge": 3,
 		"internal/dns":       3,
 		"internal/deploy":    3,
+		"internal/handover":  3,
 		"internal/verify":    3,
 		"internal/ocsp":      3,
 		"internal/crl":       3,
@@ -39,6 +40,7 @@ func layerOf(dir string) (layer int, known bool) {
 		"internal/store":          2,
 		"internal/store/backend":  2,
 		"internal/store/dir":      2,
+		"internal/socket":         2,
 
 		"internal/plan":     1,
 		"internal/keys":     1,
@@ -77,6 +79,7 @@ func forDevelopers(dir string) bool {
 func sideways() []edge {
 	return []edge{
 		{"internal/challenge", "internal/dns", "dns-01 writes its record through a way to write records"},
+		{"internal/handover", "internal/deploy", "what is handed over are installations"},
 		{"internal/issuer", "internal/challenge", "an order names the challenges that its solvers answer"},
 		{"internal/chain", "internal/keys", "a chain must fit a key, and the fingerprint is defined with the keys"},
 		{"internal/config", "internal/config/acmebot", "Load reads acmebot's configuration too"},

@@ -41,11 +41,7 @@ func schema() shape[Config] {
 		fieldOr("solve", truth(), func(c *Config) *bool { return &c.Solve }, true, about{
 			doc: "Whether this node may answer challenges. With `false` it orders only what the CA takes as proven already, and leaves every challenge alone. CAs reuse a proof for ever shorter times (Let's Encrypt: 7 hours from 2028), so another node has to keep the names proven at the same account all the time; a CNAME of `_acme-challenge` to a zone that this node may write is better.",
 		}),
-		waitKey(),
-		warningExitKey(),
-		revokeKey(),
-		pidFileKey(),
-		helperKey(),
+		waitKey(), warningExitKey(), revokeKey(), pidFileKey(), helperKey(),
 		field("listen", listen(), func(c *Config) *Listen { return &c.Listen }, about{doc: "Own listeners."}),
 		field("log", logging(), func(c *Config) *Log { return &c.Log }, about{doc: "What is logged, how, and where to."}),
 		field("issuers", issuers(), func(c *Config) *map[string]Issuer { return &c.Issuers }, about{doc: "Certification authorities, by names of your choice."}),

@@ -15,7 +15,7 @@ import (
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
-	"github.com/certkeep/certkeep/internal/helper"
+	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/socket"
 	"github.com/certkeep/certkeep/internal/store"
 )
@@ -48,7 +48,7 @@ func Help(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("make the helper's socket: %w", err)
 	}
-	server := &helper.Server{Installer: deployer, Open: o.openBook, Log: o.Log}
+	server := &handover.Server{Installer: deployer, Open: o.openBook, Log: o.Log}
 	ended := make(chan error, 1)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -132,7 +132,7 @@ func (o Options) helperSocket(ctx context.Context, h config.Helper) (net.Listene
 }
 
 // openBook reads the config, and opens the state for reading.
-func (o Options) openBook(ctx context.Context) (helper.Book, error) {
+func (o Options) openBook(ctx context.Context) (handover.Book, error) {
 	cfg, _, err := o.Load()
 	if err != nil {
 		return nil, err

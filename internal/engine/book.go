@@ -7,7 +7,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/deploy"
-	"github.com/certkeep/certkeep/internal/helper"
+	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -24,7 +24,7 @@ func NewBook(e *Engine) Book { return Book{engine: e} }
 // Close closes the state.
 func (b Book) Close() error { return b.engine.Store.Close() }
 
-var _ helper.Book = Book{}
+var _ handover.Book = Book{}
 
 // worker is one that reads: it knows a certificate, and is never run.
 func (b Book) worker(ctx context.Context, cert string) (*worker, error) {
@@ -46,8 +46,8 @@ func (b Book) worker(ctx context.Context, cert string) (*worker, error) {
 	return w, nil
 }
 
-// Job implements [helper.Book].
-func (b Book) Job(ctx context.Context, q helper.Job) (deploy.Job, *plan.Fault) {
+// Job implements [handover.Book].
+func (b Book) Job(ctx context.Context, q handover.Job) (deploy.Job, *plan.Fault) {
 	w, err := b.worker(ctx, q.Cert)
 	if err != nil {
 		fault := newFault(plan.CodeHelper, plan.BlameAdmin, fmt.Sprintf("install %s (target %s): the helper: %v", q.Cert, q.Target, err))
@@ -65,7 +65,7 @@ func (b Book) Job(ctx context.Context, q helper.Job) (deploy.Job, *plan.Fault) {
 }
 
 // jobOf is the installation that some names mean.
-func (w *worker) jobOf(ctx context.Context, q helper.Job) (deploy.Job, error) {
+func (w *worker) jobOf(ctx context.Context, q handover.Job) (deploy.Job, error) {
 	_, companion := w.want.Companion(q.Target)
 	switch {
 	case companion && q.Spare:
@@ -97,9 +97,9 @@ func (w *worker) jobOf(ctx context.Context, q helper.Job) (deploy.Job, error) {
 	return job, nil
 }
 
-// Installed implements [helper.Book]: the stored files as far as they lie where
+// Installed implements [handover.Book]: the stored files as far as they lie where
 // the config has files of the target.
-func (b Book) Installed(ctx context.Context, t helper.Target) (deploy.Target, []plan.File, error) {
+func (b Book) Installed(ctx context.Context, t handover.Target) (deploy.Target, []plan.File, error) {
 	w, err := b.worker(ctx, t.Cert)
 	if err != nil {
 		return deploy.Target{}, nil, err

@@ -18,7 +18,7 @@ import (
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/dns"
 	"github.com/certkeep/certkeep/internal/durable"
-	"github.com/certkeep/certkeep/internal/helper"
+	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/ocsp"
@@ -180,7 +180,7 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	}
 	p.places = p.deployer
 	if p.helped = cfg.Helper.On() && !o.Helps; p.helped {
-		p.places = &helper.Client{Socket: cfg.Helper.Socket}
+		p.places = &handover.Client{Socket: cfg.Helper.Socket}
 	}
 	return p, nil
 }

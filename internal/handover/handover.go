@@ -1,4 +1,4 @@
-// Package helper lets a process of root install files, and tell services, for a
+// Package handover lets a process of root install files, and tell services, for a
 // Certkeep that runs as another user.
 //
 // A Client asks; it stands in where a deploy.Deployer would. A Server answers.
@@ -10,7 +10,7 @@
 //
 // Known limits: a request that was begun is carried out, also when whoever asked
 // has gone. They compare when they come again, as after any crash.
-package helper
+package handover
 
 import (
 	"errors"
