@@ -45,8 +45,11 @@ func (d *examiner) examine(ctx context.Context) {
 	d.config()
 	d.state(ctx)
 	d.listeners(ctx)
-	d.outputs()
-	d.services(ctx)
+	d.helper(ctx)
+	if !d.helped() {
+		d.outputs()
+		d.services(ctx)
+	}
 	d.readers()
 	d.programs()
 	d.dns(ctx)

@@ -54,10 +54,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "pebble" {
-				return false, fmt.Errorf("unknown condition %q", cond)
+			switch cond {
+			case "pebble":
+				return built, nil
+			case "root":
+				return os.Geteuid() == 0, nil
 			}
-			return built, nil
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pebble": startPebble, "web": serveWeb, "exits": exits, "fields": fields, "value": value,

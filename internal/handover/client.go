@@ -60,6 +60,13 @@ func (c *Client) Withdraw(t deploy.Target, version string, _ []plan.File) (forei
 	return a.Left, err
 }
 
+// Look asks whether the helper is there for this user, and can read the config
+// and the state.
+func (c *Client) Look(ctx context.Context) error {
+	_, err := c.ask(ctx, request{Look: true})
+	return err
+}
+
 // ask sends a request and reads its answer.
 func (c *Client) ask(ctx context.Context, q request) (answer, error) {
 	var d net.Dialer

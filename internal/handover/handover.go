@@ -38,6 +38,7 @@ type Target struct {
 
 // request is what one connection carries: one of its fields.
 type request struct {
+	Look     bool  `json:"look,omitempty"` // whether the helper could do anything
 	Install  []Job `json:"install,omitempty"`
 	Withdraw *Job  `json:"withdraw,omitempty"`
 }

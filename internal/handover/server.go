@@ -106,6 +106,8 @@ func (s *Server) answer(ctx context.Context, q request) (a answer, err error) {
 	case len(q.Install) > 0:
 		a.Results = s.install(ctx, book, q.Install)
 		return a, nil
+	case q.Look:
+		return a, nil
 	}
 	return a, errors.New("nothing was asked of the helper")
 }
