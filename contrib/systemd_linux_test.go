@@ -45,6 +45,7 @@ func TestBoot(t *testing.T) {
 		{"user", `(?s)^certkeep\nCapEff:\s+0000000000000400\n.*app +ok`},
 		{"signalled", `^(serial=[0-9A-F]+\nkey fits\n){4,5}$`},
 		{"socket", `(?s)app: issued.*CapEff:\s+0000000000000000\n.*CapBnd:\s+0000000000000000\n`},
+		{"helped", `^root 600\nwww-data 640\ncertkeep\nroot\n.* verified(?s:.*)CapEff:\s+00000000000000eb\n$`},
 	} {
 		text := b.after(t, c.step)
 		if !regexp.MustCompile(c.want).MatchString(text) {
@@ -115,6 +116,11 @@ certificates:
 `,
 			"/etc/certkeep/unprivileged.yaml": head + "  app: {names: [app.example.test]}\n" +
 				`hooks: {installed: {command: {shell: 'touch "/run/certkeep/$CERTKEEP_CERTIFICATE"'}}}` + "\n",
+			"/etc/certkeep/helped.yaml": head + `
+  app: {names: [app.example.test], services: [consumer], group: www-data}
+  www: {names: [www.example.test], services: [nginx], verify: [` + https + `]}
+helper: {user: certkeep}
+`,
 			"/etc/certkeep/p12": "s3cret\n",
 			"/etc/nginx/nginx.conf": `pid /run/nginx.pid; error_log stderr; events {}
 http { access_log /var/log/nginx/access.log;
@@ -243,4 +249,19 @@ systemctl start certkeep.socket certkeep
 socket() { runuser -u certkeep -- certkeep renew app 2>&1; grep -E 'CapEff|CapBnd' /proc/$(systemctl show -P MainPID certkeep)/status; }
 step socket socket
 step signalled cat /share/consumer.log
+
+systemctl stop certkeep consumer-renewed.path
+systemctl clean --what=state certkeep
+rm -r /etc/ssl/certkeep
+cp /etc/certkeep/helped.yaml /etc/certkeep/certkeep.yaml
+cp /etc/test/with-helper.conf /etc/systemd/system/certkeep.service.d/
+systemctl daemon-reload
+systemctl start certkeep
+helped() {
+  certkeep status --wait 20s www > /dev/null; certkeep status --wait 20s app > /dev/null
+  stat -c '%U %a' /etc/ssl/certkeep/www/privkey.pem; stat -c '%G %a' /etc/ssl/certkeep/app/privkey.pem
+  for unit in certkeep certkeep-helper; do stat -c %U /proc/$(systemctl show -P MainPID $unit); done
+  certkeep status www | grep verified; grep CapEff /proc/$(systemctl show -P MainPID certkeep-helper)/status
+}
+step helped helped
 `

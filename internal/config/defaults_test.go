@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +154,20 @@ func TestTerms(t *testing.T) {
 		terms := mustLoad(t, yaml).Terms
 		if got := [2]bool{terms.Agreed("letsencrypt"), terms.Agreed("zerossl")}; got != want {
 			t.Errorf("%s: agreed %v, want %v", yaml, got, want)
+		}
+	}
+}
+
+// A helper needs a user, and has a place for all else.
+func TestHelperDefaults(t *testing.T) {
+	want := Helper{User: "certkeep", Socket: "/run/certkeep-helper/socket", State: "/var/lib/certkeep-helper"}
+	if got := mustLoad(t, "helper: {user: certkeep}").Helper; got != want {
+		t.Errorf("helper %+v", got)
+	}
+	for _, text := range []string{"helper: false", ""} {
+		cfg := mustLoad(t, text)
+		if cfg.Helper.On() || !strings.Contains(cfg.Show(), "\nhelper: false\n") {
+			t.Errorf("%q: helper %+v, shown as\n%s", text, cfg.Helper, cfg.Show())
 		}
 	}
 }

@@ -25,7 +25,7 @@ const (
 // helperKey is the key `helper`.
 func helperKey() key[Config] {
 	table := either("a table or false", "{user: certkeep}", helperTable(), off(Helper{}, func(h Helper) bool { return !h.On() }))
-	return fieldOr("helper", table, func(c *Config) *Helper { return &c.Helper }, Helper{}, about{
+	return fieldOr("helper", table, func(c *Config) *Helper { return &c.Helper }, Helper{Socket: DefaultHelperSocket, State: DefaultHelperState}, about{
 		doc: "A process of root, `certkeep helper`, that installs files and tells services where Certkeep itself runs as another user. It is told names of targets and versions; paths, owners and commands it reads in this configuration, which must be root's then. With `false` Certkeep does it itself.",
 	})
 }
@@ -61,6 +61,7 @@ func helperTable() shape[Helper] {
 // Certkeep has to read again and again it cannot read for it.
 func finishHelper(r *reader, n *node, c *Config) {
 	if !c.Helper.On() {
+		c.Helper = Helper{}
 		return
 	}
 	const otherwise = "or leave out helper, and run Certkeep as root"
