@@ -161,7 +161,7 @@ step installed is
 step version certkeep version
 step user getent passwd certkeep
 step modes stat -c '%a %U %n' /usr/bin/certkeep /etc/certkeep /etc/certkeep/conf.d /etc/certkeep/certkeep.yaml /var/lib/certkeep
-step units systemd-analyze verify --man=yes certkeep.service certkeep-apply.timer certkeep-setup.service certkeep-webserver.timer certkeep-webserver.service certkeep-finished@app.target
+step units systemd-analyze verify --man=yes certkeep.service certkeep-apply.timer certkeep-setup.service certkeep-webserver.timer certkeep-webserver.service certkeep-helper.service certkeep-finished@app.target
 step program systemctl show certkeep -p ExecStart
 manual() { man -w 5 certkeep.yaml; MANWIDTH=80 man --warnings=all certkeep-apply | cat; }
 step manual manual

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +25,7 @@ func (a *app) helperCommand() *cobra.Command {
 			if err := checkReadyFD(cmd, fd); err != nil {
 				return err
 			}
+			signal.Ignore(syscall.SIGHUP) // there is nothing to reload
 			log := newServiceLog(a.ui, a.getenv, a.verbose, a.quiet)
 			err := daemon.Help(cmd.Context(), daemon.Options{
 				Load: a.loadQuietly, Disk: durable.OS{}, Log: log.logger(), Relog: log.configure, UserAgent: userAgent(), ReadyFD: fd,
