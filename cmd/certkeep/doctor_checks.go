@@ -49,8 +49,8 @@ func (d *examiner) examine(ctx context.Context) {
 	if !d.helped() {
 		d.outputs()
 		d.services(ctx)
+		d.readers()
 	}
-	d.readers()
 	d.programs()
 	d.dns(ctx)
 	if d.online {

@@ -19,7 +19,7 @@ func (a *app) helperCommand() *cobra.Command {
 		Long: "Runs in the foreground, as root, where `helper` of the config names the user that Certkeep runs as.\n" +
 			"It is told names of targets and versions; paths, owners, commands and contents it reads in the config,\n" +
 			"which must be root's, and in the state. It talks to no network. SIGTERM finishes what is under way and\n" +
-			"ends. systemd is told by sd_notify, s6 by --ready-fd. Changes of the config count from the next request on.",
+			"ends. systemd is told by sd_notify, s6 by --ready-fd. Changes of the config count from the next request on, but for `helper` itself.",
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkReadyFD(cmd, fd); err != nil {

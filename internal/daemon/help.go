@@ -39,7 +39,9 @@ func Help(ctx context.Context, o Options) error {
 	if !cfg.Helper.On() {
 		return ErrNoHelper
 	}
-	o.Relog(cfg.Log)
+	to := cfg.Log
+	to.File = "" // that file is the user's, and what is in its place may be, too
+	o.Relog(to)
 	deployer, err := o.helperDeployer(ctx, cfg)
 	if err != nil {
 		return err
@@ -60,7 +62,7 @@ func Help(ctx context.Context, o Options) error {
 	for {
 		select {
 		case <-prune.C:
-			o.prune(deployer, cfg)
+			o.pruneAgain(deployer)
 		case <-ctx.Done():
 			o.Log.Info("ending", "because", context.Cause(ctx).Error())
 			notify.stopping()
@@ -99,6 +101,16 @@ func (o Options) helperDeployer(ctx context.Context, cfg *config.Config) (*deplo
 	return d, nil
 }
 
+// pruneAgain is prune by the config as it is now.
+func (o Options) pruneAgain(d *deploy.Deployer) {
+	cfg, _, err := o.Load()
+	if err != nil {
+		o.Log.Warn("cannot read the config", "error", err)
+		return
+	}
+	o.prune(d, cfg)
+}
+
 // prune drops replaced files that are kept no longer.
 func (o Options) prune(d *deploy.Deployer, cfg *config.Config) {
 	if err := d.PruneArchive(time.Now(), cfg.Keep.Archive, cfg.Keep.ArchiveDirectory); err != nil {
@@ -108,13 +120,9 @@ func (o Options) prune(d *deploy.Deployer, cfg *config.Config) {
 
 // helperSocket listens for the user that the config names, and for root.
 func (o Options) helperSocket(ctx context.Context, h config.Helper) (net.Listener, error) {
-	who, err := user.Lookup(h.User)
+	uid, err := uidOf(h.User)
 	if err != nil {
 		return nil, err
-	}
-	uid, err := strconv.Atoi(who.Uid)
-	if err != nil {
-		return nil, fmt.Errorf("user %s has the number %q", h.User, who.Uid)
 	}
 	open := durable.Attr{Mode: 0o755, UID: -1, GID: -1}
 	if err := o.Disk.Mkdir(filepath.Dir(h.Socket), open); err != nil {
@@ -131,6 +139,19 @@ func (o Options) helperSocket(ctx context.Context, h config.Helper) (net.Listene
 	}, nil
 }
 
+// uidOf is the number of a user.
+func uidOf(name string) (int, error) {
+	who, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	uid, err := strconv.Atoi(who.Uid)
+	if err != nil {
+		return 0, fmt.Errorf("user %s has the number %q", name, who.Uid)
+	}
+	return uid, nil
+}
+
 // openBook reads the config, and opens the state for reading.
 func (o Options) openBook(ctx context.Context) (handover.Book, error) {
 	cfg, _, err := o.Load()
@@ -145,5 +166,9 @@ func (o Options) openBook(ctx context.Context) (handover.Book, error) {
 	if err := e.Configure(cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return engine.NewBook(e), nil
+	uid, err := uidOf(cfg.Helper.User)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return engine.NewBook(e, uid), nil
 }

@@ -1,6 +1,9 @@
 package deploy
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -44,6 +47,17 @@ func (i *Inspector) Altered(files []plan.File) []string {
 		}
 	}
 	return altered
+}
+
+// Forbidden reports whether this user may not read a file, or not even look
+// whether it is there: where a helper of root writes files, that says nothing of
+// them.
+func Forbidden(path string) bool {
+	f, err := os.Open(path)
+	if err == nil {
+		_ = f.Close() // nothing was read
+	}
+	return errors.Is(err, fs.ErrPermission)
 }
 
 func (i *Inspector) intact(f plan.File) bool {

@@ -194,6 +194,12 @@ func (t Target) shape(keyTypes []string) (shape, error) {
 	if len(keyTypes) == 0 {
 		return shape{}, fmt.Errorf("target %s of %s has no key type", t.Name, t.Cert)
 	}
+	for _, keyType := range keyTypes {
+		// It becomes a part of paths, and may be what a version in the store says.
+		if _, err := keys.ParseType(keyType); err != nil {
+			return shape{}, err
+		}
+	}
 	var s shape
 	var err error
 	switch t.layout() {

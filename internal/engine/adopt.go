@@ -3,9 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -60,9 +58,6 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 			target.Files = own // its key may be in place, for others on it
 		}
 		vacant, err := deploy.Vacant(target)
-		if w.parts.helped && errors.Is(err, fs.ErrPermission) {
-			vacant, err = false, nil // something is there that this user may not read
-		}
 		if err != nil {
 			fault = cmp.Or(fault, w.targetFault(err))
 			continue

@@ -2,24 +2,29 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 
-	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/handover"
+	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // Book says in a helper what the names mean that it was told: by the config and
 // by what is stored. The state is that of another user, who may write there what
-// he likes; so no path, owner or command is taken from it.
+// he likes; so no path, owner or command is taken from it, and nothing is
+// installed where he could lead root elsewhere.
 type Book struct {
 	engine *Engine
+	user   int
 }
 
-// NewBook reads by an Engine that was made with Helps, and that has a config.
-func NewBook(e *Engine) Book { return Book{engine: e} }
+// NewBook reads by an Engine that was made with Helps, and that has a config, for
+// a Certkeep that runs as user.
+func NewBook(e *Engine, user int) Book { return Book{engine: e, user: user} }
 
 // Close closes the state.
 func (b Book) Close() error { return b.engine.Store.Close() }
@@ -38,12 +43,28 @@ func (b Book) worker(ctx context.Context, cert string) (*worker, error) {
 	if w.known, err = b.engine.Store.KnownCert(ctx, cert); err != nil {
 		return nil, err
 	}
+	for _, v := range w.known.Versions {
+		if err := knownKinds(v.KeyTypes()); err != nil {
+			return nil, err
+		}
+	}
 	if w.want.Keys != "" {
 		if w.keys, err = b.engine.Store.KnownKeys(ctx, w.want.Keys); err != nil {
 			return nil, err
 		}
 	}
 	return w, nil
+}
+
+// knownKinds refuses kinds of key that there are not: they become parts of paths
+// where a version has nothing of what is wanted.
+func knownKinds(keyTypes []string) error {
+	for _, keyType := range keyTypes {
+		if _, err := keys.ParseType(keyType); err != nil {
+			return fmt.Errorf("the state is not Certkeep's: %w", err)
+		}
+	}
+	return nil
 }
 
 // Job implements [handover.Book].
@@ -54,6 +75,9 @@ func (b Book) Job(ctx context.Context, q handover.Job) (deploy.Job, *plan.Fault)
 		return deploy.Job{}, &fault
 	}
 	job, err := w.jobOf(ctx, q)
+	if err == nil {
+		err = b.keepsOut(job.Target)
+	}
 	if err != nil {
 		fault := w.targetFault(err)
 		if sealed := sealedFault(err); sealed != nil {
@@ -69,7 +93,14 @@ func (w *worker) jobOf(ctx context.Context, q handover.Job) (deploy.Job, error) 
 	_, companion := w.want.Companion(q.Target)
 	switch {
 	case companion && q.Spare:
-		return w.spareStapleJob(), nil
+		if cert := w.parts.cfg.Certificate(w.want.Name); q.Target != plan.CompanionOCSP || cert.OCSP == nil {
+			return deploy.Job{}, fmt.Errorf("nothing stands in for %s", q.Target)
+		}
+		job := w.spareStapleJob()
+		if len(job.Target.Plain) == 0 {
+			return job, errors.New("no staple is missing")
+		}
+		return job, nil
 	case companion:
 		return w.companionJob(ctx, plan.Step{Target: q.Target, Version: q.Version})
 	}
@@ -89,6 +120,11 @@ func (w *worker) jobOf(ctx context.Context, q handover.Job) (deploy.Job, error) 
 	if err != nil {
 		return deploy.Job{}, err
 	}
+	for _, p := range content.Pairs {
+		if err := knownKinds([]string{p.KeyType}); err != nil {
+			return deploy.Job{}, err
+		}
+	}
 	w.roots(target, version, content) // what is missing whoever asks tells
 	job := deploy.Job{Target: target, Content: content}
 	if fact := w.known.Targets[q.Target]; fact.Spare != nil {
@@ -98,50 +134,24 @@ func (w *worker) jobOf(ctx context.Context, q handover.Job) (deploy.Job, error) 
 }
 
 // Installed implements [handover.Book]: the stored files as far as they lie where
-// the config has files of the target.
-func (b Book) Installed(ctx context.Context, t handover.Target) (deploy.Target, []plan.File, error) {
+// the config has files of the target, for any kinds of key that versions have.
+func (b Book) Installed(ctx context.Context, t handover.Target) (deploy.Target, []plan.File, []string, error) {
 	w, err := b.worker(ctx, t.Cert)
 	if err != nil {
-		return deploy.Target{}, nil, err
+		return deploy.Target{}, nil, nil, err
 	}
-	paths, target := map[string]bool{}, deploy.Target{Cert: t.Cert, Name: t.Name}
-	if _, companion := w.want.Companion(t.Name); companion {
-		for _, path := range companionPaths(w.parts.cfg, w.parts.cfg.Certificate(t.Cert), t.Name) {
-			paths[path] = true
-		}
-	} else {
-		if target, err = w.lockedTarget(t.Name); err != nil {
-			return target, nil, err
-		}
-		files, err := target.HookFiles()
-		if err != nil {
-			return target, nil, err
-		}
-		for _, f := range files {
-			paths[f.Path] = true
+	target, allowed, err := w.mayLie(t.Name)
+	if err != nil {
+		return target, nil, nil, err
+	}
+	var files []plan.File
+	var others []string
+	for _, f := range w.known.Targets[t.Name].Files {
+		if slices.Contains(allowed, f.Path) {
+			files = append(files, f)
+		} else if _, err := os.Lstat(f.Path); err == nil {
+			others = append(others, f.Path)
 		}
 	}
-	files := slices.DeleteFunc(slices.Clone(w.known.Targets[t.Name].Files), func(f plan.File) bool { return !paths[f.Path] })
-	return target, files, nil
-}
-
-// companionPaths are all files that a companion may have.
-func companionPaths(cfg *config.Config, cert *config.Certificate, name string) []string {
-	var paths []string
-	if name == plan.CompanionHPKP {
-		for _, server := range cert.HPKP.Servers() {
-			paths = append(paths, cfg.HPKPFile(cert, server))
-		}
-		return paths
-	}
-	for _, keyType := range cert.KeyTypes {
-		if name == plan.CompanionOCSP {
-			paths = append(paths, cfg.OCSPFile(cert, keyType))
-			continue
-		}
-		for _, log := range cert.SCT.Logs {
-			paths = append(paths, cfg.SCTFile(cert, keyType, log))
-		}
-	}
-	return paths
+	return target, files, others, nil
 }

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/acmetest"
+	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/store"
@@ -37,9 +39,9 @@ func TestBookBelievesNoPaths(t *testing.T) {
 	}
 	book := f.book()
 	for _, name := range []string{"default", plan.CompanionOCSP} {
-		_, files, err := book.Installed(t.Context(), handover.Target{Cert: "a.test", Name: name})
-		if err != nil || slices.ContainsFunc(files, func(f plan.File) bool { return f.Path == foreign }) || len(files) == 0 && name == "default" {
-			t.Errorf("%s: %+v, %v", name, files, err)
+		_, files, others, err := book.Installed(t.Context(), handover.Target{Cert: "a.test", Name: name})
+		if err != nil || slices.ContainsFunc(files, func(f plan.File) bool { return f.Path == foreign }) || len(files) == 0 && name == "default" || !slices.Equal(others, []string{foreign}) {
+			t.Errorf("%s: %+v, %v, %v", name, files, others, err)
 		}
 	}
 	job, fault := book.Job(t.Context(), handover.Job{Cert: "a.test", Target: "default", Version: published})
@@ -50,6 +52,91 @@ func TestBookBelievesNoPaths(t *testing.T) {
 	if fault != nil || spare.Content.Version == published || len(spare.Content.Pairs) != 1 {
 		t.Errorf("placeholder %+v, %+v", spare, fault)
 	}
+}
+
+// A kind of key is a part of paths, and so is the name of a version: what the
+// state says there is refused, be it in the record of the certificate or in that
+// of the version.
+func TestBookBelievesNoKindsOfKey(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {files: [{path: \"" + f.dir + "/ssl/a.{key_type}.pem\", content: [key, fullchain]}], ocsp: {file: \"" + f.dir + "/ocsp/{name}.{key_type}.ocsp\"}}}\n")
+	f.apply()
+	published := f.known("a.test").Published
+	record, err := f.Store.Version(t.Context(), "a.test", published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const kind = "sub/evil" // below the folder of the config, and yet no path of it
+	record.Version.ID = "evil"
+	record.Version.Pairs = slices.Clone(record.Version.Pairs)
+	record.Chains = map[string]string{kind: record.Chains[record.Version.Pairs[0].KeyType]}
+	record.Version.Pairs[0].KeyType = kind
+	if err := f.Store.PutVersion(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []bool{false, true} {
+		version := record.Version
+		if !known { // the record of the certificate looks as it should
+			version.Pairs = slices.Clone(version.Pairs)
+			version.Pairs[0].KeyType = ec256
+		}
+		err := f.Store.UpdateCert(t.Context(), "a.test", func(k *plan.KnownCert) error {
+			k.Versions, k.Published = []plan.Version{version}, version.ID
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results := f.handed(handover.Job{Cert: "a.test", Target: "default", Version: version.ID}, handover.Job{Cert: "a.test", Target: plan.CompanionOCSP, Version: "v"})
+		if r := results[0]; r.Fault == nil || r.Changed {
+			t.Errorf("files (%v): %+v", known, r)
+		}
+		if r := results[1]; known && (r.Fault == nil || r.Changed) {
+			t.Errorf("responses: %+v", r)
+		}
+	}
+}
+
+// Where the user could exchange a folder on the way, nothing is installed.
+func TestBookKeepsOutOfTheUsersFolders(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give a folder to another user")
+	}
+	f := newFixture(t, acmetest.Options{})
+	own, led := f.dir+"/own", f.dir+"/led"
+	if err := errors.Join(os.MkdirAll(own+"/below", 0o755), os.Symlink(own+"/below", led), os.Chown(own, somebodyElse, somebodyElse)); err != nil {
+		t.Fatal(err)
+	}
+	f.configure("certificates: {a.test: {path: " + f.dir + "/ssl}}\n")
+	f.apply()
+	published := f.known("a.test").Published
+	for _, path := range []string{own, own + "/below", led} {
+		f.configure("certificates: {a.test: {path: " + path + "}}\n")
+		r := f.handed(handover.Job{Cert: "a.test", Target: "default", Version: published})[0]
+		if r.Fault == nil || !strings.Contains(r.Fault.Words, own) || !strings.Contains(r.Fault.Words, "chown root") {
+			t.Errorf("%s: %+v", path, r)
+		}
+	}
+	if names, err := os.ReadDir(own + "/below"); err != nil || len(names) > 0 {
+		t.Errorf("written: %v, %v", names, err)
+	}
+}
+
+// somebodyElse is a user who is not us.
+const somebodyElse = 65534
+
+// handed carries out jobs as a helper does.
+func (f *fixture) handed(asked ...handover.Job) []deploy.Result {
+	f.Helper()
+	d, book := deploy.New(deploy.Options{State: f.dir + "/helper", Disk: f.disk}), f.book()
+	results := make([]deploy.Result, len(asked))
+	for i, q := range asked {
+		job, fault := book.Job(f.Context(), q)
+		if results[i].Fault = fault; fault == nil {
+			results[i] = d.Batch(f.Context(), []deploy.Job{job})[0]
+		}
+	}
+	return results
 }
 
 // Names that mean nothing are refused in words that say which.
@@ -65,12 +152,14 @@ func TestBookRefuses(t *testing.T) {
 		{Cert: "a.test", Target: "other", Version: published},
 		{Cert: "a.test", Target: "default", Version: "../../etc/passwd"},
 		{Cert: "a.test", Target: "default"},
+		{Cert: "a.test", Target: plan.CompanionOCSP, Version: "v", Spare: true},
+		{Cert: "a.test", Target: plan.CompanionSCT, Version: "v", Spare: true},
 	} {
-		if _, fault := book.Job(t.Context(), q); fault == nil || !strings.Contains(fault.Words, "no ") {
+		if _, fault := book.Job(t.Context(), q); fault == nil || !strings.Contains(fault.Words, "no") {
 			t.Errorf("%+v: %+v", q, fault)
 		}
 	}
-	if _, _, err := book.Installed(t.Context(), handover.Target{Cert: "a.test", Name: "../x"}); err == nil {
+	if _, _, _, err := book.Installed(t.Context(), handover.Target{Cert: "a.test", Name: "../x"}); err == nil {
 		t.Error("files of a target that is not in the config")
 	}
 }
@@ -88,5 +177,5 @@ func (f *fixture) book() Book {
 	if err := e.Configure(f.current().cfg); err != nil {
 		f.Fatal(err)
 	}
-	return NewBook(e)
+	return NewBook(e, somebodyElse)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -26,7 +27,11 @@ func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known
 		if fact.Version != known.WantedAt(want, keys, target.Name) && fact.Refused == nil {
 			continue // to be installed now; what a killed process installed without a fact is nobody else's doing
 		}
-		if altered := e.inspector.Altered(fact.Files); len(altered) > 0 {
+		altered := e.inspector.Altered(fact.Files)
+		if e.current().helped {
+			altered = slices.DeleteFunc(altered, deploy.Forbidden)
+		}
+		if len(altered) > 0 {
 			found[target.Name] = altered
 		}
 	}

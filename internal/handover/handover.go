@@ -14,6 +14,8 @@ package handover
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/deploy"
@@ -84,6 +86,29 @@ func (r result) deployed(j deploy.Job) deploy.Result {
 		to.Untidy = errors.New(r.Untidy)
 	}
 	return to
+}
+
+// mostJobs bounds a request, mostBytes the names in it.
+const (
+	mostJobs  = 4000
+	mostBytes = 255
+)
+
+// check refuses what no Certkeep asks.
+func (q request) check() error {
+	if len(q.Install) > mostJobs {
+		return fmt.Errorf("%d installations at once are more than the helper takes: %d", len(q.Install), mostJobs)
+	}
+	named := q.Install
+	if q.Withdraw != nil {
+		named = append(slices.Clip(named), *q.Withdraw)
+	}
+	for _, j := range named {
+		if max(len(j.Cert), len(j.Target), len(j.Version)) > mostBytes {
+			return errors.New("a name is longer than any of Certkeep's")
+		}
+	}
+	return nil
 }
 
 // Bounds on what one side takes from the other: many thousand installations, and

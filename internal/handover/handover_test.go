@@ -67,11 +67,11 @@ func (o *office) Job(_ context.Context, j handover.Job) (deploy.Job, *plan.Fault
 	return deploy.Job{Target: deploy.Target{Cert: j.Cert, Name: j.Target, Base: "/from/the/config"}, Content: deploy.Content{Version: j.Version}}, nil
 }
 
-func (o *office) Installed(_ context.Context, t handover.Target) (deploy.Target, []plan.File, error) {
+func (o *office) Installed(_ context.Context, t handover.Target) (deploy.Target, []plan.File, []string, error) {
 	if t.Cert == "unknown" {
-		return deploy.Target{}, nil, errors.New("no certificate")
+		return deploy.Target{}, nil, nil, errors.New("no certificate")
 	}
-	return deploy.Target{}, []plan.File{{Path: "/known"}}, nil
+	return deploy.Target{}, []plan.File{{Path: "/known"}}, []string{"/other"}, nil
 }
 
 func (o *office) Close() error {
@@ -150,7 +150,7 @@ func TestWithdraw(t *testing.T) {
 	socket, _ := serving(t, o)
 	c := &handover.Client{Socket: socket}
 	left, err := c.Withdraw(deploy.Target{Cert: "www", Name: "default"}, "v", []plan.File{{Path: "/etc/passwd"}})
-	if err != nil || !reflect.DeepEqual(left, []string{"/left"}) || len(o.taken) != 1 || o.taken[0].Path != "/known" {
+	if err != nil || !reflect.DeepEqual(left, []string{"/left", "/other"}) || len(o.taken) != 1 || o.taken[0].Path != "/known" {
 		t.Errorf("left %v, %v, took %v", left, err, o.taken)
 	}
 	if _, err := c.Withdraw(deploy.Target{Cert: "unknown"}, "v", nil); err == nil || !strings.Contains(err.Error(), "no certificate") {
@@ -166,9 +166,11 @@ func TestBadRequests(t *testing.T) {
 	for text, want := range map[string]string{
 		"":   "cannot read the request",
 		"{}": "nothing was asked",
-		`{"install":[{"certificate":"www","path":"/etc/passwd"}]}`: "unknown field",
-		`{"install":` + strings.Repeat(" ", 5<<20) + `[]}`:         "cannot read the request",
-		`{"withdraw":{"certificate":"unknown"}}`:                   "no certificate",
+		`{"install":[{"certificate":"www","path":"/etc/passwd"}]}`:    "unknown field",
+		`{"install":` + strings.Repeat(" ", 5<<20) + `[]}`:            "cannot read the request",
+		`{"withdraw":{"certificate":"unknown"}}`:                      "no certificate",
+		`{"install":[` + strings.Repeat("{},", 4000) + `{}]}`:         "more than the helper takes",
+		`{"withdraw":{"version":"` + strings.Repeat("v", 256) + `"}}`: "longer than any",
 	} {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {

@@ -25,8 +25,9 @@ type Installer interface {
 type Book interface {
 	// Job is an installation with all that belongs to it, or why there is none.
 	Job(ctx context.Context, j Job) (deploy.Job, *plan.Fault)
-	// Installed are a target and those of its files that may be taken away.
-	Installed(ctx context.Context, t Target) (deploy.Target, []plan.File, error)
+	// Installed are a target, those of its files that may be taken away, and the
+	// paths of others that are said to be installed.
+	Installed(ctx context.Context, t Target) (of deploy.Target, files []plan.File, others []string, err error)
 	// Close ends the use of it.
 	Close() error
 }
@@ -51,6 +52,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer under.Wait()
 	slots := make(chan struct{}, atOnce)
 	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
 		conn, err := l.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
@@ -59,7 +65,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return errors.Join(fmt.Errorf("listen for who asks: %w", err), l.Close())
 		}
 		under.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			if err := s.serve(ctx, conn); err != nil {
 				s.Log.Warn("a request ended badly", "error", err)
@@ -78,9 +83,14 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) (err error) {
 	decoder.DisallowUnknownFields()
 	var q request
 	var a answer
-	if err := decoder.Decode(&q); err != nil {
-		a.Error = "the helper cannot read the request: " + err.Error()
-	} else if a, err = s.answer(ctx, q); err != nil {
+	err = decoder.Decode(&q)
+	if err != nil {
+		err = fmt.Errorf("the helper cannot read the request: %w", err)
+	} else if err = q.check(); err == nil {
+		a, err = s.answer(ctx, q)
+	}
+	if err != nil {
+		s.Log.Warn("nothing was done", "error", err)
 		a.Error = err.Error()
 	}
 	if err := conn.SetWriteDeadline(time.Now().Add(sayMayTake)); err != nil {
@@ -94,6 +104,10 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) (err error) {
 
 // answer does what was asked for.
 func (s *Server) answer(ctx context.Context, q request) (a answer, err error) {
+	if ctx.Err() != nil {
+		return a, errors.New("the helper ends")
+	}
+	ctx = context.WithoutCancel(ctx) // what is begun is finished
 	book, err := s.Open(ctx)
 	if err != nil {
 		return a, fmt.Errorf("the helper cannot do it: %w", err)
@@ -121,6 +135,7 @@ func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
 		job, fault := book.Job(ctx, q)
 		if fault != nil {
 			results[i].Fault = fault
+			s.Log.Warn("no installation", "certificate", q.Cert, "target", q.Target, "version", q.Version, "error", fault.Words)
 			continue
 		}
 		job.Told, job.Staged, job.Spare = q.Told, q.Staged, q.Spare
@@ -140,11 +155,12 @@ func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
 
 // withdraw takes the files of a target away.
 func (s *Server) withdraw(ctx context.Context, book Book, q Job) ([]string, error) {
-	target, files, err := book.Installed(ctx, Target{Cert: q.Cert, Name: q.Target})
+	target, files, others, err := book.Installed(ctx, Target{Cert: q.Cert, Name: q.Target})
 	if err != nil {
 		return nil, fmt.Errorf("the helper: %w", err)
 	}
 	left, err := s.Installer.Withdraw(target, q.Version, files)
+	left = append(left, others...)
 	if err == nil {
 		s.Log.Info("took files away", "certificate", q.Cert, "target", q.Target, "left", left)
 	}

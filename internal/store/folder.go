@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,7 +87,7 @@ func (f folder) inspect(mode Mode) error {
 	if err := f.safe(mode); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(f.formatFile())
+	text, err := readSmall(f.formatFile())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // nobody completed it yet
@@ -95,6 +96,23 @@ func (f folder) inspect(mode Mode) error {
 	}
 	var h header
 	return decode(f.formatFile(), text, &h)
+}
+
+// maxSmall bounds the files of one line beside the records.
+const maxSmall = 64 << 10
+
+// readSmall reads such a file. Root reads the states of others too, so what they
+// put there must neither lead elsewhere, nor keep it waiting, nor be endless.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it is only read
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is no file")})
+	}
+	return io.ReadAll(io.LimitReader(f, maxSmall))
 }
 
 // safe refuses a folder that others could write.
@@ -194,7 +212,7 @@ type nodeRecord struct {
 
 // node reads the name of this machine; "" where none was made.
 func (f folder) node() (string, error) {
-	text, err := os.ReadFile(f.nodeFile())
+	text, err := readSmall(f.nodeFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

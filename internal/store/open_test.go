@@ -315,3 +315,30 @@ func TestPlantedLock(t *testing.T) {
 		t.Errorf("the victim holds %q, %v", text, err)
 	}
 }
+
+// Root reads the states of others: what lies there in place of the small files
+// neither leads it elsewhere nor keeps it waiting.
+func TestSmallFilesAreFiles(t *testing.T) {
+	for _, name := range []string{"format", "node"} {
+		for kind, plant := range map[string]func(path string) error{
+			"pipe":    func(path string) error { return syscall.Mkfifo(path, 0o600) },
+			"symlink": func(path string) error { return os.Symlink("/dev/zero", path) },
+			"folder":  func(path string) error { return os.Mkdir(path, 0o700) },
+		} {
+			t.Run(name+" is a "+kind, func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "state")
+				s, err := store.Open(t.Context(), dir, durable.OS{}, "", store.Holder)
+				if err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(dir, name)
+				if err := errors.Join(s.Close(), os.Remove(path), plant(path)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := store.Open(t.Context(), dir, durable.OS{}, "", store.Reader); err == nil || !strings.Contains(err.Error(), path) {
+					t.Errorf("opened: %v", err)
+				}
+			})
+		}
+	}
+}
