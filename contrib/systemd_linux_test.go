@@ -124,6 +124,7 @@ helper: {user: certkeep}
 			"/etc/certkeep/p12": "s3cret\n",
 			"/etc/nginx/nginx.conf": `pid /run/nginx.pid; error_log stderr; events {}
 http { access_log /var/log/nginx/access.log;
+  server { listen 127.0.0.3:81; }
   server { listen 127.0.0.1:` + https + ` ssl; server_name www.example.test;
     ssl_certificate /etc/ssl/certkeep/www/fullchain.pem; ssl_certificate_key /etc/ssl/certkeep/www/privkey.pem; } }
 `,
