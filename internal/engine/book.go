@@ -61,7 +61,7 @@ func (b Book) worker(ctx context.Context, cert string) (*worker, error) {
 func knownKinds(keyTypes []string) error {
 	for _, keyType := range keyTypes {
 		if _, err := keys.ParseType(keyType); err != nil {
-			return fmt.Errorf("the state is not Certkeep's: %w", err)
+			return fmt.Errorf("the state is not Certkeep's: it has keys of the kind %.40q", keyType)
 		}
 	}
 	return nil
