@@ -153,7 +153,7 @@ func (h *house) lives(t *testing.T, m manager) {
 		t.Errorf("process %q is supervised, %d holds the state", got, h.pid(t))
 	}
 	m.reload()
-	h.logs(t, "the config was taken over", 1)
+	h.logs(t, "the config was taken over", 2) // the first time as `apply` asked
 	m.look()
 	h.logs(t, "looking now", 1)
 
