@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -58,14 +59,14 @@ func (c *Config) Check() Errors {
 	k.manual(c.Challenges)
 	k.checkNotify(c.Notify)
 	for _, cert := range c.Certificates {
-		if cert.CSR != nil {
+		if cert.CSR != nil && !k.leftToHelper(SecretRef{File: cert.CSR.KeyFile}) {
 			k.secretFile("certificates."+cert.Name+".csr", cert.CSR.KeyFile)
 		}
 		for _, s := range cert.Static {
 			k.readable("certificates."+cert.Name+".static", s.Certificate)
 			k.secretFile("certificates."+cert.Name+".static", s.Key)
 		}
-		if cert.Passphrase.Secret.File != "" {
+		if cert.Passphrase.Secret.File != "" && !k.leftToHelper(cert.Passphrase.Secret) {
 			what := "certificates." + cert.Name + ".passphrase"
 			if _, err := cert.Passphrase.Read(); err != nil {
 				k.add(what, err.Error())
@@ -89,7 +90,7 @@ func (c *Config) Check() Errors {
 
 // password looks whether a key store can have its password.
 func (k *checker) password(what string, f File) {
-	if f.Password.IsZero() || len(f.Content) != 1 {
+	if f.Password.IsZero() || len(f.Content) != 1 || k.leftToHelper(f.Password) {
 		return
 	}
 	text, err := f.Password.Read()
@@ -100,6 +101,16 @@ func (k *checker) password(what string, f File) {
 		k.add(what, err.Error())
 	}
 	k.exposed(what, f.Password)
+}
+
+// leftToHelper reports whether this user may not read a secret that files are
+// made with, and need not, since a helper makes them.
+func (k *checker) leftToHelper(s SecretRef) bool {
+	if !k.cfg.Helper.On() || s.File == "" {
+		return false
+	}
+	_, err := s.Read()
+	return errors.Is(err, fs.ErrPermission)
 }
 
 type checker struct {
