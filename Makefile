@@ -41,7 +41,7 @@ tools: ## test CA, formatter, linter and packager, pinned in tools/go.mod, into 
 
 test: tools ## every test, with the race detector; skips are compared with scripts/allowed-skips
 	PATH="$$PATH:/usr/sbin:/sbin" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
-	$(MAKE) --no-print-directory simulate HISTORIES=8
+	$(MAKE) --no-print-directory simulate HISTORIES=6
 
 simulate: ## HISTORIES histories of a year, and a defect for each invariant, without the race detector
 	go test -c -o build/sim.test ./internal/sim
