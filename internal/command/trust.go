@@ -68,36 +68,52 @@ const maxLinks = 40
 // sticky bit, such as /tmp, is passed: there nobody can exchange what is not
 // theirs. Nothing is said where nobody may.
 func ExposedWay(path string, users ...int) (where, words, hint string, err error) {
+	err = Way(path, func(at string, info fs.FileInfo) bool {
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			words, hint = owned(at, info, users)
+		case !info.IsDir() || info.Mode()&fs.ModeSticky == 0:
+			words, hint = Exposed(at, info, users...)
+		}
+		where = at
+		return words == ""
+	})
+	if err != nil || words == "" {
+		return "", "", "", err
+	}
+	return where, words, hint, nil
+}
+
+// Way visits all folders and symlinks that lead to a file, from the root on, and
+// the file itself, until visit says that it has seen enough.
+func Way(path string, visit func(at string, info fs.FileInfo) (on bool)) error {
 	at, links := "/", 0
 	for todo := strings.Split(filepath.Clean(path), "/"); ; {
 		info, err := os.Lstat(at)
 		if err != nil {
-			return "", "", "", err
+			return err
 		}
-		switch {
-		case info.Mode()&fs.ModeSymlink != 0:
-			if links++; links > maxLinks {
-				return "", "", "", &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
-			}
-			if words, hint = owned(at, info, users); words != "" {
-				return at, words, hint, nil
-			}
+		isLink := info.Mode()&fs.ModeSymlink != 0
+		if isLink && links == maxLinks {
+			return &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
+		}
+		if !visit(at, info) {
+			return nil
+		}
+		if isLink {
+			links++
 			target, err := os.Readlink(at)
 			if err != nil {
-				return "", "", "", err
+				return err
 			}
 			todo = append(strings.Split(target, "/"), todo...)
 			at = filepath.Dir(at)
 			if filepath.IsAbs(target) {
 				at = "/"
 			}
-		case !info.IsDir() || info.Mode()&fs.ModeSticky == 0:
-			if words, hint = Exposed(at, info, users...); words != "" {
-				return at, words, hint, nil
-			}
 		}
 		if len(todo) == 0 {
-			return "", "", "", nil
+			return nil
 		}
 		at, todo = filepath.Join(at, todo[0]), todo[1:]
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/certkeep/certkeep/internal/deploy"
@@ -76,7 +76,7 @@ func (b Book) Job(ctx context.Context, q handover.Job) (deploy.Job, *plan.Fault)
 	}
 	job, err := w.jobOf(ctx, q)
 	if err == nil {
-		err = b.keepsOut(job.Target)
+		err = b.keepsOutOf(job.Target)
 	}
 	if err != nil {
 		fault := w.targetFault(err)
@@ -86,6 +86,18 @@ func (b Book) Job(ctx context.Context, q handover.Job) (deploy.Job, *plan.Fault)
 		return deploy.Job{}, fault
 	}
 	return job, nil
+}
+
+// keepsOutOf refuses a target where the user could lead root elsewhere.
+func (b Book) keepsOutOf(t deploy.Target) error {
+	paths, err := pathsOf(t)
+	if err != nil {
+		return err
+	}
+	if t.Archive != "" {
+		paths = append(paths, filepath.Join(t.Archive, "x"))
+	}
+	return b.keepsOut(paths)
 }
 
 // jobOf is the installation that some names mean.
@@ -135,22 +147,25 @@ func (w *worker) jobOf(ctx context.Context, q handover.Job) (deploy.Job, error) 
 
 // Installed implements [handover.Book]: the stored files as far as they lie where
 // the config has files of the target, for any kinds of key that versions have.
-func (b Book) Installed(ctx context.Context, t handover.Target) (deploy.Target, []plan.File, []string, error) {
-	w, err := b.worker(ctx, t.Cert)
+func (b Book) Installed(ctx context.Context, cert, name string) (deploy.Target, []plan.File, []string, error) {
+	w, err := b.worker(ctx, cert)
 	if err != nil {
 		return deploy.Target{}, nil, nil, err
 	}
-	target, allowed, err := w.mayLie(t.Name)
+	target, allowed, err := w.mayLie(name)
+	if err == nil {
+		err = b.keepsOut(allowed)
+	}
 	if err != nil {
 		return target, nil, nil, err
 	}
 	var files []plan.File
 	var others []string
-	for _, f := range w.known.Targets[t.Name].Files {
+	for _, f := range w.known.Targets[name].Files {
 		if slices.Contains(allowed, f.Path) {
 			files = append(files, f)
-		} else if _, err := os.Lstat(f.Path); err == nil {
-			others = append(others, f.Path)
+		} else {
+			others = append(others, f.Path) // not even looked at: who asks must not learn what there is
 		}
 	}
 	return target, files, others, nil

@@ -39,7 +39,7 @@ func TestBookBelievesNoPaths(t *testing.T) {
 	}
 	book := f.book()
 	for _, name := range []string{"default", plan.CompanionOCSP} {
-		_, files, others, err := book.Installed(t.Context(), handover.Target{Cert: "a.test", Name: name})
+		_, files, others, err := book.Installed(t.Context(), "a.test", name)
 		if err != nil || slices.ContainsFunc(files, func(f plan.File) bool { return f.Path == foreign }) || len(files) == 0 && name == "default" || !slices.Equal(others, []string{foreign}) {
 			t.Errorf("%s: %+v, %v, %v", name, files, others, err)
 		}
@@ -116,6 +116,9 @@ func TestBookKeepsOutOfTheUsersFolders(t *testing.T) {
 		if r.Fault == nil || !strings.Contains(r.Fault.Words, own) || !strings.Contains(r.Fault.Words, "chown root") {
 			t.Errorf("%s: %+v", path, r)
 		}
+		if _, _, _, err := f.book().Installed(t.Context(), "a.test", "default"); err == nil || !strings.Contains(err.Error(), own) {
+			t.Errorf("taken away from %s: %v", path, err)
+		}
 	}
 	if names, err := os.ReadDir(own + "/below"); err != nil || len(names) > 0 {
 		t.Errorf("written: %v, %v", names, err)
@@ -159,7 +162,7 @@ func TestBookRefuses(t *testing.T) {
 			t.Errorf("%+v: %+v", q, fault)
 		}
 	}
-	if _, _, _, err := book.Installed(t.Context(), handover.Target{Cert: "a.test", Name: "../x"}); err == nil {
+	if _, _, _, err := book.Installed(t.Context(), "a.test", "../x"); err == nil {
 		t.Error("files of a target that is not in the config")
 	}
 }

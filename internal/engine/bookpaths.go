@@ -8,61 +8,40 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// keepsOut refuses a target where the user could exchange a folder that leads to
-// its files: root would write where he wants.
-func (b Book) keepsOut(t deploy.Target) error {
-	paths, err := pathsOf(t)
-	if err != nil {
-		return err
-	}
-	if t.Archive != "" {
-		paths = append(paths, filepath.Join(t.Archive, "x"))
-	}
+// keepsOut refuses paths of files where the user could exchange a folder or a
+// symlink that leads there: root would write, or take away, where he wants.
+func (b Book) keepsOut(paths []string) error {
 	for _, path := range paths {
-		dir := filepath.Dir(path)
-		if err := errors.Join(b.keepsOutOf(dir), b.keepsOutOf(reallyAt(dir))); err != nil {
+		exposed := ""
+		err := command.Way(filepath.Dir(path), func(at string, info fs.FileInfo) bool {
+			if b.exchangeable(info) {
+				exposed = at
+			}
+			return exposed == ""
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // what is not there yet is made by root
 			return err
+		}
+		if exposed != "" {
+			return fmt.Errorf("the user that Certkeep runs as may exchange what is in %s, and so have files made elsewhere: chown root %[1]s; chmod o-w %[1]s", exposed)
 		}
 	}
 	return nil
 }
 
-// reallyAt is where a folder, or the nearest above it that is there, really is.
-func reallyAt(dir string) string {
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return real
-		}
-	}
-	return dir
-}
-
-// keepsOutOf looks at a folder and all above it. One that is not there yet is made
-// by root.
-func (b Book) keepsOutOf(dir string) error {
-	for ; ; dir = filepath.Dir(dir) {
-		info, err := os.Lstat(dir)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return err
-		default:
-			stat, ok := info.Sys().(*syscall.Stat_t)
-			theirs := ok && int(stat.Uid) == b.user && b.user != os.Geteuid()
-			if anybodys := info.IsDir() && info.Mode()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0; theirs || anybodys {
-				return fmt.Errorf("the user that Certkeep runs as may exchange what is in %s, and so have files made elsewhere: chown root %[1]s; chmod o-w %[1]s", dir)
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			return nil
-		}
-	}
+// exchangeable reports whether a folder or symlink is the user's, or a folder
+// everybody's.
+func (b Book) exchangeable(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	theirs := ok && int(stat.Uid) == b.user && b.user != os.Geteuid()
+	return theirs || info.IsDir() && info.Mode()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0
 }
 
 // pathsOf are the paths of a target's files.

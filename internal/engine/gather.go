@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/deploy"
+	"github.com/certkeep/certkeep/internal/handover"
 )
 
 // A pass that ends by itself tells each service once: its installations wait
@@ -22,7 +23,7 @@ const (
 
 // gathered is a worker that waits with what it has to install.
 type gathered struct {
-	places  placer
+	places  handover.Installer
 	jobs    []deploy.Job
 	results chan []deploy.Result
 }
@@ -117,7 +118,7 @@ func (w gathered) sharesService(other gathered) bool {
 // installer brings targets up to date, together with those of other workers.
 type installer struct {
 	queue  *installQueue
-	places placer
+	places handover.Installer
 	joined chan<- gathered // nil where nobody waits for others
 }
 

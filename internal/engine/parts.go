@@ -38,7 +38,7 @@ type parts struct {
 	webroots *webroots
 	manual   *challenge.Manual
 	deployer *deploy.Deployer
-	places   placer // the deployer, or a helper that runs as root
+	places   handover.Installer // the deployer, or a helper that runs as root
 	ocsp     *ocsp.Client
 	crl      *crl.Client
 	ct       *ct.Client

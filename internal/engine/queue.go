@@ -8,16 +8,9 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/deploy"
-	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/service"
 )
-
-// placer brings files to targets, and takes them away: a [deploy.Deployer], or a
-// helper that has one.
-type placer interface {
-	Batch(ctx context.Context, jobs []deploy.Job) []deploy.Result
-	Withdraw(t deploy.Target, version string, files []plan.File) (foreign []string, err error)
-}
 
 // installQueue gathers installations that share services, so that one reload
 // covers all that were written before it: while a batch is carried out, the
@@ -32,7 +25,7 @@ type installQueue struct {
 
 // installJob is one target to be brought up to date.
 type installJob struct {
-	places placer
+	places handover.Installer
 	job    deploy.Job
 	result chan deploy.Result
 }
@@ -51,12 +44,12 @@ func newInstallQueue() *installQueue {
 // install brings one target up to date together with others that wait for the
 // same services, and returns what came of this one. When ctx ends nothing more
 // is written, and services are still told of what was, if that is quick.
-func (q *installQueue) install(ctx context.Context, to placer, job deploy.Job) deploy.Result {
+func (q *installQueue) install(ctx context.Context, to handover.Installer, job deploy.Job) deploy.Result {
 	return q.installAll(ctx, to, []deploy.Job{job})[0]
 }
 
 // installAll is install for several targets at once, in one batch.
-func (q *installQueue) installAll(ctx context.Context, to placer, jobs []deploy.Job) []deploy.Result {
+func (q *installQueue) installAll(ctx context.Context, to handover.Installer, jobs []deploy.Job) []deploy.Result {
 	waiting := make([]*installJob, len(jobs))
 	key := serviceKey(jobs)
 	q.mu.Lock()

@@ -32,12 +32,6 @@ type Job struct {
 	Spare   bool   `json:"spare,omitempty"`
 }
 
-// Target names a target.
-type Target struct {
-	Cert string `json:"certificate"`
-	Name string `json:"target"`
-}
-
 // request is what one connection carries: one of its fields.
 type request struct {
 	Look     bool  `json:"look,omitempty"` // whether the helper could do anything

@@ -67,8 +67,8 @@ func (o *office) Job(_ context.Context, j handover.Job) (deploy.Job, *plan.Fault
 	return deploy.Job{Target: deploy.Target{Cert: j.Cert, Name: j.Target, Base: "/from/the/config"}, Content: deploy.Content{Version: j.Version}}, nil
 }
 
-func (o *office) Installed(_ context.Context, t handover.Target) (deploy.Target, []plan.File, []string, error) {
-	if t.Cert == "unknown" {
+func (o *office) Installed(_ context.Context, cert, _ string) (deploy.Target, []plan.File, []string, error) {
+	if cert == "unknown" {
 		return deploy.Target{}, nil, nil, errors.New("no certificate")
 	}
 	return deploy.Target{}, []plan.File{{Path: "/known"}}, []string{"/other"}, nil

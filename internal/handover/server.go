@@ -15,7 +15,8 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// Installer carries out what was asked for: a [deploy.Deployer].
+// Installer brings files to targets, and takes them away: a [deploy.Deployer], or
+// a Client of a helper that has one.
 type Installer interface {
 	Batch(ctx context.Context, jobs []deploy.Job) []deploy.Result
 	Withdraw(t deploy.Target, version string, files []plan.File) (foreign []string, err error)
@@ -27,7 +28,7 @@ type Book interface {
 	Job(ctx context.Context, j Job) (deploy.Job, *plan.Fault)
 	// Installed are a target, those of its files that may be taken away, and the
 	// paths of others that are said to be installed.
-	Installed(ctx context.Context, t Target) (of deploy.Target, files []plan.File, others []string, err error)
+	Installed(ctx context.Context, cert, target string) (of deploy.Target, files []plan.File, others []string, err error)
 	// Close ends the use of it.
 	Close() error
 }
@@ -155,7 +156,7 @@ func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
 
 // withdraw takes the files of a target away.
 func (s *Server) withdraw(ctx context.Context, book Book, q Job) ([]string, error) {
-	target, files, others, err := book.Installed(ctx, Target{Cert: q.Cert, Name: q.Target})
+	target, files, others, err := book.Installed(ctx, q.Cert, q.Target)
 	if err != nil {
 		return nil, fmt.Errorf("the helper: %w", err)
 	}
