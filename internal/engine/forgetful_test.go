@@ -35,11 +35,12 @@ type forgetful struct {
 
 // intercept is an acmetest.Interceptor.
 func (f *forgetful) intercept(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	f.note(r)
+	opens := opensAccount(f.T, r)
 	answer := httptest.NewRecorder()
 	f.gate.RLock()
 	next.ServeHTTP(answer, r)
 	f.gate.RUnlock()
+	f.note(opens, answer.Code)
 	if f.due(r, answer) {
 		f.gate.Lock()
 		err := f.ca.Restart(context.WithoutCancel(r.Context()))
@@ -73,12 +74,12 @@ func (f *forgetful) due(r *http.Request, answer *httptest.ResponseRecorder) bool
 	return true
 }
 
-// note counts the accounts that are registered.
-func (f *forgetful) note(r *http.Request) {
-	opens := opensAccount(f.T, r)
+// note counts the accounts that are registered. A request whose nonce the CA
+// refuses, as one from before its restart, opens none and is sent again.
+func (f *forgetful) note(opens bool, code int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.forgot && opens {
+	if f.forgot && opens && code < http.StatusBadRequest {
 		f.registered++
 	}
 }

@@ -57,7 +57,14 @@ func (l *live) reload(key, fullchain string) string {
 // shows returns the leaf that a client is shown, in DER.
 func (l *live) shows(f *fixture) string {
 	f.Helper()
-	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(l.port)), &tls.Config{ServerName: "a.test", InsecureSkipVerify: true})
+	return f.presented(l.port)
+}
+
+// presented is the first certificate that a port of this machine presents for
+// a.test, in DER.
+func (f *fixture) presented(port int) string {
+	f.Helper()
+	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)), &tls.Config{ServerName: "a.test", InsecureSkipVerify: true})
 	if err != nil {
 		f.Error(err)
 		return ""

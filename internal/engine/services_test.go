@@ -79,6 +79,13 @@ certificates:
 		if target.State != plan.TargetVerified || target.Verify.Version != f.known("a.test").Published {
 			t.Fatalf("after %s: target %+v", ask, target)
 		}
+		// Of a service that is verified no worker presents another one.
+		leaf := f.leaf(filepath.Join(f.dir, "out/a.test/cert.pem"))
+		for range 20 {
+			if f.presented(port) != leaf {
+				t.Fatalf("after %s: nginx presents another certificate", ask)
+			}
+		}
 	}
 	if n := len(f.known("a.test").Versions); n != 2 {
 		t.Errorf("%d versions after one renewal", n)

@@ -18,12 +18,15 @@ import (
 // A service that was just told takes a moment until its new workers answer:
 // so soon after an installation a verdict that is not "right" is looked at
 // again, a few times within a step. Later the plan's own backoff rules. One that
-// fetches OCSP responses itself may begin with that at the first connection, and
-// has the config's time for it.
+// is right has to be right once more after handOver, for old workers may answer
+// beside the new ones: nginx's do for a tenth of a second. One that fetches OCSP
+// responses itself may begin with that at the first connection, and has the
+// config's time for it.
 const (
 	freshFor   = 15 * time.Second
 	firstPause = 100 * time.Millisecond
 	lastPause  = 2 * time.Second
+	handOver   = 300 * time.Millisecond
 )
 
 // verify connects to the services of a target and stores what they present.
@@ -38,29 +41,46 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.fault(plan.CodeUnexpected, "look what is to be verified: "+err.Error(), nil)
 	}
 	w.stage("verifying what is served")
-	results := verify.All(ctx, endpoints, want)
-	told, until := len(fact.Reloaded) > 0, freshUntil(time.Now(), fact.At)
-	if shown != fact.Verify.Pins {
-		until = freshUntil(time.Now(), w.known.Targets[plan.CompanionHPKP].At)
-	}
-	stapled := time.Now().Add(w.parts.cfg.Certificate(w.want.Name).StapleWait)
-	again := func() bool {
-		switch now := time.Now(); plan.WorstVerdict(results) {
-		case plan.VerdictRight:
-			return false
-		case plan.VerdictUnstapled:
-			return now.Before(stapled)
-		default:
-			return told && now.Before(until)
-		}
-	}
-	for pause := firstPause; again() && wait(ctx, pause); pause = min(2*pause, lastPause) {
-		results = verify.All(ctx, endpoints, want)
-	}
+	results := w.present(ctx, endpoints, want, w.takingOver(fact, shown))
 	if ctx.Err() != nil {
 		return nil // interrupted: nothing was learned
 	}
 	return w.verified(context.WithoutCancel(ctx), s, fact, shown, results)
+}
+
+// takingOver is until when the services of a target may still be taking over
+// what they were told; the zero time where none was told.
+func (w *worker) takingOver(fact plan.Target, pins string) time.Time {
+	switch {
+	case len(fact.Reloaded) == 0:
+		return time.Time{}
+	case pins != fact.Verify.Pins:
+		return freshUntil(time.Now(), w.known.Targets[plan.CompanionHPKP].At)
+	default:
+		return freshUntil(time.Now(), fact.At)
+	}
+}
+
+// present asks the endpoints what they present, until that has settled.
+func (w *worker) present(ctx context.Context, endpoints []verify.Endpoint, want verify.Want, fresh time.Time) []plan.Result {
+	stapled := time.Now().Add(w.parts.cfg.Certificate(w.want.Name).StapleWait)
+	var right time.Time // since when all of them are
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		results := verify.All(ctx, endpoints, want)
+		now, again := time.Now(), false
+		switch verdict := plan.WorstVerdict(results); {
+		case verdict == plan.VerdictRight && right.IsZero():
+			right, pause, again = now, handOver, now.Before(fresh)
+		case verdict == plan.VerdictRight:
+		case verdict == plan.VerdictUnstapled:
+			right, again = time.Time{}, now.Before(stapled)
+		default:
+			right, again = time.Time{}, now.Before(fresh)
+		}
+		if !again || !wait(ctx, pause) {
+			return results
+		}
+	}
 }
 
 // endpoints are the questions to a certificate's services. Pinned says that
