@@ -53,6 +53,8 @@ func (w *world) schedule(dusk time.Time) []event {
 	each("person revokes", 12, w.personRevokes)
 	each("log", 6, w.unlogged)
 	each("store key", 3, w.sealAnew)
+	each("follow", 4, w.follow)
+	each("kept", 6, w.askKept)
 	all = append(all, w.loseAtDawn()...)
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	return all

@@ -47,6 +47,7 @@ type judge struct {
 	rejected   int                            // refusals looked at
 	began      time.Time                      // when this life of the process did
 	endings    []*ending
+	unproven   map[string]time.Time // since when names that are kept proven are not, or can not be
 	banned     map[string]time.Time // when keys, by fingerprint, were said to be known to others
 }
 
@@ -76,7 +77,7 @@ func newJudge(w *world) *judge {
 		counted: map[string]int{}, last: map[string]issue{}, generation: map[string]int{},
 		signed: map[string][]time.Time{}, read: map[string][32]byte{}, unlocked: map[string][]byte{}, keyShown: map[string]string{}, keysShown: map[string][]string{},
 		presented: map[string][]*x509.Certificate{}, responses: map[string]response{}, rolled: map[string]time.Time{}, strange: map[string]strange{}, revokedYet: map[string]ended{}, badOCSP: map[string]time.Time{},
-		badNames: map[string]time.Time{}, attended: map[string]time.Time{}, banned: map[string]time.Time{},
+		badNames: map[string]time.Time{}, attended: map[string]time.Time{}, unproven: map[string]time.Time{}, banned: map[string]time.Time{},
 	}
 }
 
@@ -229,6 +230,7 @@ func (j *judge) tick(up bool) {
 	if now.Hour()%int(lookEvery/time.Hour) == 0 {
 		j.endedAsAsked(up)
 	}
+	j.keptProven(up)
 	j.finalized()
 }
 

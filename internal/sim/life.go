@@ -146,7 +146,7 @@ func (w *world) begin(t *testing.T, l *life) *process {
 		if w.Mutation.CA != nil {
 			front = w.Mutation.CA(w.gates, name, front)
 		}
-		p.serve(name+".test:80", front)
+		p.serve(name+".test:80", w.untouched(name, front))
 	}
 	listener, err := p.wire.Listen(p.ctx, "tcp", "127.0.0.1:443")
 	w.must(err)
@@ -287,6 +287,7 @@ func (p *process) through(events []event) []event {
 		case <-tick.C:
 			p.judge.tick(true)
 			p.attend()
+			p.proveElsewhere()
 			p.phone.look(p)
 			if p.seen() {
 				return events

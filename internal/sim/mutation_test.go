@@ -78,6 +78,8 @@ func TestMutations(t *testing.T) {
 		{"no maintenance window is waited for", 2, replaced("maintenance: {", "maintenance: false # {"), "outside of its maintenance window"},
 		{"nobody is told of what is wrong", 0.3, replaced("events: [errored, expiring, verify-failed, rolled-back, revoked, problem, solved,", "events: ["), "nobody was told"},
 		{"nothing is revoked that a person wants revoked", 0.6, unheard("revoke-cert"), "was to be revoked"},
+		{"challenges are answered by a node that may not", 1, replaced("solve: false", "solve: true"), "though this node may answer none"},
+		{"names without a certificate are not kept proven", 0.15, replaced("authorizations: [", "#authorizations: ["), "is not proven at two"},
 		{"people are told of everything at once", 0.1, replaced("limit: 1", "limit: 600"), "times within an hour"},
 	} {
 		if i >= mutations {

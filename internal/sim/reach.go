@@ -15,7 +15,7 @@ func (w *world) caOptions(name string) fakeca.Options {
 	return fakeca.Options{
 		Name: name + ".test", Now: w.now, Profiles: profiles(), Default: "classic",
 		Limits:      limits(name),
-		ReuseAuthz:  time.Duration(w.chance.of("reuse", name).IntN(2)) * 5 * day,
+		ReuseAuthz:  w.reuse(name),
 		WindowAfter: 24 * time.Hour, OCSPLife: ocspLife, CRLLife: ocspLife, Validate: w.validate,
 	}
 }
@@ -45,9 +45,11 @@ func (w *world) latest(dice *rand.Rand, name string) (fakeca.Issuance, *cert) {
 // well reports whether nothing keeps a certificate from being renewed now.
 func (w *world) well(p *cert) bool {
 	w.mu.Lock()
-	skew := w.offset.Abs()
+	skew, follows := w.offset.Abs(), w.follows
 	w.mu.Unlock()
-	up := slices.ContainsFunc(p.issuers, func(name string) bool { return w.gates[name].isUp() && w.hasRoom(name, p) })
+	up := slices.ContainsFunc(p.issuers, func(name string) bool {
+		return w.gates[name].isUp() && w.hasRoom(name, p) && (follows == 0 || w.reuse(name) > 0)
+	})
 	return up && skew < 9*time.Minute && p.reached() && (!p.service || w.flags["refuses"] == 0) && !w.guarded(p)
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -28,6 +29,7 @@ func (j *judge) settled(p *process) {
 			j.breach("a record is left in the zone: %s", name)
 		}
 	}
+	j.keptSettled(world.Known.Certs[config.AuthorizationsName])
 	if _, err := os.Stat(filepath.Join(p.zoneFolder(), "test")); err == nil {
 		j.breach("answers are left in the file of the zone")
 	}

@@ -95,6 +95,8 @@ type world struct {
 	offset  time.Duration // the world's clock minus this machine's
 	current *wire         // of the life that is lived
 	kills   []time.Time   // of the process
+	follows int           // reasons why this node may answer no challenges
+	since   time.Time     // it may not
 	faults  map[string]int
 	trace   []string
 }

@@ -185,7 +185,7 @@ hooks:
 	for _, name := range caNames() {
 		fmt.Fprintf(&b, "  %s: {directory: \"https://%s.test/directory\"%s}\n", name, name, limitsConfig(name))
 	}
-	fmt.Fprintf(&b, "%sdefaults: {path: %s/out}\ncertificates:\n", w.sharedConfig(), w.root)
+	fmt.Fprintf(&b, "%s%sdefaults: {path: %s/out, issuer: [%s]}\ncertificates:\n", w.sharedConfig(), w.elsewhereConfig(), w.root, keptAt)
 	for _, p := range w.people {
 		if !p.wanted {
 			continue

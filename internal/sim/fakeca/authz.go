@@ -178,8 +178,13 @@ func (c *CA) validate(ctx context.Context, a *authz, ch *challenge, keyAuth stri
 		c.spend(now, c.failuresLimit(a.account, a.identifier.Value))
 		return
 	}
-	validated := now.UTC().Truncate(time.Second)
-	ch.Status, ch.Validated = "valid", &validated
+	c.validated(now, a, ch)
+}
+
+// validated notes that an answer was right. The caller holds mu.
+func (c *CA) validated(now time.Time, a *authz, ch *challenge) {
+	at := now.UTC().Truncate(time.Second)
+	ch.Status, ch.Validated = "valid", &at
 	if c.opt.ReuseAuthz > 0 {
 		a.expires = now.Add(c.opt.ReuseAuthz)
 		c.proven[a.key()] = a
