@@ -3,8 +3,8 @@
 //
 // It promises that nothing hangs and nothing leaks: a command gets a process
 // group of its own, which is ended as a whole when time is up; its output is
-// bounded; its environment is PATH and what the caller lists, never ours. No
-// shell takes part unless Shell is used.
+// bounded; its environment is PATH, whom it runs as, and what the caller lists,
+// never ours. No shell takes part unless Shell is used.
 package command
 
 import (
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"slices"
 	"strings"
 	"syscall"
@@ -164,12 +165,12 @@ func prepare(c Command) (*exec.Cmd, error) {
 	if len(args) == 0 || args[0] == "" {
 		return nil, errors.New("no program is named")
 	}
-	credential, err := credentialOf(c.User)
+	credential, who, err := credentialOf(c.User)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = environment(c.Env)
+	cmd.Env = append(of(who), environment(c.Env)...)
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
@@ -178,6 +179,14 @@ func prepare(c Command) (*exec.Cmd, error) {
 	cmd.WaitDelay = pipeDelay
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 	return cmd, nil
+}
+
+// of are the variables of a user, as cron sets them.
+func of(u *user.User) []string {
+	if u == nil {
+		return nil
+	}
+	return []string{"HOME=" + u.HomeDir, "USER=" + u.Username, "LOGNAME=" + u.Username, "SHELL=/bin/sh"}
 }
 
 // environment is PATH, unless the caller gives one, and what the caller lists.

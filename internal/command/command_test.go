@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,8 +27,12 @@ func TestRunGivesDataByEnvironmentAndStdin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	home, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
 	lines := strings.Split(strings.TrimSpace(string(r.Stdout)), "\n")
-	for _, want := range []string{"{}", "CERTKEEP_DNS_ACTION=add", "PATH=" + os.Getenv("PATH"), "/", "$(exact) *"} {
+	for _, want := range []string{"{}", "CERTKEEP_DNS_ACTION=add", "PATH=" + os.Getenv("PATH"), "/", "$(exact) *", "HOME=" + home.HomeDir, "USER=" + home.Username} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("output lacks the line %q:\n%s", want, r.Stdout)
 		}

@@ -11,42 +11,47 @@ import (
 
 // credentialOf looks up whom a command runs as. It is nil where nothing has
 // to change: no user is named, or it is the one we are and we are not root
-// (root still drops its supplementary groups).
-func credentialOf(name string) (*syscall.Credential, error) {
+// (root still drops its supplementary groups). The user is nil where we are
+// one whom the system does not know.
+func credentialOf(name string) (*syscall.Credential, *user.User, error) {
 	if name == "" {
-		return nil, nil
+		u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+		if err != nil {
+			return nil, nil, nil
+		}
+		return nil, u, nil
 	}
 	u, err := lookup(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	uid, err := number(u.Uid)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	gid, err := number(u.Gid)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if own := os.Geteuid(); own != 0 {
 		if own == int(uid) {
-			return nil, nil
+			return nil, u, nil
 		}
-		return nil, fmt.Errorf("run as user %s: only root may become another user", name)
+		return nil, nil, fmt.Errorf("run as user %s: only root may become another user", name)
 	}
 	ids, err := u.GroupIds()
 	if err != nil {
-		return nil, fmt.Errorf("find the groups of user %s: %w", name, err)
+		return nil, nil, fmt.Errorf("find the groups of user %s: %w", name, err)
 	}
 	credential := &syscall.Credential{Uid: uid, Gid: gid}
 	for _, id := range ids {
 		group, err := number(id)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		credential.Groups = append(credential.Groups, group)
 	}
-	return credential, nil
+	return credential, u, nil
 }
 
 // lookup finds a user by name, or else by number.

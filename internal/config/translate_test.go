@@ -55,7 +55,7 @@ func testFacts() acmebot.Facts {
 		return ""
 	}
 	facts.Exists = func(path string) bool {
-		return strings.HasSuffix(path, "/root_cert.rsa.pem") || strings.HasPrefix(path, "/etc/ssl/scts/was.example.com")
+		return strings.HasSuffix(path, "/root_cert.rsa.pem") || strings.HasSuffix(path, "/both.key") || strings.HasPrefix(path, "/etc/ssl/scts/was.example.com")
 	}
 	facts.Exposed = func(string) string { return "" }
 	return facts

@@ -16,8 +16,9 @@ import (
 	"github.com/certkeep/certkeep/internal/service"
 )
 
-// serviceTimeout bounds one check or reload.
-const serviceTimeout = time.Minute
+// serviceTimeout bounds one check or reload. systemd gives a unit 90 seconds to
+// stop and as many to start.
+const serviceTimeout = 4 * time.Minute
 
 // ServiceError says that a service's check or reload failed.
 type ServiceError struct {

@@ -197,6 +197,12 @@ func readUpTo(path string, most int64) ([]byte, fs.FileInfo, error) {
 	return data, info, nil
 }
 
+// UserID is the number of a user, who may be given by it.
+func UserID(name string) (int, error) {
+	uid, _, err := resolve(name, "")
+	return uid, err
+}
+
 // resolve turns the names or numbers of an owner and a group into ids; -1
 // where nothing is asked for.
 func resolve(owner, group string) (uid, gid int, err error) {

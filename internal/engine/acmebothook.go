@@ -57,7 +57,8 @@ func (w *worker) tlsaZones() []string {
 // challengePayload tells of a challenge in acmebot's words. It is not ok for
 // an event that acmebot does not have.
 func (w *worker) challengePayload(p deploy.Payload, event store.EventKind, c challenge.Challenge) (string, deploy.Payload, bool) {
-	fields := map[string]string{"domain": c.Identifier.Value, "challenge": c.DNSValue()}
+	domain := c.Identifier.String()
+	fields := map[string]string{"domain": domain, "challenge": c.DNSValue()}
 	name := map[store.EventKind]string{store.EventChallengeSetup: "set_", store.EventChallengeCleanup: "clear_"}[event]
 	switch {
 	case c.Type == challenge.TypeDNS01:
@@ -67,7 +68,7 @@ func (w *worker) challengePayload(p deploy.Payload, event store.EventKind, c cha
 		}
 	case c.Type == challenge.TypeHTTP01 && name != "":
 		name += "http_challenge"
-		fields = map[string]string{"domain": c.Identifier.Value, "challenge_file": w.answerFile(c)}
+		fields = map[string]string{"domain": domain, "challenge_file": w.answerFile(c)}
 	default:
 		return "", p, false
 	}

@@ -13,6 +13,7 @@ import (
 )
 
 // TestAcmebotHooks has hooks of acmebot's events write down what they are told.
+// One that fails stops nothing, and answers are gone when they are told of that.
 func TestAcmebotHooks(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
 	log, answers := filepath.Join(f.dir, "told"), filepath.Join(f.dir, "answers")
@@ -23,7 +24,7 @@ func TestAcmebotHooks(t *testing.T) {
 	f.configure("challenges: [{http-01: {folder: " + answers + "}}]\n" +
 		"hooks:\n" +
 		hook("set_http_challenge", "$domain ${challenge_file%/*}") +
-		hook("clear_http_challenge", "$domain") +
+		fmt.Sprintf("  clear_http_challenge: {command: {shell: 'test ! -e $challenge_file && echo cleared $domain >> %s; exit 3'}}\n", log) +
 		hook("set_dns_challenge", "never") +
 		hook("certificate_installed", "$key_name $certificate_name $key_type $certificate_file") +
 		hook("full_key_installed", "$full_key_file") +
@@ -47,7 +48,7 @@ func TestAcmebotHooks(t *testing.T) {
 		"certificate_installed www www ecdsa DIR/ecdsa-p256.pem",
 		"certificate_installed www www ecdsa DIR/ecdsa-p384.pem",
 		"chain_installed DIR/chain.pem",
-		"clear_http_challenge a.test",
+		"cleared a.test",
 		"full_key_installed DIR/full.pem",
 		"private_key_installed www ecdsa DIR/ecdsa-p256.key",
 		"private_key_installed www ecdsa DIR/ecdsa-p384.key",

@@ -86,15 +86,20 @@ func (a *announced) Present(ctx context.Context, c challenge.Challenge) error {
 	if err != nil {
 		return errors.Join(err, a.Solver.CleanUp(context.WithoutCancel(ctx), c))
 	}
+	a.worker.answerHook(ctx, store.EventChallengeSetup, c)
+	a.worker.answerHook(ctx, store.EventDNSUpdated, c)
 	return nil
 }
 
-// CleanUp takes the answer away again.
+// CleanUp takes the answer away again. acmebot's hooks hear of it afterwards, so
+// that they may carry that further.
 func (a *announced) CleanUp(ctx context.Context, c challenge.Challenge) error {
 	a.worker.recall(a.Solver, c)
 	hook, err := a.worker.challengeHook(ctx, store.EventChallengeCleanup, c), a.Solver.CleanUp(ctx, c)
 	if err == nil {
 		a.worker.gone.add(presented(c))
+		a.worker.answerHook(ctx, store.EventChallengeCleanup, c)
+		a.worker.answerHook(ctx, store.EventDNSUpdated, c)
 	}
 	return errors.Join(hook, err)
 }

@@ -174,24 +174,39 @@ func (w *worker) veto(ctx context.Context, s plan.Step) (*plan.Fault, bool) {
 	return &fault, true
 }
 
-// challengeHook tells configured hooks of a challenge; without one it does
+// challengeHook tells the hook of an event of a challenge; without one it does
 // nothing.
 func (w *worker) challengeHook(ctx context.Context, event store.EventKind, c challenge.Challenge) error {
+	if h, ok := w.hookOf(string(event)); ok {
+		return deploy.Run(ctx, h, w.challengeIs(event, c))
+	}
+	return nil
+}
+
+// answerHook tells acmebot's hook of the same. As there its failure stops
+// nothing.
+func (w *worker) answerHook(ctx context.Context, event store.EventKind, c challenge.Challenge) {
+	name, p, ok := w.challengePayload(w.challengeIs(event, c), event, c)
+	if !ok {
+		return
+	}
+	h, _ := w.hookOf(name)
+	p.Event = name
+	if err := deploy.Run(ctx, h, p); err != nil {
+		failed, is := errors.AsType[*deploy.HookError](err)
+		if !is {
+			failed = &deploy.HookError{}
+		}
+		w.engine.Log.Warn("a hook failed; the challenge goes on", "certificate", w.want.Name, "hook", name, "error", err, "detail", failed.Said)
+	}
+}
+
+// challengeIs is what hooks are told of a challenge.
+func (w *worker) challengeIs(event store.EventKind, c challenge.Challenge) deploy.Payload {
 	p := w.payload(string(event), "", 1)
 	p.Challenge = &deploy.HookChallenge{Type: c.Type, Domain: c.Identifier.Value, Token: c.Token, Validation: c.KeyAuthorization}
 	if c.Type == challenge.TypeDNS01 {
 		p.Challenge.Validation = c.DNSValue()
 	}
-	if h, ok := w.hookOf(string(event)); ok {
-		if err := deploy.Run(ctx, h, p); err != nil {
-			return err
-		}
-	}
-	name, p, ok := w.challengePayload(p, event, c)
-	if !ok {
-		return nil
-	}
-	h, _ := w.hookOf(name)
-	p.Event = name
-	return deploy.Run(ctx, h, p)
+	return p
 }

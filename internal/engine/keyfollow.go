@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -32,14 +33,14 @@ type foundKey struct {
 // inspect looks at the files of the keys. A key that somebody else put there is
 // followed; a file that is gone, or holds no such key, is written again.
 func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
-	own := *w.known()
-	own.Inspected = time.Now()
-	w.world.Known.Keys[w.want.Name] = &own
+	w.remember(time.Now(), "")
 	altered, fault, why := w.look(ctx, s)
+	if w.closed != nil && fault == nil {
+		w.remember(time.Now(), w.closed.Error())
+		return w.failed(ctx, s, time.Now(), w.closedFault())
+	}
 	if written, ok := errors.AsType[*beingWrittenError](w.unsettled); ok && fault == nil {
-		again := *w.known()
-		again.Inspected = time.Time{}
-		w.world.Known.Keys[w.want.Name] = &again
+		w.remember(time.Time{}, "")
 		w.engine.Log.Info("a file of keys is being written by somebody else, and looked at again soon", "keys", w.want.Name, "file", written.path)
 	}
 	if len(altered) == 0 || fault != nil {
@@ -57,11 +58,24 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 	return nil
 }
 
+// remember notes when the files were looked at, and why a key in them cannot be
+// read.
+func (w *keyWorker) remember(inspected time.Time, closed string) {
+	own := *w.known()
+	own.Inspected, own.Closed = inspected, closed
+	w.world.Known.Keys[w.want.Name] = &own
+}
+
+// closedFault tells a person of a key that is there and cannot be read.
+func (w *keyWorker) closedFault() *FaultError {
+	return &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, w.closed.Error()+"; it is left alone, and no other is made in its place"), Err: w.closed}
+}
+
 // look follows the keys that somebody else put at the files of the keys, and
 // lists those files that have to be written again, and why the first that cannot
 // be read could not.
 func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fault *plan.Fault, why error) {
-	w.unsettled = nil
+	w.unsettled, w.closed = nil, nil
 	var gone []config.File
 	var seen []string
 	for _, f := range w.parts.cfg.KeyFiles(w.want.Name, w.want.KeyTypes) {
@@ -71,6 +85,7 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fa
 		found, err := w.readKey(ctx, f)
 		seen = append(seen, found.fingerprint)
 		_, written := errors.AsType[*beingWrittenError](err)
+		_, closed := errors.AsType[*closedKeyError](err)
 		switch {
 		case err == nil && (w.isNew(found) || w.movedUp(found)):
 			if fault := w.follow(ctx, s, found); fault != nil {
@@ -82,6 +97,8 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fa
 			w.unsettled = err
 		case err != nil && w.want.Provided && f.Content[0] == config.PartKey:
 			return altered, w.failed(ctx, s, time.Now(), &FaultError{Fault: newFault(plan.CodeKeyMissing, plan.BlameAdmin, err.Error()), Err: err}), err
+		case closed && !w.wasWritten(f.Path):
+			w.closed = cmp.Or(w.closed, err)
 		case w.wasWritten(f.Path):
 			altered = append(altered, f.Path)
 			if why == nil {
@@ -107,6 +124,10 @@ func (w *keyWorker) lookBefore(ctx context.Context, s plan.Step) (stands bool, f
 	before := w.known().References()
 	if _, fault, _ := w.look(ctx, s); fault != nil && fault.Code != plan.CodeKeyMissing {
 		return false, fault // a provided key that is missing is told, and holds up nothing
+	}
+	if w.closed != nil {
+		f := w.closedFault().Fault
+		return false, &f
 	}
 	if w.unsettled != nil {
 		f := newFault(plan.CodeForeignFile, plan.BlameAdmin, fmt.Sprintf("keys %s: %v", w.want.Name, w.unsettled))
@@ -136,15 +157,19 @@ func (w *keyWorker) wasWritten(path string) bool {
 // readKey reads the key in a file, which nobody but its owner and root may be
 // able to change.
 func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error) {
-	text, info, err := readGuarded(f.Path)
+	text, info, err := readGuarded(f.Path, w.ownersBefore(f)...)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = &closedKeyError{err}
+	}
 	if err != nil {
 		return foundKey{}, err
 	}
 	key, err := keys.Parse(text)
-	if encrypted(err) {
+	locked := encrypted(err)
+	if locked {
 		var target deploy.Target
 		if err := w.protect(ctx, &target); err != nil {
-			return foundKey{}, err
+			return foundKey{}, &closedKeyError{fmt.Errorf("%s is under a passphrase: %w", f.Path, err)}
 		}
 		key, err = keys.ParseWith(text, []byte(target.Passphrase))
 	}
@@ -152,7 +177,13 @@ func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error
 		return foundKey{}, &beingWrittenError{path: f.Path, err: err}
 	}
 	if err != nil {
-		return foundKey{}, fmt.Errorf("%s: %w", f.Path, err)
+		err = fmt.Errorf("%s: %w", f.Path, err)
+	}
+	if locked && err != nil {
+		err = &closedKeyError{err}
+	}
+	if err != nil {
+		return foundKey{}, err
 	}
 	if t, err := keys.TypeOf(key.Public()); err != nil || t != f.KeyType {
 		return foundKey{}, errors.Join(err, fmt.Errorf("%s holds a key of type %s, not %s", f.Path, t, f.KeyType))
@@ -161,9 +192,31 @@ func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error
 	return foundKey{path: f.Path, part: f.Content[0], keyType: string(f.KeyType), key: key, fingerprint: fingerprint, made: info.ModTime()}, err
 }
 
-// readGuarded reads a file that nobody but its owner and root can change. What
-// is looked at and what is read is one file, whatever becomes of its name.
-func readGuarded(path string) ([]byte, os.FileInfo, error) {
+// ownersBefore are who may own a file that another tool wrote: by the config it
+// is theirs. One of ours is written again where they change it.
+func (w *keyWorker) ownersBefore(f config.File) []int {
+	if w.known().Shared.Version != "" || f.Owner == "" {
+		return nil
+	}
+	uid, err := deploy.UserID(f.Owner)
+	if err != nil {
+		return nil // the installation says so
+	}
+	return []int{uid}
+}
+
+// closedKeyError is a file that is there and holds a key, or may hold one, that
+// cannot be read, for lack of its passphrase or of trust in it.
+type closedKeyError struct{ err error }
+
+func (e *closedKeyError) Error() string { return e.err.Error() }
+
+func (e *closedKeyError) Unwrap() error { return e.err }
+
+// readGuarded reads a file that nobody can change but root, who runs this, and
+// some others. What is looked at and what is read is one file, whatever becomes of
+// its name.
+func readGuarded(path string, owners ...int) ([]byte, os.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
@@ -174,7 +227,7 @@ func readGuarded(path string) ([]byte, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || ok && !slices.Contains(append(owners, 0, os.Geteuid()), int(owner.Uid)) {
 		return nil, nil, fmt.Errorf("%s may be changed by others, so the key in it is not used", path)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, mostKeyFile))
@@ -222,7 +275,8 @@ func (w *keyWorker) movedUp(found foundKey) bool {
 }
 
 // follow takes over a key. The age of one that was there before us is that of
-// its file; a backup key is made when the primary one becomes that.
+// its file, or of that of the backup key: one is made when the primary becomes
+// that, and the primary's file, which was its file until then, may be older.
 func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *plan.Fault {
 	now := time.Now()
 	if found.made.After(now) {
@@ -237,7 +291,7 @@ func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *pl
 		switch found.part {
 		case config.PartBackupKey:
 			set.Next = is
-			if w.known().Shared.Version == "" && found.made.Before(set.Primary.Since) {
+			if w.known().Shared.Version == "" && !set.Primary.IsZero() {
 				set.Primary.Since = found.made
 			}
 		case config.PartPreviousKey:
@@ -249,6 +303,9 @@ func (w *keyWorker) follow(ctx context.Context, s plan.Step, found foundKey) *pl
 			is.Since = found.made
 			if set.Next.SHA256 == is.SHA256 {
 				is.Made, is.Since, set.Next = set.Next.Made, now, plan.Key{}
+			}
+			if w.known().Shared.Version == "" && !set.Next.IsZero() {
+				is.Since = set.Next.Made
 			}
 			set.Primary, k.Rolling = is, nil
 		}

@@ -104,7 +104,7 @@ func (w *worker) refreshKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fresh.Inspected = w.keys.Inspected
+	fresh.Inspected, fresh.Closed = w.keys.Inspected, w.keys.Closed
 	w.keys = fresh
 	return nil
 }

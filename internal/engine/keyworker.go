@@ -26,6 +26,7 @@ type keyWorker struct {
 	found  bool // the inspection found something to do
 	// unsettled is why a file of the keys was left to somebody who is writing it.
 	unsettled error
+	closed    error // why a key that somebody put at a file cannot be read
 	installs  installer
 	outcomes  []Outcome
 }
@@ -114,7 +115,7 @@ func (w *keyWorker) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fresh.Inspected = w.known().Inspected
+	fresh.Inspected, fresh.Closed = w.known().Inspected, w.known().Closed
 	w.world.Known.Keys[w.want.Name] = fresh
 	// An installation stores facts of the certificates on them too: that they
 	// are installed, and which hooks are to run.
@@ -188,6 +189,9 @@ func (w *keyWorker) makeKey(ctx context.Context, s plan.Step) *plan.Fault {
 		switch {
 		case s.Next:
 			set.Next = made
+		case set.Primary.IsZero() && set.Next.SHA256 == made.SHA256:
+			set.Primary, set.Next = set.Next, plan.Key{}
+			set.Primary.Since = now
 		case set.Primary.IsZero():
 			set.Primary = made
 			set.Primary.Since = made.Made

@@ -39,6 +39,9 @@ type KnownKeys struct {
 	// Inspected is when the files of the keys were last looked at. A running
 	// process knows it only.
 	Inspected time.Time `json:"-"`
+	// Closed says why a key that somebody put at such a file cannot be read.
+	// Until it can nothing is made in its place. A running process knows it only.
+	Closed string `json:"-"`
 	// Damage says why the record could not be read; nothing else is known then.
 	Damage string `json:"-"`
 	// Newer is set when a later version of Certkeep wrote the record.

@@ -89,6 +89,9 @@ func (k *keyDecision) make() {
 	}
 	k.withdraw()
 	k.inspect()
+	if k.known.Closed != "" {
+		return
+	}
 	k.cancel()
 	if k.want.Provided {
 		k.spare()
@@ -129,9 +132,10 @@ func (k *keyDecision) first() {
 	}
 	for _, keyType := range k.missing() {
 		step := Step{Kind: KindKeys, KeyType: keyType, Urgent: true, Reason: Reason{ReasonMissing, fmt.Sprintf("no %s key exists", keyType)}}
-		step.Key = k.found(keyType)
-		if step.Key != "" {
+		if step.Key = k.found(keyType); step.Key != "" {
 			step.Reason = Reason{ReasonFits, fmt.Sprintf("the %s key in use is kept from now on", keyType)}
+		} else if next := k.known.Keys[keyType].Next; k.usable(next) {
+			step.Key, step.Reason = next.SHA256, Reason{ReasonMissing, fmt.Sprintf("no %s key exists; the one that was kept ready is used", keyType)}
 		}
 		step.At = k.retryAt()
 		k.add(step)

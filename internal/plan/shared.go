@@ -190,6 +190,9 @@ func (k *keyDecision) inspect() {
 	step := Step{Kind: KindInspect, Target: k.want.Shared.Name, Reason: Reason{ReasonRoutine, "files of keys may have been altered"}}
 	if last := k.known.Inspected; !last.IsZero() && !ahead(last, k.now) {
 		step.At = inspectAt(last, k.want.Name)
+		if k.known.Closed != "" {
+			step.At = k.retryAt()
+		}
 	}
 	k.add(step)
 }

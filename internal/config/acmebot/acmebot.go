@@ -85,16 +85,17 @@ type translator struct {
 	names    table
 	suffixes map[string]string // by acmebot's key type
 
-	issuerName  string          // who is asked, as Certkeep calls it
-	toldOfStore bool            // see passphraseCovers
-	services    map[string]bool // that certificates name
-	logs        map[string]log  // by name
-	headers     headers
-	updates     map[string]bool // zones with an update key
-	proofs      proofs
-	keys        []*privateKey
-	owner       *Value // of installed files; nil leaves them to who runs
-	group       *Value
+	issuerName    string          // who is asked, as Certkeep calls it
+	toldOfStore   bool            // see passphraseCovers
+	toldOfFolders []string        // see earlierFolder
+	services      map[string]bool // that certificates name
+	logs          map[string]log  // by name
+	headers       headers
+	updates       map[string]bool // zones with an update key
+	proofs        proofs
+	keys          []*privateKey
+	owner         *Value // of installed files; nil leaves them to who runs
+	group         *Value
 }
 
 // Translate says in Certkeep's words what an acmebot configuration says. Root

@@ -3,6 +3,7 @@ package acmebot
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -50,6 +51,17 @@ func (t *translator) noResponder(folder option, live []string) {
 	if t.letsEncrypt() && len(live) == 0 {
 		t.warn(folder.Origin, "certificates of Let's Encrypt name no OCSP responder since 2025-05: no response is kept here", "leave it out, and take stapling out of the configuration of services")
 	}
+}
+
+// earlierFolder warns of files that acmebot wrote before, to a folder that it
+// writes to no more unless it is named, where that folder is there.
+func (t *translator) earlierFolder(folder option, name, standard, what string) {
+	if folder.given() || !t.facts.Exists(standard) || slices.Contains(t.toldOfFolders, name) {
+		return
+	}
+	t.toldOfFolders = append(t.toldOfFolders, name)
+	t.warn(folder.Origin, fmt.Sprintf("%s is there, where older versions of acmebot kept %s: none are written now, and those there grow old", standard, what),
+		fmt.Sprintf("set directories.%s to %s where services read them, to null where none does", name, standard))
 }
 
 // builtInLogs warns of receipts that are written no more: where a folder for

@@ -93,7 +93,11 @@ func (t *translator) updater(dns object, k zoneKey) {
 	if k.server != "" {
 		entry.set("server", s.text(k.server))
 	}
-	entry.set("tsig_file", s.text(k.file))
+	file := k.file
+	if base, ok := strings.CutSuffix(file, ".private"); ok && t.facts.Exists(base+".key") {
+		file = base + ".key" // dnssec-keygen's pair: nsupdate takes either
+	}
+	entry.set("tsig_file", s.text(file))
 	entry.set("ttl", s.seconds(recordTTL))
 	t.propagation(entry)
 }
@@ -112,6 +116,7 @@ func (t *translator) localWriter(dns object) {
 	entry.set("provider", s.text("zonefile"))
 	entry.set("zones", s.texts(slices.Compact(zones)...))
 	entry.set("command", s.texts(reload.text(standardReload)))
+	entry.set("timeout", s.seconds(longest))
 	folder := t.dirs.option("challenge")
 	file, ok := t.fileIn(folder, "/etc/ssl/challenges", "challenge", "{name}", map[string]string{"name": "{zone}"})
 	if dir := path.Dir(file); ok && strings.Contains(dir, "{zone}") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -63,8 +64,8 @@ func (t *translator) fileIn(folder option, standardFolder, file, standardFile st
 		t.fail(pattern.Origin, wrong, "known: "+fieldNames(fields))
 		return "", false
 	}
-	if strings.Contains(base, "/") {
-		t.fail(pattern.Origin, fmt.Sprintf("%s names a folder", quoted(base)), "set directories."+file)
+	if !filepath.IsLocal(base) {
+		t.fail(pattern.Origin, fmt.Sprintf("%s is not below its folder", quoted(base)), "set directories."+file)
 		return "", false
 	}
 	return path.Join(t.absolute(dir), strings.ReplaceAll(base, "*", "_")), true

@@ -62,9 +62,15 @@ func (t *translator) hooksTo(out object, in table) {
 		if hooks.v == nil {
 			hooks = out.child("hooks", s)
 		}
-		hooks.child(p.Key, s).child("command", s).set("shell", s.text(shell))
+		hook := hooks.child(p.Key, s)
+		hook.child("command", s).set("shell", s.text(shell))
+		hook.set("timeout", s.seconds(longest))
 	}
 }
+
+// longest is how long a program may take, in seconds, to which acmebot sets no
+// limit.
+const longest = 15 * 60
 
 // withVariables turns the fields of a hook's text into variables of the shell,
 // quoted as the place in the text demands it.

@@ -3,6 +3,7 @@ package acmebot
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -24,10 +25,6 @@ type way struct {
 
 // localZones is the entry of dns for zones without an update key.
 const localZones = "local-zones"
-
-// challengePath is where files of http-01 lie below a web server's folder (RFC
-// 8555 section 8.3).
-const challengePath = "/.well-known/acme-challenge"
 
 // proof says how each name of certificates and authorizations is proven.
 func (t *translator) proof(out object, top table) {
@@ -153,24 +150,64 @@ func (t *translator) folderFor(n name, folders table) (string, Origin) {
 func (t *translator) rules() *Value {
 	s := t.sourceOf(Origin{Key: "http_challenges", At: t.place, Default: true})
 	list := &Value{Kind: List, At: s.place()}
+	var later []*Value
 	for _, key := range t.proofs.order {
 		w := t.proofs.ways[key]
-		s := t.sourceOf(w.origin)
-		rule := t.object(s)
-		rule.set("names", s.texts(w.names...))
-		switch {
-		case w.folder == "":
-			via := localZones
-			if key != "dns-01" {
-				via = zoneEntry(w.zone)
-			}
-			rule.child("dns-01", s).set("via", s.text(via))
-		case strings.HasSuffix(w.folder, challengePath) && w.folder != challengePath:
-			rule.child("http-01", s).set("webroot", s.text(strings.TrimSuffix(w.folder, challengePath)))
-		default:
-			rule.child("http-01", s).set("folder", s.text(path.Clean(w.folder)))
+		others, own := partition(w.names, func(name string) bool { return t.proofs.covers(name, w) })
+		if len(own) > 0 {
+			list.Items = append(list.Items, t.rule(key, w, own))
 		}
-		list.Items = append(list.Items, rule.v)
+		if len(others) > 0 {
+			later = append(later, t.rule(key, w, others))
+		}
 	}
+	list.Items = append(list.Items, later...)
 	return list
+}
+
+// covers reports whether a wildcard stands for a name that is proven in another
+// way. As a pattern of a rule it counts for that too, unless its rule comes later.
+func (p *proofs) covers(wildcard string, own *way) bool {
+	zone, ok := strings.CutPrefix(wildcard, "*.")
+	if !ok {
+		return false
+	}
+	for _, w := range p.ways {
+		if w != own && slices.ContainsFunc(w.names, func(name string) bool {
+			_, below, _ := strings.Cut(name, ".")
+			return below == zone
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// rule is one of them.
+func (t *translator) rule(key string, w *way, names []string) *Value {
+	s := t.sourceOf(w.origin)
+	rule := t.object(s)
+	rule.set("names", s.texts(names...))
+	if w.folder == "" {
+		via := localZones
+		if key != "dns-01" {
+			via = zoneEntry(w.zone)
+		}
+		rule.child("dns-01", s).set("via", s.text(via))
+	} else { // also where it ends as a web server's does: acmebot makes it where it is missing
+		rule.child("http-01", s).set("folder", s.text(path.Clean(w.folder)))
+	}
+	return rule.v
+}
+
+// partition divides names into those for which something holds, and the rest.
+func partition(names []string, holds func(string) bool) (yes, no []string) {
+	for _, name := range names {
+		if holds(name) {
+			yes = append(yes, name)
+		} else {
+			no = append(no, name)
+		}
+	}
+	return yes, no
 }

@@ -1,7 +1,9 @@
 package acmebot
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/certkeep/certkeep/internal/service"
 )
@@ -73,11 +75,18 @@ func (t *translator) servicesTo(out object, in table) {
 func (t *translator) serviceTo(entries object, name string, command option, text string, builtin bool) {
 	s := command.source()
 	entry := entries.child(name, s)
-	entry.child("reload", s).set("shell", s.text(text))
+	if words := strings.Fields(text); systemctl.MatchString(text) {
+		entry.set("reload", s.texts(words...)) // such a command is known well enough to tell a stopped unit from a refusal
+	} else {
+		entry.child("reload", s).set("shell", s.text(text))
+	}
 	if builtin { // its test belongs to a service on this machine
 		entry.set("check", s.truth(false))
 	}
 }
+
+// systemctl is a command that needs no shell.
+var systemctl = regexp.MustCompile(`^systemctl [a-z-]+ [A-Za-z0-9@._-]+$`)
 
 // servicesOf lists the services of a certificate that are told of anything.
 func (t *translator) servicesOf(c *certificate, in table) *Value {

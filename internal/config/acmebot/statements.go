@@ -38,6 +38,7 @@ func (t *translator) ocspTo(to object, c *certificate) {
 	folder := t.dirs.option("ocsp")
 	file, ok := t.eachKind(folder, "", "ocsp", "{name}{suffix}.ocsp", c, nil)
 	if !ok {
+		t.earlierFolder(folder, "ocsp", "/etc/ssl/ocsp", "OCSP responses")
 		return
 	}
 	t.noResponder(folder, live)
@@ -155,6 +156,7 @@ func (t *translator) hpkpTo(to object, k *privateKey) {
 	days, folder := k.option("hpkp_days"), t.dirs.option("hpkp")
 	file, ok := t.pinFile(k)
 	if !ok {
+		t.earlierFolder(folder, "hpkp", "/etc/ssl/hpkp", "headers of public key pins")
 		return
 	}
 	headers := t.object(folder.source())

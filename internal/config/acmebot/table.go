@@ -107,7 +107,8 @@ func (o option) number(standard int) int {
 	return standard
 }
 
-// truth reads true or false. Without a value it is false.
+// truth reads true or false, also in the words that YAML 1.1 has for them, which
+// acmebot reads. Without a value it is false.
 func (o option) truth(standard bool) bool {
 	if o.v == nil {
 		return standard
@@ -119,6 +120,14 @@ func (o option) truth(standard bool) bool {
 		return false
 	case o.v.Kind == Number && o.v.Text == "1":
 		return true
+	}
+	if o.v.Kind == Text {
+		switch strings.ToLower(o.v.Text) {
+		case "yes", "on":
+			return true
+		case "no", "off":
+			return false
+		}
 	}
 	o.t.fail(o.Origin, "takes true or false, not "+o.v.describe(), "")
 	return standard

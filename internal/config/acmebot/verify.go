@@ -56,7 +56,8 @@ func (t *translator) endpoint(c *certificate, item option, own bool) *Value {
 	to.set("port", s.number(number))
 	begin := s.truth(false)
 	if o := fields.option("starttls"); o.text("") != "" {
-		if begin = o.source().text(o.text("")); !slices.Contains(startTLS(), o.text("")) {
+		protocol := strings.ToLower(o.text(""))
+		if begin = o.source().text(protocol); !slices.Contains(startTLS(), protocol) {
 			t.fail(o.Origin, "unknown protocol "+quoted(o.text("")), t.didYouMean(o.text(""), startTLS()))
 			return nil
 		}
@@ -74,7 +75,7 @@ func (t *translator) endpoint(c *certificate, item option, own bool) *Value {
 		}
 	}
 	if o := fields.option("protocol"); o.text("") != "" {
-		if o.text("") != "http" {
+		if strings.ToLower(o.text("")) != "http" {
 			t.fail(o.Origin, "unknown protocol "+quoted(o.text("")), "http is the only one")
 		} else if t.pins(c.key) {
 			to.set("pins", o.source().truth(true))
