@@ -29,7 +29,7 @@ func (d *decision) chosen(t Tries) string {
 	if !ok || ask.Issuer == "" || ask.At.After(d.now) || !slices.Contains(d.want.Issuers, ask.Issuer) {
 		return ""
 	}
-	if t.blamesCA() && t.Count >= failoverAfter {
+	if t.anotherMay() && t.Count >= failoverAfter {
 		return ""
 	}
 	return ask.Issuer

@@ -22,6 +22,12 @@ func TestFailover(t *testing.T) {
 		{"the first listed", func(*scene) {}, "le"},
 		{"after two failures of the CA", func(s *scene) { blamed(s, 2, plan.BlameCA, "le", time.Time{}) }, "le"},
 		{"after three", func(s *scene) { blamed(s, 3, plan.BlameCA, "le", time.Time{}) }, "corp"},
+		{"after three for which nobody had proven the names there", func(s *scene) {
+			blamed(s, 3, plan.BlameAdmin, "le", time.Time{})
+			tries := s.known.Tries[ec]
+			tries.Fault.Code = plan.CodeNotProven
+			s.tries(tries)
+		}, "corp"},
 		{"after three of the network", func(s *scene) { blamed(s, 3, plan.BlameNetwork, "le", time.Time{}) }, "corp"},
 		{"after four", func(s *scene) { blamed(s, 4, plan.BlameCA, "corp", time.Time{}) }, "third"},
 		{"after five", func(s *scene) { blamed(s, 5, plan.BlameCA, "third", time.Time{}) }, "le"},

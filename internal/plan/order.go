@@ -100,7 +100,7 @@ func (d *decision) open(n need, t Tries) (Order, bool) {
 // CA still the one to ask: an order at a CA that fails again and again must
 // not keep the certificate from the next one.
 func (d *decision) resumable(n need, o Order, t Tries) bool {
-	return d.wantsStill(n, o, t) && (t.Count < failoverAfter || !t.blamesCA() || o.Issuer == d.issuer(t))
+	return d.wantsStill(n, o, t) && (t.Count < failoverAfter || !t.anotherMay() || o.Issuer == d.issuer(t))
 }
 
 // wantsStill reports whether an order is still about what is wanted.
@@ -132,7 +132,7 @@ func (d *decision) issuer(t Tries) string {
 		return id
 	}
 	first := 0
-	if t.blamesCA() && t.Count >= failoverAfter {
+	if t.anotherMay() && t.Count >= failoverAfter {
 		first = (t.Count - failoverAfter + 1) % n
 	}
 	best, bestFree := "", time.Time{}

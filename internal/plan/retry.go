@@ -55,9 +55,11 @@ func (t Tries) imposed(issuer string, now time.Time) time.Time {
 
 func (t Tries) fromTheFuture(now time.Time) bool { return ahead(t.Last, now) || ahead(t.Ended, now) }
 
-// blamesCA reports whether the last failure was the CA's, or its network's.
-func (t Tries) blamesCA() bool {
-	return t.Fault != nil && (t.Fault.Blame == BlameCA || t.Fault.Blame == BlameNetwork)
+// anotherMay reports whether another CA may do what the last one did not: the
+// failure was that one's, or its network's, or it alone does not take the names
+// as proven.
+func (t Tries) anotherMay() bool {
+	return t.Fault != nil && (t.Fault.Blame == BlameCA || t.Fault.Blame == BlameNetwork || t.Fault.Code == CodeNotProven)
 }
 
 // Begin counts an attempt before it is made. Should the process die before

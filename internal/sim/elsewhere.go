@@ -45,6 +45,12 @@ func (w *world) reuse(ca string) time.Duration {
 	return time.Duration(w.chance.of("reuse", ca).IntN(2)) * 5 * day
 }
 
+// solvable reports whether the names of an order can be proven at a CA now.
+func (w *world) solvable(ca string) bool {
+	mayNot, _ := w.following()
+	return !mayNot || w.reuse(ca) > 0
+}
+
 // follow is a time in which this node may answer no challenges.
 func (w *world) follow(dice *rand.Rand, at time.Time) []event {
 	long := between(dice, 2*day, 30*day)

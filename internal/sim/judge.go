@@ -214,7 +214,7 @@ func (j *judge) tick(up bool) {
 			j.pinnedTo(p)
 			j.revoked(p, up)
 		}
-		if !up || !j.respondersWell(p) {
+		if !up || !j.respondersWell(p) || !slices.ContainsFunc(p.issuers, w.solvable) { // of what is revoked nothing good is said, and it may have to wait
 			j.excuseOCSP(p, now)
 		}
 		if p.ocsp && up {

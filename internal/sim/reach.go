@@ -45,11 +45,9 @@ func (w *world) latest(dice *rand.Rand, name string) (fakeca.Issuance, *cert) {
 // well reports whether nothing keeps a certificate from being renewed now.
 func (w *world) well(p *cert) bool {
 	w.mu.Lock()
-	skew, follows := w.offset.Abs(), w.follows
+	skew := w.offset.Abs()
 	w.mu.Unlock()
-	up := slices.ContainsFunc(p.issuers, func(name string) bool {
-		return w.gates[name].isUp() && w.hasRoom(name, p) && (follows == 0 || w.reuse(name) > 0)
-	})
+	up := slices.ContainsFunc(p.issuers, func(name string) bool { return w.gates[name].isUp() && w.hasRoom(name, p) && w.solvable(name) })
 	return up && skew < 9*time.Minute && p.reached() && (!p.service || w.flags["refuses"] == 0) && !w.guarded(p)
 }
 
