@@ -25,7 +25,7 @@ func TestJudgeWaitsForWhatIsOnItsWay(t *testing.T) {
 		{40 * time.Hour, "2", true},
 	} {
 		w.offset = look.after
-		if got := j.another(s, look.serial); got != look.onItsWay {
+		if got := j.another(s.String(), look.serial); got != look.onItsWay {
 			t.Errorf("certificate %s after %v is on its way: %t, want %t", look.serial, look.after, got, look.onItsWay)
 		}
 	}

@@ -109,6 +109,17 @@ func (l *paper) receipt(der []byte) ct.SCT {
 	return s
 }
 
+// about is the serial number of the certificate that a receipt is for; "" for
+// none. The caller holds mu.
+func (l *paper) about(text []byte) string {
+	for serial, all := range l.given {
+		if slices.ContainsFunc(all, func(given []byte) bool { return bytes.Equal(given, text) }) {
+			return serial
+		}
+	}
+	return ""
+}
+
 // tick takes note of whether the log is well, once an hour.
 func (l *paper) tick(up bool) {
 	l.mu.Lock()
@@ -130,10 +141,14 @@ func (j *judge) receipts(p *cert) {
 		seen, there := j.seen(s)
 		l.mu.Lock()
 		since := l.since
-		fits := err == nil && slices.ContainsFunc(l.given[seen.serial], func(given []byte) bool { return bytes.Equal(given, text) })
+		serial := l.about(text)
 		l.mu.Unlock()
+		fits := err == nil && serial == seen.serial
 		waits := seen.keyType != s.keyType() // for another kind of key, whose receipts have another file
 		if fits || !there || seen.placeholder || waits || now.Sub(since) < paperGrace || now.Sub(bad) < paperGrace || now.Sub(seen.since) < paperGrace {
+			continue
+		}
+		if serial != "" && j.another("receipt of "+s.String(), serial) {
 			continue
 		}
 		j.look(p) // it was looked at hours ago

@@ -62,7 +62,7 @@ func (j *judge) staples(p *cert) {
 			j.look(p) // it was looked at hours ago
 			seen, there = j.seen(s)
 		}
-		onItsWay := kept.serial != seen.serial && j.another(s, kept.serial)
+		onItsWay := kept.serial != seen.serial && j.another("response of "+s.String(), kept.serial)
 		if !ok || !there || seen.placeholder || onItsWay || now.Sub(since) < ocspGrace || now.Sub(seen.since) < ocspGrace {
 			continue
 		}
@@ -78,19 +78,19 @@ func (j *judge) staples(p *cert) {
 	}
 }
 
-// another takes note that a response is of another certificate than is served,
-// and reports whether it was not so an hour ago: one is put in place before its
-// certificate is, which a failing disk may keep from it for some minutes.
-func (j *judge) another(s side, serial string) bool {
+// another takes note that a response or receipt is of another certificate than is
+// served, and reports whether it was not so an hour ago: one is put in place before
+// its certificate is, which a failing disk may keep from it for some minutes.
+func (j *judge) another(what, serial string) bool {
 	now := j.world.now()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	was := j.strange[s.String()]
-	j.strange[s.String()] = strange{serial, now}
+	was := j.strange[what]
+	j.strange[what] = strange{serial, now}
 	return was.serial != serial || now.Sub(was.at) > 2*time.Hour
 }
 
-// strange is a response of another certificate than is served.
+// strange is a response or receipt of another certificate than is served.
 type strange struct {
 	serial string // of that one
 	at     time.Time
