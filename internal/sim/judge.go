@@ -39,7 +39,7 @@ type judge struct {
 	presented  map[string][]*x509.Certificate // by side: the chain that a reader last saw, where TLSA records speak of it
 	responses  map[string]response            // by side: the OCSP response that lies in its file
 	rolled     map[string]time.Time           // by certificate: when the keys that it shares may have changed by themselves
-	strange    map[string]strange             // by side: when that was last of another certificate
+	strange    map[string]strange             // by file: when that was last of another certificate
 	revokedYet map[string]ended               // by side
 	badOCSP    map[string]time.Time           // by certificate: when something last kept its CAs and their responders from being asked
 	badNames   map[string]time.Time           // by certificate: when one of its names last could not be reached
