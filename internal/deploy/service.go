@@ -170,7 +170,7 @@ func (d *Deployer) stopped(ctx context.Context, a service.Action, cause error) (
 		return false, nil
 	}
 	switch program := filepath.Base(a.Args[0]); {
-	case program == "systemctl" && slices.ContainsFunc(a.Args, func(arg string) bool { return strings.Contains(arg, "reload") }):
+	case program == "systemctl" && slices.Contains(a.Args, "reload"): // reload-or-restart starts it, and fails where it refuses
 		known, active, err := unitState(ctx, a.Args[len(a.Args)-1])
 		return known && !active, err
 	case program == "nginx" && slices.Contains(a.Args, "-s") && slices.Contains(a.Args, "reload"):

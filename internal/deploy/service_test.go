@@ -132,6 +132,7 @@ if [ "$1" = show ]; then echo "LoadState=$load"; echo "ActiveState=$state"; exit
 		"an unknown unit":                 {service.Service{Unit: "odd.service", Reload: argv("true")}, true, false, "show"},
 		"a command for an active one":     {service.Service{Reload: argv("systemctl", "reload", "up.service")}, true, false, "reload up.service"},
 		"a command for a stopped one":     {service.Service{Reload: argv("systemctl", "reload", "down.service")}, false, false, "show"},
+		"a command that would start it":   {service.Service{Reload: argv("systemctl", "reload-or-restart", "down.service")}, false, true, "reload-or-restart"},
 		"a command with a slip":           {service.Service{Reload: argv("systemctl", "reload", "odd.service")}, false, true, "show"},
 	} {
 		t.Run(name, func(t *testing.T) {

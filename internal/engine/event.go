@@ -98,6 +98,7 @@ func (a *announced) CleanUp(ctx context.Context, c challenge.Challenge) error {
 	hook, err := a.worker.challengeHook(ctx, store.EventChallengeCleanup, c), a.Solver.CleanUp(ctx, c)
 	if err == nil {
 		a.worker.gone.add(presented(c))
+		ctx = context.WithoutCancel(ctx) // the hooks' own time counts
 		a.worker.answerHook(ctx, store.EventChallengeCleanup, c)
 		a.worker.answerHook(ctx, store.EventDNSUpdated, c)
 	}

@@ -39,6 +39,9 @@ func (w *keyWorker) inspect(ctx context.Context, s plan.Step) *plan.Fault {
 		w.remember(time.Now(), w.closed.Error())
 		return w.failed(ctx, s, time.Now(), w.closedFault())
 	}
+	if fault == nil {
+		fault = w.opened(ctx)
+	}
 	if written, ok := errors.AsType[*beingWrittenError](w.unsettled); ok && fault == nil {
 		w.remember(time.Time{}, "")
 		w.engine.Log.Info("a file of keys is being written by somebody else, and looked at again soon", "keys", w.want.Name, "file", written.path)
@@ -68,7 +71,23 @@ func (w *keyWorker) remember(inspected time.Time, closed string) {
 
 // closedFault tells a person of a key that is there and cannot be read.
 func (w *keyWorker) closedFault() *FaultError {
-	return &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, w.closed.Error()+"; it is left alone, and no other is made in its place"), Err: w.closed}
+	const words = "; it is left alone, and no other is made in its place: say its passphrase or owner, or move the file away, then `certkeep apply NAME`"
+	return &FaultError{Fault: newFault(plan.CodeSecret, plan.BlameAdmin, w.closed.Error()+words), Err: w.closed}
+}
+
+// opened forgets that a key could not be read, now that all can be.
+func (w *keyWorker) opened(ctx context.Context) *plan.Fault {
+	if fault := w.known().Tries.Fault; fault == nil || fault.Code != plan.CodeSecret {
+		return nil
+	}
+	err := w.engine.Store.UpdateKeys(ctx, w.want.Name, func(k *plan.KnownKeys) error {
+		k.Tries = plan.Tries{}
+		return nil
+	})
+	if err != nil {
+		return w.fault(plan.CodeDisk, "store that keys can be read again: "+err.Error())
+	}
+	return w.reread(ctx)
 }
 
 // look follows the keys that somebody else put at the files of the keys, and
@@ -97,7 +116,7 @@ func (w *keyWorker) look(ctx context.Context, s plan.Step) (altered []string, fa
 			w.unsettled = err
 		case err != nil && w.want.Provided && f.Content[0] == config.PartKey:
 			return altered, w.failed(ctx, s, time.Now(), &FaultError{Fault: newFault(plan.CodeKeyMissing, plan.BlameAdmin, err.Error()), Err: err}), err
-		case closed && !w.wasWritten(f.Path):
+		case closed && !w.areOurs():
 			w.closed = cmp.Or(w.closed, err)
 		case w.wasWritten(f.Path):
 			altered = append(altered, f.Path)
@@ -173,17 +192,14 @@ func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error
 		}
 		key, err = keys.ParseWith(text, []byte(target.Passphrase))
 	}
+	if locked && err != nil && !w.areOurs() {
+		return foundKey{}, &closedKeyError{fmt.Errorf("%s: %w", f.Path, err)}
+	}
 	if since := time.Since(info.ModTime()); err != nil && since.Abs() < writingFor {
 		return foundKey{}, &beingWrittenError{path: f.Path, err: err}
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", f.Path, err)
-	}
-	if locked && err != nil {
-		err = &closedKeyError{err}
-	}
-	if err != nil {
-		return foundKey{}, err
+		return foundKey{}, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	if t, err := keys.TypeOf(key.Public()); err != nil || t != f.KeyType {
 		return foundKey{}, errors.Join(err, fmt.Errorf("%s holds a key of type %s, not %s", f.Path, t, f.KeyType))
@@ -195,7 +211,7 @@ func (w *keyWorker) readKey(ctx context.Context, f config.File) (foundKey, error
 // ownersBefore are who may own a file that another tool wrote: by the config it
 // is theirs. One of ours is written again where they change it.
 func (w *keyWorker) ownersBefore(f config.File) []int {
-	if w.known().Shared.Version != "" || f.Owner == "" {
+	if w.areOurs() || f.Owner == "" {
 		return nil
 	}
 	uid, err := deploy.UserID(f.Owner)
@@ -204,6 +220,10 @@ func (w *keyWorker) ownersBefore(f config.File) []int {
 	}
 	return []int{uid}
 }
+
+// areOurs reports whether the files of the keys were written by us: what lies there
+// before is another tool's.
+func (w *keyWorker) areOurs() bool { return w.known().Shared.Version != "" }
 
 // closedKeyError is a file that is there and holds a key, or may hold one, that
 // cannot be read, for lack of its passphrase or of trust in it.
@@ -227,7 +247,10 @@ func readGuarded(path string, owners ...int) ([]byte, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || ok && !slices.Contains(append(owners, 0, os.Geteuid()), int(owner.Uid)) {
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s is no regular file", path)
+	}
+	if info.Mode().Perm()&0o022 != 0 || ok && !slices.Contains(append(owners, 0, os.Geteuid()), int(owner.Uid)) {
 		return nil, nil, fmt.Errorf("%s may be changed by others, so the key in it is not used", path)
 	}
 	text, err := io.ReadAll(io.LimitReader(file, mostKeyFile))

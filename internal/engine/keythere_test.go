@@ -53,6 +53,11 @@ func TestKeyThatCannotBeOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	certs := Only{Kinds: []plan.Kind{plan.KindAdopt, plan.KindIssue, plan.KindKeys}} // as --only certs
+	f.keyFiles("")
+	if _, err := f.Apply(t.Context(), nil, certs); err != nil || f.ca.Count(acmetest.NewOrder) != 0 {
+		t.Errorf("with only some steps there were %d orders: %v", f.ca.Count(acmetest.NewOrder), err)
+	}
 	for _, wrong := range []string{"", "passphrase_file: " + secret} {
 		say("wrong\n")
 		f.keyFiles(wrong)
@@ -72,6 +77,26 @@ func TestKeyThatCannotBeOpened(t *testing.T) {
 		t.Errorf("other keys are used: %+v", set)
 	}
 	f.checkIdle()
+}
+
+// TestKeyThatCannotBeOpenedIsTakenAway: then others are made at once, and no
+// problem is left.
+func TestKeyThatCannotBeOpenedIsTakenAway(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.put("both.key", "right", 0)
+	f.keyFiles("")
+	for range 4 {
+		f.ask(plan.AskApply, "a.test", "b.test")
+		f.failing()
+	}
+	if err := os.Remove(filepath.Join(f.dir, "both.key")); err != nil {
+		t.Fatal(err)
+	}
+	f.apply()
+	f.checkKeyFiles()
+	if tries := f.keySet("both").Tries; tries.Count != 0 {
+		t.Errorf("tries are left: %+v", tries)
+	}
 }
 
 // TestAgeOfKeysOfAnotherTool: a backup key is made when the primary one becomes

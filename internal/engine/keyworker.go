@@ -96,11 +96,17 @@ func (w *keyWorker) steps(now time.Time) []plan.Step { return plan.Keys(now, w.w
 func (w *keyWorker) next() (plan.Step, bool) {
 	now := time.Now()
 	for _, s := range w.steps(now) {
-		if s.Due(now) && !w.tried[keyStep(s)] && w.only.allows(s.Kind) {
+		if s.Due(now) && !w.tried[keyStep(s)] && w.allows(s.Kind) {
 			return s, true
 		}
 	}
 	return plan.Step{}, false
+}
+
+// allows reports whether a step may be done. What lies at the files is looked at
+// before keys are made.
+func (w *keyWorker) allows(kind plan.Kind) bool {
+	return w.only.allows(kind) || kind == plan.KindInspect && w.only.allows(plan.KindKeys)
 }
 
 // stuck reports whether a step that was tried is due again already.

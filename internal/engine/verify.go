@@ -41,7 +41,9 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 		return w.fault(plan.CodeUnexpected, "look what is to be verified: "+err.Error(), nil)
 	}
 	w.stage("verifying what is served")
-	results := w.present(ctx, endpoints, want, w.takingOver(fact, shown))
+	stapled := time.Now().Add(w.parts.cfg.Certificate(w.want.Name).StapleWait)
+	look := func() []plan.Result { return verify.All(ctx, endpoints, want) }
+	results := untilSettled(ctx, look, stapled, w.takingOver(fact, shown))
 	if ctx.Err() != nil {
 		return nil // interrupted: nothing was learned
 	}
@@ -61,12 +63,13 @@ func (w *worker) takingOver(fact plan.Target, pins string) time.Time {
 	}
 }
 
-// present asks the endpoints what they present, until that has settled.
-func (w *worker) present(ctx context.Context, endpoints []verify.Endpoint, want verify.Want, fresh time.Time) []plan.Result {
-	stapled := time.Now().Add(w.parts.cfg.Certificate(w.want.Name).StapleWait)
+// untilSettled looks at services until what they present has settled: until
+// stapled an OCSP response may be missing, until fresh they may still be taking
+// over what they were told.
+func untilSettled(ctx context.Context, look func() []plan.Result, stapled, fresh time.Time) []plan.Result {
 	var right time.Time // since when all of them are
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		results := verify.All(ctx, endpoints, want)
+		results := look()
 		now, again := time.Now(), false
 		switch verdict := plan.WorstVerdict(results); {
 		case verdict == plan.VerdictRight && right.IsZero():
