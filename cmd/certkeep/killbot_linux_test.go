@@ -31,7 +31,8 @@ func TestAcmebotIsKilled(t *testing.T) {
 			first := 1 + lane*every/lanes
 			for _, life := range []string{"issue", "rollover"} {
 				for n, killed := first, true; killed && !t.Failed(); n += every {
-					killed = t.Run(fmt.Sprintf("%s at %d", life, n), func(t *testing.T) {
+					killed = false // nor is it where the test is skipped
+					t.Run(fmt.Sprintf("%s at %d", life, n), func(t *testing.T) {
 						b := newShortBot(t, program)
 						args := []string{"apply"}
 						if life == "rollover" {
@@ -42,7 +43,7 @@ func TestAcmebotIsKilled(t *testing.T) {
 						b.ca.ResetRequests()
 						killed = b.killed(n, args...)
 						b.goesOn(before)
-					}) && killed
+					})
 					if !killed && n == first {
 						t.Errorf("%s: not killed even at change %d", life, n)
 					}
