@@ -30,24 +30,19 @@ func TestAcmebotIsKilled(t *testing.T) {
 			}
 			first := 1 + lane*every/lanes
 			for _, life := range []string{"issue", "rollover"} {
-				for n, killed := first, true; killed && !t.Failed(); n += every {
-					killed = false // nor is it where the test is skipped
-					t.Run(fmt.Sprintf("%s at %d", life, n), func(t *testing.T) {
-						b := newShortBot(t, program)
-						args := []string{"apply"}
-						if life == "rollover" {
-							b.does("apply")
-							args = []string{"rollover", "--force", "--yes", "example.com"}
-						}
-						before := b.keysThere()
-						b.ca.ResetRequests()
-						killed = b.killed(n, args...)
-						b.goesOn(before)
-					})
-					if !killed && n == first {
-						t.Errorf("%s: not killed even at change %d", life, n)
+				eachChange(t, life, first, every, func(t *testing.T, n int) bool {
+					b := newShortBot(t, program)
+					args := []string{"apply"}
+					if life == "rollover" {
+						b.does("apply")
+						args = []string{"rollover", "--force", "--yes", "example.com"}
 					}
-				}
+					before := b.keysThere()
+					b.ca.ResetRequests()
+					killed := b.killed(n, args...)
+					b.goesOn(before)
+					return killed
+				})
 			}
 		})
 	}

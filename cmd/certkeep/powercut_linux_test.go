@@ -70,15 +70,10 @@ func TestPowerCutAtAnySystemCall(t *testing.T) {
 				t.Parallel()
 				w := newScene(t)
 				first := 1 + lane*every/lanes
-				for n, killed := first, true; killed && !t.Failed(); n += every {
-					killed = t.Run(fmt.Sprintf("at %d", n), func(t *testing.T) {
-						v, disk := onImage(t, program, w, t.TempDir())
-						killed = v.livesThroughPowerCut(life, disk, n)
-					}) && killed
-					if !killed && n == first && !t.Failed() {
-						t.Errorf("the power was not cut even at change %d", n)
-					}
-				}
+				eachChange(t, life, first, every, func(t *testing.T, n int) bool {
+					v, disk := onImage(t, program, w, t.TempDir())
+					return v.livesThroughPowerCut(life, disk, n)
+				})
 			})
 		}
 	}
