@@ -75,19 +75,29 @@ func (h *house) checkHelped(t *testing.T) {
 	}
 }
 
+// both has a supervisor run Certkeep, by a program that makes it nobody, and the
+// helper. It returns the folder of the services.
+func (h *house) both(t *testing.T, kind, as, supervisor string) string {
+	t.Helper()
+	services := filepath.Join(h.dir, "service")
+	for _, name := range []string{"certkeep", "certkeep-helper"} {
+		h.service(t, kind+"/"+name, filepath.Join(services, name), as)
+	}
+	h.under(t, supervisor, services)
+	for _, name := range []string{"certkeep", "certkeep-helper"} {
+		h.awaits(t, filepath.Join(services, name, "supervise/control"))
+	}
+	return services
+}
+
 // TestS6Helper has s6-svscan supervise both folders.
 func TestS6Helper(t *testing.T) {
 	t.Parallel()
 	h := helped(t)
-	scan := filepath.Join(h.dir, "scan")
-	h.service(t, "s6/certkeep", scan+"/certkeep", "s6-setuidgid nobody")
-	h.service(t, "s6/certkeep-helper", scan+"/certkeep-helper", "")
-	h.under(t, "s6-svscan", scan)
-	h.awaits(t, scan+"/certkeep/supervise/control")
-	h.awaits(t, scan+"/certkeep-helper/supervise/control")
-	h.run(t, "s6-svwait", "-U", "-t", "20000", scan+"/certkeep-helper")
+	services := h.both(t, "s6", "s6-setuidgid nobody", "s6-svscan")
+	h.run(t, "s6-svwait", "-U", "-t", "20000", services+"/certkeep-helper")
 	h.checkHelped(t)
-	h.run(t, "s6-svc", "-wD", "-T", "20000", "-d", scan+"/certkeep-helper")
+	h.run(t, "s6-svc", "-wD", "-T", "20000", "-d", services+"/certkeep-helper")
 	if same := read(t, "s6/certkeep/finish") == read(t, "s6/certkeep-helper/finish"); !same {
 		t.Error("they end in different ways")
 	}
@@ -97,12 +107,7 @@ func TestS6Helper(t *testing.T) {
 func TestRunitHelper(t *testing.T) {
 	t.Parallel()
 	h := helped(t)
-	services := filepath.Join(h.dir, "service")
-	h.service(t, "runit/certkeep", services+"/certkeep", "chpst -u nobody:nogroup")
-	h.service(t, "runit/certkeep-helper", services+"/certkeep-helper", "")
-	h.under(t, "runsvdir", services)
-	h.awaits(t, services+"/certkeep/supervise/control")
-	h.awaits(t, services+"/certkeep-helper/supervise/control")
+	services := h.both(t, "runit", "chpst -u nobody:nogroup", "runsvdir")
 	h.run(t, "sv", "-w", "20", "start", services+"/certkeep-helper")
 	h.checkHelped(t)
 	h.run(t, "sv", "-w", "20", "down", services+"/certkeep-helper", services+"/certkeep")

@@ -170,7 +170,7 @@ func prepare(c Command) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(of(who), environment(c.Env)...)
+	cmd.Env = append(variablesOf(who), environment(c.Env)...)
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
@@ -181,8 +181,8 @@ func prepare(c Command) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// of are the variables of a user, as cron sets them.
-func of(u *user.User) []string {
+// variablesOf are the variables of a user, as cron sets them.
+func variablesOf(u *user.User) []string {
 	if u == nil {
 		return nil
 	}
