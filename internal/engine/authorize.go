@@ -101,6 +101,9 @@ func (w *worker) proven(ctx context.Context, s plan.Step, proofs []issuer.Proof,
 	}
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.TakenAway(w.gone.list())
+		if k.Tries == nil { // somebody had the names forgotten meanwhile
+			k.Tries = map[string]plan.Tries{}
+		}
 		for _, name := range s.Names {
 			i := slices.IndexFunc(proofs, func(p issuer.Proof) bool { return p.Name == name })
 			switch {

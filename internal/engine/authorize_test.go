@@ -92,6 +92,27 @@ func TestOneNameOfMany(t *testing.T) {
 	}
 }
 
+// TestForgottenWhileProving: what is known of the names may be forgotten while the
+// CA looks at them.
+func TestForgottenWhileProving(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("authorizations: [b.test]\nchallenges: [{names: [b.test], http-01: {webroot: " + f.dir + "/nowhere}}]\n")
+	f.ca.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if acmetest.KindOf(r) == acmetest.NewOrder {
+			if err := f.store.Forget(r.Context(), config.AuthorizationsName); err != nil {
+				t.Error(err)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+	if fault := f.failing(); fault.Code != plan.CodeWebroot {
+		t.Errorf("fault = %+v", fault)
+	}
+	if known := f.known(config.AuthorizationsName); known.Tries["b.test"].Fault == nil {
+		t.Errorf("known = %+v", known)
+	}
+}
+
 // TestNodeThatMayNotOrder asks no CA.
 func TestNodeThatMayNotOrder(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
