@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/servertest"
@@ -59,19 +58,8 @@ func (h *house) checkHelped(t *testing.T) {
 	if out, err := h.try(t, "runuser", "-u", "nobody", "--", h.dir+"/bin/certkeep", "apply"); err != nil || !strings.Contains(out, "a daemon holds the state") {
 		t.Fatalf("apply: %v\n%s%s%s", err, out, h.log(), read(t, h.dir+"/helper-log/current"))
 	}
-	info, err := os.Stat(h.dir + "/ssl/www/privkey.pem")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 || info.Mode().Perm()&0o077 != 0 {
-		t.Errorf("the key is of user %d, with mode %v", owner, info.Mode())
-	}
-	lock, err := os.Stat(h.dir + "/state/lock")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if owner := lock.Sys().(*syscall.Stat_t).Uid; owner == 0 {
-		t.Error("Certkeep itself runs as root")
+	if got := h.run(t, "stat", "-c", "%U %a", h.dir+"/ssl/www/privkey.pem", h.dir+"/state/lock"); got != "root 600\nnobody 600\n" {
+		t.Errorf("the key and Certkeep's lock are of %q", got)
 	}
 }
 

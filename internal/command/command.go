@@ -15,8 +15,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -165,12 +165,12 @@ func prepare(c Command) (*exec.Cmd, error) {
 	if len(args) == 0 || args[0] == "" {
 		return nil, errors.New("no program is named")
 	}
-	credential, who, err := credentialOf(c.User)
+	credential, err := credentialOf(c.User)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(variablesOf(who), environment(c.Env)...)
+	cmd.Env = append(variablesOf(c.User), environment(c.Env)...)
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
@@ -181,9 +181,14 @@ func prepare(c Command) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// variablesOf are the variables of a user, as cron sets them.
-func variablesOf(u *user.User) []string {
-	if u == nil {
+// variablesOf are the variables of a user, as cron sets them; ours where none is
+// named. There are none for one whom the system does not know.
+func variablesOf(name string) []string {
+	if name == "" {
+		name = strconv.Itoa(os.Geteuid())
+	}
+	u, err := lookup(name)
+	if err != nil {
 		return nil
 	}
 	return []string{"HOME=" + u.HomeDir, "USER=" + u.Username, "LOGNAME=" + u.Username, "SHELL=/bin/sh"}

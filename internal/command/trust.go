@@ -38,7 +38,7 @@ func (c Command) Trusted() error {
 	if !filepath.IsAbs(program) {
 		return nil
 	}
-	credential, _, err := credentialOf(c.User)
+	credential, err := credentialOf(c.User)
 	if err != nil {
 		return err
 	}

@@ -11,47 +11,42 @@ import (
 
 // credentialOf looks up whom a command runs as. It is nil where nothing has
 // to change: no user is named, or it is the one we are and we are not root
-// (root still drops its supplementary groups). The user is nil where we are
-// one whom the system does not know.
-func credentialOf(name string) (*syscall.Credential, *user.User, error) {
+// (root still drops its supplementary groups).
+func credentialOf(name string) (*syscall.Credential, error) {
 	if name == "" {
-		u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
-		if err != nil {
-			return nil, nil, nil
-		}
-		return nil, u, nil
+		return nil, nil
 	}
 	u, err := lookup(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	uid, err := number(u.Uid)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	gid, err := number(u.Gid)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if own := os.Geteuid(); own != 0 {
 		if own == int(uid) {
-			return nil, u, nil
+			return nil, nil
 		}
-		return nil, nil, fmt.Errorf("run as user %s: only root may become another user", name)
+		return nil, fmt.Errorf("run as user %s: only root may become another user", name)
 	}
 	ids, err := u.GroupIds()
 	if err != nil {
-		return nil, nil, fmt.Errorf("find the groups of user %s: %w", name, err)
+		return nil, fmt.Errorf("find the groups of user %s: %w", name, err)
 	}
 	credential := &syscall.Credential{Uid: uid, Gid: gid}
 	for _, id := range ids {
 		group, err := number(id)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		credential.Groups = append(credential.Groups, group)
 	}
-	return credential, u, nil
+	return credential, nil
 }
 
 // lookup finds a user by name, or else by number.

@@ -16,13 +16,10 @@ func (w *worker) begin(ctx context.Context, s plan.Step) (plan.Order, error) {
 	jitter := w.roll(now, "issue "+s.KeyType)
 	var order plan.Order
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		if k.Tries == nil {
-			k.Tries = map[string]plan.Tries{}
-		}
 		order = w.orderFor(k, s, now)
 		tries := k.Tries[s.KeyType].For(w.want).Begin(now, jitter)
 		tries.Issuer, tries.Request, tries.Proof = order.Issuer, &order.Request, w.want.Proof
-		k.Tries[s.KeyType] = tries
+		k.Tried(s.KeyType, tries)
 		k.Begin(s.KeyType, order)
 		return nil
 	})

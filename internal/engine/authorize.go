@@ -48,13 +48,10 @@ func (w *worker) authorize(ctx context.Context, s plan.Step) *plan.Fault {
 func (w *worker) beginProof(ctx context.Context, s plan.Step) error {
 	now := time.Now()
 	return w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
-		if k.Tries == nil {
-			k.Tries = map[string]plan.Tries{}
-		}
 		for _, name := range s.Names {
 			tries := k.Tries[name].Begin(now, w.roll(now, "authorize "+name))
 			tries.Issuer = s.Issuer
-			k.Tries[name] = tries
+			k.Tried(name, tries)
 		}
 		return nil
 	})
@@ -101,9 +98,6 @@ func (w *worker) proven(ctx context.Context, s plan.Step, proofs []issuer.Proof,
 	}
 	err := w.engine.Store.UpdateCert(ctx, w.want.Name, func(k *plan.KnownCert) error {
 		k.TakenAway(w.gone.list())
-		if k.Tries == nil { // somebody had the names forgotten meanwhile
-			k.Tries = map[string]plan.Tries{}
-		}
 		for _, name := range s.Names {
 			i := slices.IndexFunc(proofs, func(p issuer.Proof) bool { return p.Name == name })
 			switch {
@@ -116,9 +110,9 @@ func (w *worker) proven(ctx context.Context, s plan.Step, proofs []issuer.Proof,
 			case cancelled, cause == nil: // interrupted, or the CA keeps it to itself: it is no failure of ours
 				tries := k.Tries[name]
 				tries.Open, tries.Ended = false, now
-				k.Tries[name] = tries
+				k.Tried(name, tries)
 			default:
-				k.Tries[name] = k.Tries[name].Failed(now, fault, retryAfter)
+				k.Tried(name, k.Tries[name].Failed(now, fault, retryAfter))
 			}
 		}
 		k.ForgetNames(w.want.Names)

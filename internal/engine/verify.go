@@ -67,18 +67,18 @@ func (w *worker) takingOver(fact plan.Target, pins string) time.Time {
 // stapled an OCSP response may be missing, until fresh they may still be taking
 // over what they were told.
 func untilSettled(ctx context.Context, look func() []plan.Result, stapled, fresh time.Time) []plan.Result {
-	var right time.Time // since when all of them are
+	right := false // all of them were at the last look
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		results := look()
 		now, again := time.Now(), false
 		switch verdict := plan.WorstVerdict(results); {
-		case verdict == plan.VerdictRight && right.IsZero():
-			right, pause, again = now, handOver, now.Before(fresh)
+		case verdict == plan.VerdictRight && !right:
+			right, pause, again = true, handOver, now.Before(fresh)
 		case verdict == plan.VerdictRight:
 		case verdict == plan.VerdictUnstapled:
-			right, again = time.Time{}, now.Before(stapled)
+			right, again = false, now.Before(stapled)
 		default:
-			right, again = time.Time{}, now.Before(fresh)
+			right, again = false, now.Before(fresh)
 		}
 		if !again || !wait(ctx, pause) {
 			return results

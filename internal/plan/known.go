@@ -210,6 +210,14 @@ func (k *KnownCert) OrderAt(keyType, issuer string) (Order, bool) {
 	return o, ok
 }
 
+// Tried keeps what is known of the attempts for a key type, or for a name.
+func (k *KnownCert) Tried(what string, tries Tries) {
+	if k.Tries == nil {
+		k.Tries = map[string]Tries{}
+	}
+	k.Tries[what] = tries
+}
+
 // Succeeded forgets the failures of a key type, but for another CA's wish.
 func (k *KnownCert) Succeeded(keyType string, now time.Time, issuer string) {
 	if left := k.Tries[keyType].Succeeded(now, issuer); left.Imposed.IsZero() {

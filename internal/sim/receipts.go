@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,7 +15,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/ct"
@@ -28,8 +26,8 @@ type paper struct {
 	key   *ecdsa.PrivateKey
 	spki  []byte
 
-	given map[string][][]byte // by serial: the receipts for a certificate
-	since time.Time           // it has been well
+	given map[string]string // by receipt: the serial number of its certificate
+	since time.Time         // it has been well
 }
 
 const (
@@ -44,7 +42,7 @@ func newPaper(w *world) *paper {
 	w.must(err)
 	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	w.must(err)
-	return &paper{flaky: flaky{world: w, name: "paper", words: "log"}, key: key, spki: spki, given: map[string][][]byte{}}
+	return &paper{flaky: flaky{world: w, name: "paper", words: "log"}, key: key, spki: spki, given: map[string]string{}}
 }
 
 // config is what the config says of the log.
@@ -105,19 +103,8 @@ func (l *paper) receipt(der []byte) ct.SCT {
 	serial := fmt.Sprintf("%x", leaf.SerialNumber)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.given[serial] = append(l.given[serial], text)
+	l.given[string(text)] = serial
 	return s
-}
-
-// about is the serial number of the certificate that a receipt is for; "" for
-// none. The caller holds mu.
-func (l *paper) about(text []byte) string {
-	for serial, all := range l.given {
-		if slices.ContainsFunc(all, func(given []byte) bool { return bytes.Equal(given, text) }) {
-			return serial
-		}
-	}
-	return ""
 }
 
 // tick takes note of whether the log is well, once an hour.
@@ -141,7 +128,7 @@ func (j *judge) receipts(p *cert) {
 		seen, there := j.seen(s)
 		l.mu.Lock()
 		since := l.since
-		serial := l.about(text)
+		serial := l.given[string(text)]
 		l.mu.Unlock()
 		fits := err == nil && serial == seen.serial
 		waits := seen.keyType != s.keyType() // for another kind of key, whose receipts have another file
