@@ -84,9 +84,14 @@ func (s *manualSolver) Present(ctx context.Context, c Challenge) error {
 		}
 	}
 	n := note{}
-	n.all, n.left = take(ctx, c.Identifier)
-	s.manual.keep(c, n)
-	output, err := s.manual.run(ctx, s.hooks.Auth, c.variables(n))
+	output, err := s.manual.run(ctx, s.hooks.Auth, func() []string {
+		n.all, n.left = take(ctx, c.Identifier)
+		s.manual.keep(c, n)
+		return c.variables(n)
+	})
+	if n.all == "" { // its turn never came: there is nothing to take away
+		return failed(op, plan.CodeAuthHook, err, "")
+	}
 	n.output = strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(string(output[:min(len(output), maxNote)]), "\x00", ""), ""))
 	s.manual.keep(c, n)
 	if err != nil {
@@ -103,7 +108,7 @@ func (s *manualSolver) CleanUp(ctx context.Context, c Challenge) error {
 		return nil
 	}
 	if s.hooks.CleanUp.Name() != "" {
-		variables := append(c.variables(n), "CERTBOT_AUTH_OUTPUT="+n.output)
+		variables := func() []string { return append(c.variables(n), "CERTBOT_AUTH_OUTPUT="+n.output) }
 		if _, err := s.manual.run(ctx, s.hooks.CleanUp, variables); err != nil {
 			return failed(fmt.Sprintf("clean up %s for %s by the cleanup_hook", s.kind, c.Identifier), plan.CodeAuthHook, err, "")
 		}
@@ -143,15 +148,17 @@ func (c Challenge) variables(n note) []string {
 	return variables
 }
 
-// run runs a program alone. One that others may write is not run.
-func (m *Manual) run(ctx context.Context, c command.Command, variables []string) ([]byte, error) {
+// run runs a program alone. One that others may write is not run. Variables is
+// asked when it is the program's turn: the one that is told that nothing is
+// left runs last, which programs of this kind build on.
+func (m *Manual) run(ctx context.Context, c command.Command, variables func() []string) ([]byte, error) {
 	select {
 	case m.gate <- struct{}{}:
 		defer func() { <-m.gate }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	c.Env, c.Stdin = variables, nil
+	c.Env, c.Stdin = variables(), nil
 	if err := c.Trusted(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package challenge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -113,6 +114,24 @@ func TestManualOneAtATime(t *testing.T) {
 	}
 	if !slices.Equal(left, []string{"2", "1", "0"}) {
 		t.Errorf("counted %q in %q", left, said("auth"))
+	}
+}
+
+// A program whose turn never came made nothing that could be taken away.
+func TestManualNeverRan(t *testing.T) {
+	t.Parallel()
+	hooks, said := manualPair(t, "")
+	m, c := NewManual(), named("a.test", false)
+	s := m.Solver(TypeDNS01, hooks)
+	m.gate <- struct{}{} // another one is running
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Present(ctx, c); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	<-m.gate
+	if err := s.CleanUp(t.Context(), c); err != nil || said("cleanup") != nil {
+		t.Errorf("the cleanup_hook was told %q, %v", said("cleanup"), err)
 	}
 }
 
