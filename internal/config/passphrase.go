@@ -61,7 +61,7 @@ func passphraseNames() []string {
 func passphraseKeys[T any](p func(*T) *Passphrase) []key[T] {
 	return []key[T]{
 		field("passphrase_file", checked("an absolute path", "/etc/certkeep/key.passphrase", checkSecretFile), func(t *T) *string { return &p(t).Secret.File }, about{
-			doc: "File that holds the passphrase under which private keys are written: as encrypted PKCS#8 with AES-256. A changed passphrase counts from the next installation on. Key stores have a `password_file` of their own.", standard: "keys are written in the clear", example: "/etc/certkeep/key.passphrase", off: true,
+			doc: "File that holds the passphrase under which private keys are written: as encrypted PKCS#8 with AES-256. A changed passphrase counts from the next installation on. The copy of a key in `state` is sealed by a `store_key_file` only. Key stores have a `password_file` of their own.", standard: "keys are written in the clear", example: "/etc/certkeep/key.passphrase", off: true,
 		}),
 		field("passphrase_env", checked("the name of an environment variable", "KEY_PASSPHRASE", checkEnv), func(t *T) *string { return &p(t).Secret.Env }, about{
 			doc: "Environment variable that holds it.", standard: "none", example: "KEY_PASSPHRASE", off: true,

@@ -32,6 +32,7 @@ func finishStoreKey(r *reader, n *node, c *Config) {
 		r.out.add(n.at, fmt.Sprintf("at most one of store_key_file, store_key_env and store_key_credential can be said, not %d", given), "")
 	}
 	if c.StoreKey.IsZero() {
+		warnOfOpenState(r, n, c)
 		return
 	}
 	if liesIn(c.State, c.StoreKey.File) {
@@ -44,6 +45,35 @@ func finishStoreKey(r *reader, n *node, c *Config) {
 			}
 		}
 	}
+}
+
+// warnOfOpenState says, once, that keys which files have under a passphrase lie
+// in the clear in the state (decision 0025). Of acmebot's configuration that is
+// said in its own words.
+func warnOfOpenState(r *reader, n *node, c *Config) {
+	guarded := slices.ContainsFunc(c.Certificates, func(cert Certificate) bool { return cert.Passphrase.On() })
+	for _, k := range c.Keys {
+		guarded = guarded || k.Passphrase.On()
+	}
+	if !guarded || r.out.foreign(n.at) {
+		return
+	}
+	at, _ := passphrasePlace(n)
+	r.out.warn(at, "keys are under this passphrase in files, and in the clear in "+c.State,
+		"seal the state: `certkeep store key /etc/certkeep/store.key`, and add store_key_file: /etc/certkeep/store.key")
+}
+
+// passphrasePlace is where a tree first names a passphrase.
+func passphrasePlace(n *node) (at place, ok bool) {
+	for _, p := range n.pairs {
+		if slices.Contains(passphraseNames(), p.key) && p.value.kind == text {
+			return p.value.at, true
+		}
+		if at, ok = passphrasePlace(p.value); ok {
+			return at, true
+		}
+	}
+	return place{}, false
 }
 
 // liesIn reports whether a path is a folder or lies below it.
