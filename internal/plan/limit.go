@@ -218,8 +218,10 @@ func (k KnownIssuer) Return(now time.Time, limits Limits, keys []string) KnownIs
 }
 
 // SpendAgain is Spend for an order in place of one that the CA never got, for
-// which something was taken: that is given back first.
+// which something was taken: that is given back first, where it has not come
+// back by itself.
 func (k KnownIssuer) SpendAgain(now time.Time, limits Limits, all []Spending, unsent []string, taken time.Time) (after KnownIssuer, ok bool) {
+	unsent = slices.DeleteFunc(slices.Clone(unsent), func(key string) bool { return !k.Ledger[key].full().After(now) })
 	after, ok = k.Return(now, limits, unsent).Spend(now, all)
 	if !ok {
 		return k, false

@@ -135,6 +135,39 @@ func TestUnsentOrdersAreCountedWhenTheyAreSent(t *testing.T) {
 	}
 }
 
+// What came back by itself while the CA could not be asked is not counted twice.
+func TestUnsentLongAgo(t *testing.T) {
+	t.Parallel()
+	limits := plan.Limits{Domain: plan.Limit{Most: 2, Per: days(7)}}
+	one := []plan.Spending{{Kind: plan.LimitDomain, Whom: "example.com", Limit: limits.Domain}}
+	keys, now := plan.SpentKeys(one), day(30)
+	k, ok := plan.KnownIssuer{}.Count(day(0), one).SpendAgain(now, limits, one, keys, day(0))
+	if !ok {
+		t.Fatal("there is no room in a month")
+	}
+	if k, ok = k.Spend(now, one); !ok {
+		t.Errorf("one of two is spent, and there is no room; ledger %+v", k.Ledger)
+	}
+	free := now.Add(days(7) / 2)
+	_, early := k.Spend(free.Add(-time.Second), one)
+	if _, there := k.Spend(free, one); early || !there {
+		t.Errorf("there is room before %s: %t, and then: %t; ledger %+v", free, early, there, k.Ledger)
+	}
+}
+
+// Where what an order cost was given back, the next one has nothing of it, and
+// takes its own when it is made.
+func TestReturnedIsNotUnsent(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.known = plan.KnownCert{Name: "mail", Looked: true, Inspected: s.now}
+	s.known.Begin(ec, plan.Order{Issuer: "le", Request: s.want.Request(), Created: s.now.Add(-days(9))})
+	w := s.world()
+	if spent, taken := w.Unsent(s.want, plan.Step{Kind: plan.KindIssue, KeyType: ec, Issuer: "le"}); len(spent) > 0 || !taken.IsZero() {
+		t.Errorf("spent %q at %s", spent, taken)
+	}
+}
+
 // newcomers are n certificates below example.com that do not exist yet.
 func newcomers(n int, issuers ...string) (plan.World, time.Time) {
 	s := quiet()

@@ -94,7 +94,7 @@ func (w World) counts(issuer string) bool { return len(w.Known.Issuers[issuer].L
 // Unsent is what was taken from an issuer's limits for an order that it never
 // got, as the process ended before, and when: the next one has it.
 func (w World) Unsent(want WantedCert, s Step) (spent []string, taken time.Time) {
-	if order, ok := w.Known.Cert(want.Name).OrderAt(s.KeyType, s.Issuer); ok && order.URL == "" && s.Kind == KindIssue {
+	if order, ok := w.Known.Cert(want.Name).OrderAt(s.KeyType, s.Issuer); ok && order.URL == "" && s.Kind == KindIssue && len(order.Spent) > 0 {
 		return order.Spent, order.Taken()
 	}
 	return nil, time.Time{}
