@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -105,6 +106,7 @@ type pass struct {
 	again    map[string]bool // those of them that were let in a second time
 	owed     map[string]bool // units that wait for the next plan of all
 	running  map[string]bool // by unit
+	passedBy map[string]bool // those of them that the store was read beside
 	futile   map[string]bool // steps of keys that were tried in this pass, where once
 	lanes    map[string]int  // workers per CA ("" for those that ask none)
 	done     chan finished
@@ -114,6 +116,7 @@ type pass struct {
 	took     time.Duration // to make that plan
 	queue    workQueue
 	next     time.Time // when something becomes due
+	unread   time.Time // when to try again to read the store, which could not be read; zero where it could
 	resting  map[string]rest
 	daily    <-chan time.Time // housekeeping; nil where once
 	waiting  []settled
@@ -145,7 +148,7 @@ type finished struct {
 func newPass(e *Engine, w plan.World, only Only) *pass {
 	p := &pass{
 		engine: e, world: w, only: only,
-		started: map[string]bool{}, again: map[string]bool{}, owed: map[string]bool{}, running: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
+		started: map[string]bool{}, again: map[string]bool{}, owed: map[string]bool{}, running: map[string]bool{}, passedBy: map[string]bool{}, lanes: map[string]int{}, resting: map[string]rest{},
 		done: make(chan finished), freed: make(chan string), futile: map[string]bool{},
 	}
 	p.searching = newSearching()
@@ -195,7 +198,7 @@ func (p *pass) replan(ctx context.Context) {
 	p.world.Known.Issuers = p.engine.standing.all()
 	steps := plan.Make(now, p.world)
 	p.planned, p.took = now, time.Since(now)
-	p.next, p.queue = plan.Next(now, steps), workQueue{}
+	p.next, p.queue = sooner(plan.Next(now, steps), p.unread), workQueue{}
 	clear(p.owed)
 	steps = p.inspectAll(ctx, now, p.searches(now, steps))
 	place := map[string]int{}
@@ -261,7 +264,7 @@ func (p *pass) wait(ctx context.Context) {
 	select {
 	case <-ended:
 	case f := <-p.done:
-		p.take(f)
+		p.take(p.meanwhile(ctx, f))
 		if ctx.Err() == nil && p.mayReplan() {
 			p.replan(ctx)
 		}
@@ -285,7 +288,7 @@ func (p *pass) wait(ctx context.Context) {
 		p.reload(ctx)
 		p.waiting = append(p.waiting, s)
 	case <-timer:
-		p.replan(ctx)
+		p.lookAgain(ctx)
 	case <-p.daily:
 		clear(p.searching.tried)
 		p.engine.housekeeping(ctx, true)
@@ -351,6 +354,8 @@ func (p *pass) reload(ctx context.Context) {
 	fresh, err := p.engine.World(ctx)
 	if err != nil {
 		p.engine.Log.Error("cannot read the store; going on with what is known", "error", err)
+		p.unread = time.Now().Add(readAgainAfter)
+		p.next = sooner(p.next, p.unread)
 		return
 	}
 	for name, k := range fresh.Known.Certs {
@@ -359,8 +364,10 @@ func (p *pass) reload(ctx context.Context) {
 			k.Inspected, k.GivenLooked = time.Time{}, time.Time{} // look at files again: somebody asked to look now
 		}
 	}
+	p.unread = time.Time{}
 	clear(p.resting)
 	clear(p.searching.tried)
+	maps.Copy(p.passedBy, p.running)
 	p.world = fresh
 	p.index()
 	p.replan(ctx)
