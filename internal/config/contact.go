@@ -22,3 +22,14 @@ func (c *Config) wantContacts(certs []plan.WantedCert) {
 		}
 	}
 }
+
+// Emails are the mail addresses of the issuers that have one of their own.
+func (c *Config) Emails() map[string]string {
+	own := map[string]string{}
+	for id, issuer := range c.Issuers {
+		if issuer.Email != "" {
+			own[id] = issuer.Email
+		}
+	}
+	return own
+}

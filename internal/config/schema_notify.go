@@ -220,11 +220,14 @@ func teller() shape[*Teller] {
 		field("user", userName(), func(t *Teller) *string { return &t.User }, about{doc: "User to run it as.", standard: "the running user", example: "nobody", off: true}),
 		fieldOr("timeout", duration(time.Millisecond), func(t *Teller) *time.Duration { return &t.Timeout }, 2*time.Minute, about{doc: "How long it may run before it is ended."}),
 		fieldOr("arguments", truth(), func(t *Teller) *bool { return &t.Arguments }, false, about{
-			doc: "Whether it is run as mod_md runs its MDMessageCmd: once for each notice, with the reason and the certificate's name as last arguments. It then knows neither limit nor digest. The reasons `renewing` and `challenge-setup`, which can say no, are `hooks`.",
+			doc: "Whether it is run as mod_md runs its MDMessageCmd: once for each notice, with the reason and the certificate's name as last arguments. It then knows neither limit nor digest, `events` are those that mod_md has reasons for, unless said, and one that it fails for is told again without holding others back. The reasons `renewing` and `challenge-setup`, which can say no, are `hooks`.",
 		}),
 	}, hearingKeys(func(t *Teller) *Hearing { return &t.Hearing }))
-	long := pointer(object("teller", "A program that gets messages as JSON on stdin.", keys, func(r *reader, n *node, _ *Teller) {
+	long := pointer(object("teller", "A program that gets messages as JSON on stdin.", keys, func(r *reader, n *node, t *Teller) {
 		r.mark("notify.command", n)
+		if t.Arguments && !n.has("events") {
+			t.Events = []string{"issued", "installed", "errored", "expiring", "ocsp-updated"} // what mod_md has reasons for
+		}
 		if !n.has("command") {
 			r.out.add(n.at, r.is()+" has no command", "for example {command: [/usr/local/bin/page]}")
 		}

@@ -252,8 +252,10 @@ func (e *Engine) deliverOne(ctx context.Context, j job) (known plan.KnownChannel
 		if err == nil {
 			return k.Delivered(ended, *j.sending)
 		}
-		failed, ok := errors.AsType[*notify.Error](err)
-		return k.Refused(ended, *notifyFault(err), retryAt(err, ended), ok && failed.Unknown)
+		if failed, ok := errors.AsType[*notify.Error](err); ok {
+			return k.Refused(ended, *notifyFault(err), retryAt(err, ended), failed.Unknown, failed.Left)
+		}
+		return k.Refused(ended, *notifyFault(err), time.Time{}, false, nil)
 	})
 	e.logTold(j, err)
 	return known, err == nil

@@ -29,6 +29,8 @@ type Error struct {
 	RetryAfter time.Duration
 	Unknown    bool  // nobody answered, and it may have arrived
 	Err        error // for errors.Is; not part of what is shown
+	// Left are the notices that were not delivered, of a sender that brings them one by one.
+	Left []plan.Notice
 }
 
 // Error is the words.

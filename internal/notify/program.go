@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,23 +29,47 @@ type note struct {
 
 // Send implements [Sender].
 func (s Program) Send(ctx context.Context, m plan.Message) error {
-	if !s.Arguments {
-		return s.run(ctx, m, m, nil)
+	if s.Arguments {
+		return s.each(ctx, m)
 	}
-	some := false
+	return s.run(ctx, m, m, nil)
+}
+
+// each runs the program for every notice. Of those that it fails for the others
+// know nothing: they are told all the same, and are not told again.
+func (s Program) each(ctx context.Context, m plan.Message) error {
+	var first *Error
+	var left []plan.Notice
+	unknown, ran := false, true // not ran: it is not tried for the rest
 	for _, g := range m.Groups {
 		for _, n := range g.Notices {
-			err := s.run(ctx, m, note{ID: m.ID, Notice: n, Remedy: g.Remedy}, []string{plan.OldReason(n.Event, n.Code), n.Cert})
+			var err error
+			if ran {
+				err = s.run(ctx, m, note{ID: m.ID, Notice: n, Remedy: g.Remedy}, []string{plan.OldReason(n.Event, n.Code), n.Cert})
+			}
 			if failed, ok := errors.AsType[*Error](err); ok {
-				failed.Unknown = failed.Unknown || some
+				unknown = unknown || failed.Unknown
+				first = cmp.Or(first, failed)
+				ran = exited(failed)
 			}
-			if err != nil {
-				return err
+			if err == nil && ran {
+				unknown = true // some of it has arrived
+			} else {
+				left = append(left, n)
 			}
-			some = true
 		}
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	first.Left, first.Unknown = left, unknown
+	return first
+}
+
+// exited reports whether a program ran, and ended by itself.
+func exited(failed *Error) bool {
+	e, ok := errors.AsType[*command.Error](failed.Err)
+	return ok && !e.TimedOut && e.Code > 0
 }
 
 // run runs the program once.

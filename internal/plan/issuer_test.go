@@ -12,6 +12,16 @@ func blamed(s *scene, n int, blame plan.Blame, issuer string, retryAfter time.Ti
 	s.tries(plan.Tries{Count: n - 1, Issuer: issuer}.Begin(s.now, 0).Failed(s.now, fault(blame), retryAfter))
 }
 
+// faults are three failures at the first CA that are not its fault.
+func faults(code plan.Code) func(*scene) {
+	return func(s *scene) {
+		blamed(s, 3, plan.BlameAdmin, "le", time.Time{})
+		tries := s.known.Tries[ec]
+		tries.Fault.Code = code
+		s.tries(tries)
+	}
+}
+
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -22,12 +32,12 @@ func TestFailover(t *testing.T) {
 		{"the first listed", func(*scene) {}, "le"},
 		{"after two failures of the CA", func(s *scene) { blamed(s, 2, plan.BlameCA, "le", time.Time{}) }, "le"},
 		{"after three", func(s *scene) { blamed(s, 3, plan.BlameCA, "le", time.Time{}) }, "corp"},
-		{"after three for which nobody had proven the names there", func(s *scene) {
-			blamed(s, 3, plan.BlameAdmin, "le", time.Time{})
-			tries := s.known.Tries[ec]
-			tries.Fault.Code = plan.CodeNotProven
-			s.tries(tries)
-		}, "corp"},
+		{"after three for which nobody had proven the names there", faults(plan.CodeNotProven), "corp"},
+		{"after three that a CAA record forbade", faults(plan.CodeCAA), "corp"},
+		{"after three that a policy forbade", faults(plan.CodeRejected), "corp"},
+		{"after three without the account that it wants", faults(plan.CodeEAB), "corp"},
+		{"after three for want of a profile", faults(plan.CodeProfile), "corp"},
+		{"after three failed proofs", faults(plan.CodeChallenge), "le"},
 		{"after three of the network", func(s *scene) { blamed(s, 3, plan.BlameNetwork, "le", time.Time{}) }, "corp"},
 		{"after four", func(s *scene) { blamed(s, 4, plan.BlameCA, "corp", time.Time{}) }, "third"},
 		{"after five", func(s *scene) { blamed(s, 5, plan.BlameCA, "third", time.Time{}) }, "le"},

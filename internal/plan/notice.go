@@ -187,11 +187,14 @@ func (k KnownChannel) maybeTold() []Told {
 }
 
 // Refused notes that the message could not be delivered; unknown, that it may
-// have arrived all the same.
-func (k KnownChannel) Refused(now time.Time, fault Fault, retryAfter time.Time, unknown bool) KnownChannel {
-	if unknown && k.Sending != nil {
+// have arrived all the same; and what is left of it, where some of it was.
+func (k KnownChannel) Refused(now time.Time, fault Fault, retryAfter time.Time, unknown bool, left []Notice) KnownChannel {
+	if k.Sending != nil {
 		s := *k.Sending
-		s.Unknown = true
+		s.Unknown = s.Unknown || unknown
+		if len(left) > 0 {
+			s.Message.Groups, s.Message.Count = grouped(left), len(left)
+		}
 		k.Sending = &s
 	}
 	k.Tries = k.Tries.Failed(now, fault, retryAfter)

@@ -56,10 +56,18 @@ func (t Tries) imposed(issuer string, now time.Time) time.Time {
 func (t Tries) fromTheFuture(now time.Time) bool { return ahead(t.Last, now) || ahead(t.Ended, now) }
 
 // anotherMay reports whether another CA may do what the last one did not: the
-// failure was that one's, or its network's, or it alone does not take the names
-// as proven.
+// failure was that one's, or its network's, or it speaks of that CA alone, such
+// as a CAA record, an account, or names that it does not sign. What is wrong
+// with the names themselves no other CA mends.
 func (t Tries) anotherMay() bool {
-	return t.Fault != nil && (t.Fault.Blame == BlameCA || t.Fault.Blame == BlameNetwork || t.Fault.Code == CodeNotProven)
+	if t.Fault == nil {
+		return false
+	}
+	switch t.Fault.Code {
+	case CodeNotProven, CodeCAA, CodeTerms, CodeEAB, CodeAccount, CodeProfile, CodeRejected:
+		return true
+	}
+	return t.Fault.Blame == BlameCA || t.Fault.Blame == BlameNetwork
 }
 
 // Begin counts an attempt before it is made. Should the process die before

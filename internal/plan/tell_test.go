@@ -83,7 +83,7 @@ func TestFailuresAreToldHourlyAndTheEndDaily(t *testing.T) {
 func TestAConditionThatComesAndGoes(t *testing.T) {
 	e := newEar(t)
 	s, _ := plan.Tell(e.now, e.want, e.known, []plan.Problem{e.problem(plan.CodeDisk, plan.Warning, "www")})
-	e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false)
+	e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false, nil)
 	if s, next := plan.Tell(e.now, e.want, e.known, nil); s == nil || !next.Equal(e.now.Add(time.Minute)) || s.Message.Count != 1 {
 		t.Errorf("what was refused is %+v, sent again %s", s, next)
 	}
@@ -193,7 +193,7 @@ func TestWhatCannotBeDeliveredIsMadeAnew(t *testing.T) {
 	e.known = e.known.Heard([]plan.Notice{{Event: "installed", Cert: "www", At: e.now}})
 	s, _ := plan.Tell(e.now, e.want, e.known, []plan.Problem{e.problem(plan.CodeDisk, plan.Warning, "www")})
 	for range 10 {
-		e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false)
+		e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false, nil)
 		if wait := e.known.Tries.WaitsUntil(e.now).Sub(e.now); wait > time.Hour {
 			t.Errorf("it is tried again in %s only", wait)
 		}
@@ -222,7 +222,7 @@ func (e *ear) try(after time.Duration, conditions []plan.Problem, attempts ...st
 		}
 		e.known = e.known.Begin(e.now, 0, *s)
 		if how != killed {
-			e.known = e.known.Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, how == unknown)
+			e.known = e.known.Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, how == unknown, nil)
 		}
 		e.now = e.now.Add(time.Hour)
 	}
@@ -259,4 +259,21 @@ func TestTheEndOfWhatMayHaveArrivedIsTold(t *testing.T) {
 	e := newEar(t)
 	e.try(0, []plan.Problem{e.problem(plan.CodeChallenge, plan.Warning, "www")}, refused, refused)
 	e.says(e.hear(48 * time.Hour))
+}
+
+// Of a message of which a part was told, the rest is told again alone, and all
+// of it counts once that is done.
+func TestTheRestOfAMessageIsToldAgain(t *testing.T) {
+	e := newEar(t)
+	e.want.Each = true
+	both := []plan.Problem{e.problem(plan.CodeChallenge, plan.Warning, "a"), e.problem(plan.CodeChallenge, plan.Warning, "b")}
+	s, _ := plan.Tell(e.now, e.want, e.known, both)
+	left := s.Message.Groups[0].Notices[1:]
+	e.known = e.known.Begin(e.now, 0, *s).Refused(e.now, plan.Fault{Code: plan.CodeNotify}, time.Time{}, false, left)
+	m := e.hear(time.Hour, both...)
+	e.says(m, "errored appeared 1")
+	if len(m.Groups[0].Notices) != 1 || m.Groups[0].Notices[0].Cert != left[0].Cert {
+		t.Errorf("told is %+v", m.Groups)
+	}
+	e.says(e.hear(time.Minute, both...))
 }

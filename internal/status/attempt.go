@@ -21,6 +21,9 @@ type Attempt struct {
 	Fault   *plan.Fault `json:"fault,omitempty"`
 }
 
+// Renewing reports whether a renewal is under way, or was tried in vain.
+func (c Certificate) Renewing() bool { return len(c.Attempts) > 0 || len(c.Orders) > 0 }
+
 // attempts are those that came to nothing since the last success.
 func attempts(now time.Time, k *plan.KnownCert) []Attempt {
 	all := []Attempt{}

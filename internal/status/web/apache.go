@@ -111,21 +111,39 @@ func (h *handler) managed(s *status.Snapshot, name string, shape mdShape) object
 	if renewal := mdRenewal(c, s.Staged(name), shape); renewal != nil {
 		md["renewal"] = renewal
 	}
-	if c.Renewal != nil && !c.Renewal.At.After(s.Weighed) {
-		md["renew"] = true
-	}
+	at := mdRenewAt(c)
+	due := !at.IsZero() && !at.After(s.Weighed)
 	if shape == md2019 {
+		md["renew"] = due
 		return md
+	}
+	if due {
+		md["renew"] = true
 	}
 	md["privkey"] = mdKeys(c.KeyTypes)
 	md["watched"], md["ari-renewals"], md["stapling"] = true, want.Renew.ARI, want.OCSP != nil
 	if want.Profile != "" {
 		md["profile"] = want.Profile
 	}
-	if c.Renewal != nil {
-		md["renew-at"] = rfc822(c.Renewal.At)
+	if !at.IsZero() {
+		md["renew-at"] = rfc822(at)
 	}
 	return md
+}
+
+// mdRenewAt is when a certificate is due, whatever an attempt that failed has the
+// next one wait for; zero where it never is.
+func mdRenewAt(c status.Certificate) time.Time {
+	if c.Renewal == nil {
+		return time.Time{}
+	}
+	at := c.Renewal.At
+	for _, a := range c.Attempts {
+		if a.Last.Before(at) {
+			at = a.Last
+		}
+	}
+	return at
 }
 
 // mdState is a certificate's state, and why it is incomplete or wrong.
@@ -149,10 +167,13 @@ func mdState(c status.Certificate) (state int, why string) {
 // contacts are the URLs by which CAs reach whoever runs Certkeep; where no CA
 // is asked there are none.
 func (h *handler) contacts(issuers []string) []string {
-	if h.Email == "" || len(issuers) == 0 {
-		return []string{}
+	all := []string{}
+	for _, id := range issuers {
+		if at := "mailto:" + cmp.Or(h.Emails[id], h.Email); at != "mailto:" && !slices.Contains(all, at) {
+			all = append(all, at)
+		}
 	}
-	return []string{"mailto:" + h.Email}
+	return all
 }
 
 func (h *handler) authority(issuers []string) object {
@@ -171,7 +192,7 @@ func mdCert(pairs []status.Pair, shape mdShape) object {
 	if shape == md2019 {
 		p := pairs[0]
 		return object{
-			"valid-from": rfc822(p.NotBefore), "valid-until": rfc822(p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": fingerprint(p.SHA256),
+			"valid-from": rfc822(p.NotBefore), "valid-until": rfc822(p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": p.SHA256,
 		}
 	}
 	from, until := pairs[0].NotBefore, pairs[0].NotAfter
@@ -183,7 +204,7 @@ func mdCert(pairs []status.Pair, shape mdShape) object {
 		if p.NotAfter.Before(until) {
 			until = p.NotAfter
 		}
-		one := object{"valid": valid(p.NotBefore, p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": fingerprint(p.SHA256)}
+		one := object{"valid": valid(p.NotBefore, p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": p.SHA256}
 		if p.CA != "" {
 			one["issuer-name"] = p.CA
 		}
@@ -198,7 +219,7 @@ func mdCert(pairs []status.Pair, shape mdShape) object {
 
 // mdRenewal is what is under way, or failed; nil where nothing is.
 func mdRenewal(c status.Certificate, staged []plan.Pair, shape mdShape) object {
-	if len(c.Attempts) == 0 && len(c.Orders) == 0 && len(staged) == 0 {
+	if !c.Renewing() && len(staged) == 0 {
 		return nil
 	}
 	renewal := object{"name": c.Name, "finished": len(staged) > 0, "notified": false, "errors": 0, "cert": object{}}
@@ -217,6 +238,17 @@ func mdRenewal(c status.Certificate, staged []plan.Pair, shape mdShape) object {
 		renewal["last"] = object{"status": 1, "problem": string(a.Fault.Code), "detail": strings.Join(append([]string{a.Fault.Words}, a.Fault.Detail...), "; ")}
 	}
 	return renewal
+}
+
+// successor is what is to come into force, which is empty until it is there.
+func successor(staged []status.Pair, shape mdShape) object {
+	switch {
+	case len(staged) == 0:
+		return object{"cert": object{}}
+	case shape == md2019:
+		return mdCert(staged, shape)
+	}
+	return object{"cert": mdCert(staged, shape)}
 }
 
 // pairsOf are pairs as they are shown.
@@ -248,15 +280,8 @@ func (h *handler) certificateStatus(w http.ResponseWriter, r *http.Request, s *s
 	if len(c.Pairs) > 0 {
 		told = mdCert(c.Pairs, shape)
 	}
-	renewal := object{}
-	if staged := s.Staged(name); len(staged) > 0 {
-		renewal = object{"cert": mdCert(pairsOf(staged), shape)}
-		if shape == md2019 {
-			renewal = mdCert(pairsOf(staged), shape)
-		}
-	}
-	if shape == mdNewest || len(renewal) > 0 {
-		told["renewal"] = renewal
+	if c.Renewing() || len(s.Staged(name)) > 0 {
+		told["renewal"] = successor(pairsOf(s.Staged(name)), shape)
 	}
 	for _, key := range told {
 		if one, ok := key.(object); ok {
@@ -267,50 +292,6 @@ func (h *handler) certificateStatus(w http.ResponseWriter, r *http.Request, s *s
 	return sendJSON(w, r, told)
 }
 
-// serverStatus is what mod_md adds to Apache's server-status?auto.
-func (h *handler) serverStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
-	var good, renew, errored, ready int
-	for i := range s.Rows {
-		row := &s.Rows[i]
-		switch {
-		case row.State == status.Critical, row.State == status.Unknown, row.Failed > 0:
-			errored++
-		case !row.RenewAt.IsZero() && !row.RenewAt.After(s.Weighed):
-			renew++
-		default:
-			good++
-		}
-		if len(s.Staged(row.Name)) > 0 {
-			ready++
-		}
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "ManagedCertificatesTotal: %d\nManagedCertificatesOK: %d\nManagedCertificatesRenew: %d\nManagedCertificatesErrored: %d\nManagedCertificatesReady: %d\n",
-		len(s.Rows), good, renew, errored, ready)
-	for i := range s.Rows {
-		row := &s.Rows[i]
-		line := func(label, value string) {
-			if value != "" {
-				fmt.Fprintf(&b, "ManagedDomain[%d]%s: %s\n", i, label, plainLine(value))
-			}
-		}
-		line("Domain", row.Name)
-		line("Names", strings.Join(row.Names, " "))
-		line("Status", string(row.State))
-		line("ValidFrom", rfc822(row.NotBefore))
-		line("ValidUntil", rfc822(row.NotAfter))
-		line("CA", row.Issuer)
-		line("RenewAt", rfc822(row.RenewAt))
-		if len(row.Problems) > 0 {
-			line("Error", row.Problems[0].Words)
-		}
-	}
-	return send(w, r, "text/plain; charset=utf-8", []byte(b.String()))
-}
-
-// plainLine keeps foreign words on their line.
-func plainLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 func valid(from, until time.Time) object {
 	return object{"from": rfc822(from), "until": rfc822(until)}
 }
@@ -320,18 +301,6 @@ func rfc822(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(http.TimeFormat)
-}
-
-// fingerprint is hex with colons.
-func fingerprint(digits string) string {
-	var b strings.Builder
-	for i := 0; i+1 < len(digits); i += 2 {
-		if i > 0 {
-			b.WriteByte(':')
-		}
-		b.WriteString(digits[i : i+2])
-	}
-	return b.String()
 }
 
 // spanWords is a window as mod_md's configuration writes it.

@@ -142,6 +142,11 @@ func TestMdStatus(t *testing.T) {
 		}
 	}
 	failing := read[any](t, at+"/md-status/site00003.example.com")
+	for path, want := range map[string]any{"/md-status/site00003.example.com": true, "/md-status/site00003.example.com?shape=2019": true, "/md-status/site00007.example.com?shape=2019": false, "/md-status/site00007.example.com": nil} {
+		if got := dig(read[any](t, at+path), "renew"); got != want {
+			t.Errorf("%s: renew is %v, want %v: an attempt that failed is due, whatever it waits for", path, got, want)
+		}
+	}
 	if dig(failing, "renewal", "errors") != 3.0 || dig(failing, "renewal", "last", "problem") != "challenge-failed" {
 		t.Errorf("a failing one: %v", dig(failing, "renewal"))
 	}
@@ -163,17 +168,38 @@ func TestModStatusModesAndContacts(t *testing.T) {
 		w.Wanted.Certs[i].Mode = mode
 	}
 	w.Wanted.Certs[2].Issuers = nil
-	at := serve(t, source(w), func(o *web.Options) { o.Email = "admin@example.com" })
+	w.Wanted.Certs[1].Issuers = []string{"letsencrypt", "corp"}
+	at := serve(t, source(w), func(o *web.Options) {
+		o.Email, o.Emails = "admin@example.com", map[string]string{"corp": "corp@example.com"}
+	})
 	for i, c := range []struct {
 		mode     float64
 		contacts string
-	}{{1, "[mailto:admin@example.com]"}, {0, "[mailto:admin@example.com]"}, {0, "[]"}} {
+	}{{1, "[mailto:admin@example.com]"}, {0, "[mailto:admin@example.com mailto:corp@example.com]"}, {0, "[]"}} {
 		for _, shape := range []string{"", "?shape=2019"} {
 			md := read[any](t, at+"/md-status/"+w.Wanted.Certs[i].Name+shape)
 			if got := fmt.Sprint(dig(md, "contacts")); dig(md, "renew-mode") != c.mode || got != c.contacts {
 				t.Errorf("%s: renew-mode %v, contacts %s; want %v, %s", w.Wanted.Certs[i].Mode, dig(md, "renew-mode"), got, c.mode, c.contacts)
 			}
 		}
+	}
+}
+
+// A successor is told of while there is to be one: empty until it is there.
+func TestCertificateStatusOfASuccessor(t *testing.T) {
+	t.Parallel()
+	w := world(time.Now(), 60)
+	ready := w.Known.Certs["site00004.example.com"]
+	ready.Versions = append(ready.Versions, plan.Version{ID: "V2", Pairs: ready.Versions[0].Pairs})
+	ready.Ready = "V2"
+	at := serve(t, source(w))
+	for name, want := range map[string]string{"site00007": "<nil>", "site00003": "map[cert:map[]]"} {
+		if got := fmt.Sprint(dig(read[any](t, at+"/.httpd/certificate-status/"+name+".example.com"), "renewal")); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if serial := dig(read[any](t, at+"/.httpd/certificate-status/site00004.example.com"), "renewal", "cert", "secp256r1", "serial"); serial != "03D02EDA041CB95BF23B" {
+		t.Errorf("its serial is %v", serial)
 	}
 }
 
@@ -184,7 +210,7 @@ func TestCertificateStatusIsPublic(t *testing.T) {
 	at := serve(t, source(world(time.Now(), 60)))
 	resp := ask(t, at+"/.httpd/certificate-status", "Host", "www.site00003.example.com")
 	body := text(t, resp)
-	if resp.StatusCode != http.StatusOK || !strings.Contains(body, `"serial": "03D02EDA041CB95BF23B"`) || !strings.Contains(body, "c0:ff:ee") {
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, `"serial": "03D02EDA041CB95BF23B"`) || !strings.Contains(body, `"sha256-fingerprint": "c0ffee01`) {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
 	for _, secret := range []string{"site00003", "site00004", "letsencrypt", "challenge", "default", "/etc/"} {
@@ -194,10 +220,27 @@ func TestCertificateStatusIsPublic(t *testing.T) {
 	}
 }
 
+// The lines have mod_md's labels, and the domains are in the order of their names.
 func TestServerStatus(t *testing.T) {
 	t.Parallel()
-	body := text(t, ask(t, serve(t, source(world(time.Now(), 60)))+"/server-status?auto"))
-	for _, line := range []string{"ManagedCertificatesTotal: 60\n", "ManagedCertificatesErrored: 3\n", "ManagedCertificatesReady: 0\n", "ManagedDomain[3]Domain: site00003.example.com\n"} {
+	now := time.Now()
+	w := world(now, 60)
+	w.Wanted.Certs[0], w.Wanted.Certs[1] = w.Wanted.Certs[1], w.Wanted.Certs[0]
+	w.Wanted.Certs[2].OCSP = &plan.WantedOCSP{}
+	stapled := w.Known.Certs["site00002.example.com"]
+	stapled.OCSP = map[string]plan.Staple{p256: {Leaf: stapled.Versions[0].Pairs[0].SHA256}}
+	body := text(t, ask(t, serve(t, source(w), func(o *web.Options) {
+		o.Directories = map[string]string{"letsencrypt": "https://acme.example/directory"}
+	})+"/server-status?auto"))
+	for _, line := range []string{
+		"ManagedCertificatesTotal: 60\n", "ManagedCertificatesOK: 59\n", "ManagedCertificatesErrored: 2\n", "ManagedCertificatesReady: 0\n",
+		"ManagedDomain[0]Domain: site00000.example.com\n", "ManagedDomain[3]Names[0]: site00003.example.com\n", "ManagedDomain[3]Names[1]: www.site00003.example.com\n",
+		"ManagedDomain[3]Status: good\n", "ManagedDomain[3]ValidUntil: " + now.Add(5*day).UTC().Format(time.DateOnly) + "\n",
+		"ManagedDomain[3]CAName: letsencrypt\n", "ManagedDomain[3]CAURL: https://acme.example/directory\n",
+		"ManagedDomain[3]ActivityLastProblem: challenge-failed\n", "ManagedDomain[3]ActivityFinished: no\n", "ManagedDomain[3]ActivityRetries: 3\n", "ManagedDomain[3]ActivityNextRun: 3",
+		"ManagedDomain[8]Status: incomplete: certificate missing\n", "ManagedDomain[2]Stapling: on\n", "ManagedDomain[7]ActivityRenew: ",
+		"ManagedStaplingsTotal: 1\n", "ManagedStaplingsErrored: 1\n", "ManagedStapling[0]Domain: site00002.example.com\n", "ManagedStapling[0]OCSPStatus: unknown\n",
+	} {
 		if !strings.Contains(body, line) {
 			t.Errorf("no %q", line)
 		}

@@ -36,6 +36,8 @@ type Options struct {
 	// Directories are the URLs of issuers, by name.
 	Directories map[string]string
 	Email       string       // contact of accounts; "" is none
+	// Emails are those of issuers with one of their own, by name.
+	Emails map[string]string
 	Token       []byte       // whoever asks has to know it; nil: nobody has to
 	Log         *slog.Logger // nil: nothing is logged
 }
