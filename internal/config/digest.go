@@ -112,6 +112,9 @@ func (d *digester) dns(w DNS) {
 	if !w.Environment.IsZero() {
 		d.put("environment", w.Environment.String())
 	}
+	if w.Arguments {
+		d.put("arguments")
+	}
 	d.put(strconv.FormatBool(w.Propagation.Off), w.Propagation.Timeout.String())
 	for _, list := range [][]string{w.Command.Args, w.Zones, w.Propagation.Servers} {
 		d.count(len(list))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -81,4 +82,19 @@ func FuzzCheckName(f *testing.F) {
 			t.Fatalf("%q is kept as %q", name, got)
 		}
 	})
+}
+
+// Let's Encrypt refuses an order for a name beside the wildcard that covers it.
+func TestCoveredNamesAreLeftOut(t *testing.T) {
+	const general = "dns: {m: {provider: rfc2136}}\nchallenges: [{dns-01: {via: m}}]\n"
+	for names, want := range map[string]string{
+		"[www.example.net, example.net, '*.example.net', a.b.example.net]":           "[example.net *.example.net a.b.example.net] example.net",
+		"[www.example.net, '*.example.net'], common_name: www.example.net":           "[www.example.net *.example.net] www.example.net",
+		"['*.example.net', www.example.net, '*.www.example.net', a.www.example.net]": "[*.example.net *.www.example.net] *.example.net",
+	} {
+		cert := mustLoad(t, general+"certificates: {x: {names: "+names+"}}").Certificates[0]
+		if got := fmt.Sprint(cert.Names, " ", cert.CommonName); got != want {
+			t.Errorf("%s: %s, want %s", names, got, want)
+		}
+	}
 }

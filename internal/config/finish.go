@@ -89,6 +89,9 @@ func finishCertificate(r *reader, n *node, c *Certificate) {
 	checkReloadZones(r, n, c)
 	checkActivation(r, n, c)
 	checkOverlap(r, c)
+	if c.CSR == nil && len(c.Static) == 0 {
+		c.Names = uncovered(c.Names, c.CommonName) // the last of all: places are those of the names as they were written
+	}
 }
 
 // checkActivation refuses what services would have to be told of again and again.
@@ -119,7 +122,7 @@ func finishCommonName(r *reader, n *node, c *Certificate) {
 	}
 	if c.CommonName == "" {
 		if !n.has("common_name") {
-			c.CommonName = commonName(c.Names)
+			c.CommonName = commonName(uncovered(c.Names, ""))
 		}
 		return
 	}
@@ -208,9 +211,6 @@ func checkOverlap(r *reader, c *Certificate) {
 	shared := make(map[int]int) // other certificate → names that both carry
 	first := make(map[int]int)  // other certificate → index of the first such name
 	for i, name := range c.Names {
-		if _, below, ok := strings.Cut(name, "."); ok && name[0] != '*' && slices.Contains(c.Names, "*."+below) {
-			r.out.warn(r.certs.placeOfName(i), fmt.Sprintf("%q is covered by %q of the same certificate", name, "*."+below), "some CAs refuse that; remove it")
-		}
 		other, ok := r.certs.owners[name]
 		if !ok {
 			r.certs.owners[name] = me
@@ -230,6 +230,15 @@ func checkOverlap(r *reader, c *Certificate) {
 		r.out.warn(at, fmt.Sprintf("certificates %q and %q both carry %s", r.certs.certs[other].name, c.Name, what),
 			"the other is "+seenAt(r, at, r.certs.certs[other].at))
 	}
+}
+
+// uncovered leaves out what a wildcard among the names covers: the CA of most
+// people refuses an order for both. One is kept all the same, "" for none.
+func uncovered(names []string, kept string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, below, ok := strings.Cut(name, ".")
+		return ok && name[0] != '*' && name != kept && slices.Contains(names, "*."+below)
+	})
 }
 
 // seenAt says where something else stands.

@@ -52,7 +52,7 @@ func certificates() shape[[]Certificate] {
 func certificate() shape[Certificate] {
 	all := []key[Certificate]{
 		field("names", nameList(), func(c *Certificate) *[]string { return &c.Names }, about{
-			doc: "DNS names, wildcards and IP addresses that the certificate is for. Their order does not matter.", standard: "the certificate's own name; with a `csr`, the names in it", example: "[www.example.com, example.com]",
+			doc: "DNS names, wildcards and IP addresses that the certificate is for. Their order does not matter. One that a wildcard among them covers is left out of it, unless it is the `common_name`: CAs refuse an order for both.", standard: "the certificate's own name; with a `csr`, the names in it", example: "[www.example.com, example.com]",
 		}),
 		field("common_name", wordsOf("a name", "www.example.com"), func(c *Certificate) *string { return &c.CommonName }, about{
 			doc: "One of the names, at most 64 characters, to stand in the subject; left out where the profile has none.", standard: "the first DNS name that is short enough", example: "www.example.com", off: true,

@@ -38,6 +38,9 @@ func dnsWriter() shape[DNS] {
 		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
 			doc: "command: the program that writes and removes records. zonefile: the program that makes a zone anew; the zone is its last argument.", example: "[/usr/local/bin/dns-record]", off: true,
 		}),
+		fieldOr("arguments", truth(), func(d *DNS) *bool { return &d.Arguments }, false, about{
+			doc: "command: whether it is run as mod_md runs its MDChallengeDns01: `setup NAME VALUE` and `teardown NAME VALUE` follow its own arguments. Such a program writes the TXT records of `_acme-challenge` names only.",
+		}),
 		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, standardDNSTimeout, about{
 			doc: "command, zonefile: how long one run may take.",
 		}),
@@ -69,6 +72,8 @@ func (d DNS) takes(key string) bool {
 		return d.Provider == ProviderZoneFile
 	case "environment_file", "environment_env", "environment_credential":
 		return d.Provider == ProviderRFC2136 || d.Provider == ProviderCommand
+	case "arguments":
+		return d.Provider == ProviderCommand
 	case "ttl":
 		return d.Provider != ProviderZoneFile
 	case "command", "timeout":

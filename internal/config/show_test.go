@@ -34,7 +34,7 @@ dns:
   main: {provider: rfc2136, zones: [example.com, "10.in-addr.arpa"], server: 127.0.0.1, tsig_file: /etc/u.key, ttl: 90s, resolver: "::1", propagation: false, environment_file: /etc/dns.env}
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
   lego: {provider: rfc2136, environment_env: DNS_ENVIRONMENT}
-  secret: {provider: command, command: x, environment_credential: dns}
+  secret: {provider: command, command: x, arguments: true, environment_credential: dns}
   local: {provider: zonefile, file_name: "{zone}.json", zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
 ct_logs:
   list: /etc/logs.json

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -16,6 +17,7 @@ import (
 // with NewProgram.
 type Program struct {
 	command  command.Command
+	old      bool
 	env      []string
 	zones    []string
 	resolver Resolver
@@ -33,10 +35,14 @@ type Program struct {
 //
 // It must exit with 0 only when the change is made, and may be repeated.
 type ProgramConfig struct {
-	Command  command.Command
-	Env      []string // more variables, as "NAME=value"
-	Zones    []string // the longest that fits is told to the program; else the one that DNS says
-	Resolver Resolver
+	Command command.Command
+	// Arguments runs it as mod_md runs its MDChallengeDns01 as well: `setup` or
+	// `teardown`, the domain and the value follow its own arguments. Such a program knows
+	// TXT records of _acme-challenge names only.
+	Arguments bool
+	Env       []string // more variables, as "NAME=value"
+	Zones     []string // the longest that fits is told to the program; else the one that DNS says
+	Resolver  Resolver
 }
 
 // NewProgram checks the config. It runs nothing.
@@ -45,7 +51,7 @@ func NewProgram(c ProgramConfig) (*Program, error) {
 		return nil, errors.New("no command is given")
 	}
 	zones, err := canonicalZones(c.Zones)
-	return &Program{command: c.Command, env: c.Env, zones: zones, resolver: c.Resolver}, err
+	return &Program{command: c.Command, old: c.Arguments, env: c.Env, zones: zones, resolver: c.Resolver}, err
 }
 
 // Add implements Writer.
@@ -81,6 +87,13 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 		return fail(err, "")
 	}
 	c := p.command
+	if p.old {
+		args, err := oldArguments(action, r)
+		if err != nil {
+			return fail(err, "name another dns entry for it, whose command takes the CERTKEEP_DNS_ variables")
+		}
+		c = c.With(args...)
+	}
 	c.Stdin = append(stdin, '\n')
 	c.Env = append(slices.Clone(p.env),
 		"CERTKEEP_DNS_ACTION="+change.Action,
@@ -97,4 +110,16 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 		return fail(err, "run it by hand with the same CERTKEEP_DNS_ variables to see why")
 	}
 	return nil
+}
+
+// oldArguments are those that mod_md gives.
+func oldArguments(action string, r Record) ([]string, error) {
+	domain, ok := strings.CutPrefix(plain(r.Name), "_acme-challenge.")
+	if !ok || r.Type != "TXT" {
+		return nil, errors.New("a program of mod_md's kind writes TXT records of _acme-challenge names only")
+	}
+	if action == "remove" {
+		return []string{"teardown", domain, r.Value}, nil
+	}
+	return []string{"setup", domain, r.Value}, nil
 }

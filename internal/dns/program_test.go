@@ -41,6 +41,30 @@ CERTKEEP_DNS_ZONE=example.test
 	}
 }
 
+// Programs that were written for mod_md are told as it tells them, and only what
+// they can do.
+func TestProgramOfModMD(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	p, err := NewProgram(ProgramConfig{
+		Command: command.Command{Args: []string{"/bin/sh", "-c", `echo "$*" >>"$0"`, out, "own"}}, Arguments: true, Zones: []string{"example.test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Record{Name: "_acme-challenge.www.example.test.", Type: "TXT", Value: "v-1", TTL: 2 * time.Minute}
+	if err := errors.Join(p.Add(t.Context(), r), p.Remove(t.Context(), r)); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []Record{{Name: "alias.example.test", Type: "TXT", Value: "v"}, {Name: "_acme-challenge.example.test", Type: "TLSA", Value: "3 1 1 00"}} {
+		if failure, ok := errors.AsType[*Error](p.Add(t.Context(), other)); !ok || failure.Hint == "" {
+			t.Errorf("%+v: %v", other, failure)
+		}
+	}
+	if got, err := os.ReadFile(out); err != nil || string(got) != "own setup www.example.test v-1\nown teardown www.example.test v-1\n" {
+		t.Errorf("told is %q, %v", got, err)
+	}
+}
+
 func TestProgramFindsTheZone(t *testing.T) {
 	s := bindtest.Start(t, bindtest.Zone{Name: "example.test"})
 	p, err := NewProgram(ProgramConfig{

@@ -126,9 +126,7 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 	if v, ok := w.known.Version(w.known.Published); ok {
 		p.Version, p.NotAfter, p.Issuer = v.ID, v.NotAfter(), v.Pairs[0].Issuer
 	}
-	for _, tries := range w.known.Tries {
-		p.Fault = tries.Fault
-	}
+	p.Fault = lastFault(w.known)
 	if target == "" {
 		return p // of no files; names that are only kept proven have no certificate either
 	}
@@ -149,6 +147,24 @@ func (w *worker) payload(event, target string, attempt int) deploy.Payload {
 		}
 	}
 	return p
+}
+
+// lastFault is the latest failure that stands: of an order, or to get an OCSP
+// response.
+func lastFault(k *plan.KnownCert) *plan.Fault {
+	var last *plan.Fault
+	take := func(t plan.Tries) {
+		if t.Fault != nil && (last == nil || t.Fault.At.After(last.At)) {
+			last = t.Fault
+		}
+	}
+	for _, tries := range k.Tries {
+		take(tries)
+	}
+	for _, staple := range k.OCSP {
+		take(staple.Tries)
+	}
+	return last
 }
 
 // veto runs the hook that may put an order off. Its exit status 1 does, until

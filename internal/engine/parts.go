@@ -274,10 +274,11 @@ func (u unusable) CleanUp(context.Context, challenge.Challenge) error { return u
 func newDNSWriter(c config.DNS, key *dns.TSIG, env []string, resolver dns.Resolver) (dns.Writer, error) {
 	if c.Provider == config.ProviderCommand {
 		return dns.NewProgram(dns.ProgramConfig{
-			Command:  command.Command{Args: c.Command.Args, Shell: c.Command.Shell, Timeout: c.Timeout},
-			Env:      env,
-			Zones:    c.Zones,
-			Resolver: resolver,
+			Command:   command.Command{Args: c.Command.Args, Shell: c.Command.Shell, Timeout: c.Timeout},
+			Arguments: c.Arguments,
+			Env:       env,
+			Zones:     c.Zones,
+			Resolver:  resolver,
 		})
 	}
 	return dns.NewRFC2136(dns.RFC2136Config{Server: c.Server, TSIG: key, Zones: c.Zones, Timeout: c.Timeout, Resolver: resolver})
