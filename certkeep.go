@@ -49,7 +49,10 @@ type Options struct {
 	// OnDemand lets visitors ask for certificates that the configuration does
 	// not declare: it is called with a name in small letters that some client
 	// wants to see, and returns nil where a certificate is to be had for it.
-	// Without it such clients are turned away.
+	// Any error turns the client away. Each day it is asked again about the
+	// names that have a certificate: one is renewed no more once the error
+	// wraps ErrNotAllowed; any other error changes nothing then. Without
+	// OnDemand such clients are turned away.
 	OnDemand func(ctx context.Context, name string) error
 	// Wait is how long at most a handshake waits for what is not in memory: to
 	// be read, or to be ordered on demand. 0 is DefaultWait.

@@ -2,6 +2,7 @@ package certkeep
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/serve"
 )
 
 // What strangers may cost who ask for names.
@@ -24,6 +26,9 @@ const (
 var (
 	// ErrRefused says that OnDemand refused the name a moment ago.
 	ErrRefused = errors.New("the name was refused")
+	// ErrNotAllowed is for OnDemand to wrap: the name is not to be kept. Only an
+	// error that wraps it ends the renewal of a name that has a certificate.
+	ErrNotAllowed = errors.New("the name is not allowed")
 	// ErrElsewhere says that another process has the state: it orders what its
 	// configuration declares, and nothing on demand.
 	ErrElsewhere = errors.New("another process has the state, and orders nothing on demand")
@@ -87,26 +92,30 @@ func (d *demand) told() {
 }
 
 // get has a certificate ordered for a name, where that is allowed, and waits
-// until it is there or ctx ends.
-func (d *demand) get(ctx context.Context, name string) error {
-	name = strings.ToLower(name)
+// until one that has not ended is there, or ctx ends.
+func (d *demand) get(ctx context.Context, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	name := strings.ToLower(hello.ServerName)
 	if err := config.CheckDemanded(name); err != nil {
-		return err
+		return nil, err
 	}
 	if err := d.allow(ctx, name); err != nil {
-		return err
+		return nil, err
 	}
 	for {
 		d.mu.Lock()
 		news := d.news
 		d.mu.Unlock()
-		if _, served := d.keeper.shelf.Of(name); served {
-			return nil
+		certificate, err := d.keeper.shelf.Get(ctx, hello)
+		switch {
+		case err == nil && !ended(certificate):
+			return certificate, nil
+		case err != nil && !errors.Is(err, serve.ErrUnknown) && !errors.Is(err, serve.ErrNotYet):
+			return nil, err
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return fmt.Errorf("its certificate is on its way: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("its certificate is on its way: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -190,9 +199,9 @@ func (d *demand) refuse(name string) {
 }
 
 // review asks OnDemand again about all names, as soon as this process has the
-// state and every day from then on: what it refuses is not renewed any more.
-// Its certificate is shown to its end. The first time it is about the names
-// that were stored before: a program that is started daily asks, too.
+// state and every day from then on: what it does not allow is not renewed any
+// more. Its certificate is shown to its end. The first time it is about the
+// names that were stored before: a program that is started daily asks, too.
 func (d *demand) review(ctx context.Context) {
 	names := d.names()
 	for ctx.Err() == nil {
@@ -200,34 +209,48 @@ func (d *demand) review(ctx context.Context) {
 			pause(ctx, lockEvery) // another process has it, and asks
 			continue
 		}
-		for _, name := range names {
-			d.reviewOne(ctx, name)
-		}
+		d.reviewAll(ctx, names)
 		pause(ctx, askedAgain)
 		names = d.names()
 	}
 }
 
-// reviewOne asks OnDemand again about one name. An answer that did not come in
-// time changes nothing.
-func (d *demand) reviewOne(ctx context.Context, name string) {
+// reviewAll asks OnDemand again about names. An answer that is no clear one,
+// such as that of a database which is down, changes nothing.
+func (d *demand) reviewAll(ctx context.Context, names []string) {
+	unclear, example, last := 0, "", error(nil)
+	for _, name := range names {
+		if err := d.reviewOne(ctx, name); err != nil && ctx.Err() == nil {
+			unclear, example, last = unclear+1, name, err
+		}
+	}
+	if unclear > 0 {
+		// Once for all: that database is down for each of the names.
+		d.keeper.log.Error("whether names that visitors asked for are still allowed could not be told; they are kept", "names", unclear, "such as", example, "error", last)
+	}
+}
+
+// reviewOne asks OnDemand again about one name. Its error says why there was no
+// clear answer.
+func (d *demand) reviewOne(ctx context.Context, name string) error {
 	e := d.keeper.engine.Load()
 	if e == nil || ctx.Err() != nil {
-		return
+		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, orDefault(d.keeper.options.Wait, DefaultWait))
 	defer cancel()
-	err := d.keeper.options.OnDemand(bounded, name)
-	if err == nil || bounded.Err() != nil {
-		return
+	why := d.keeper.options.OnDemand(bounded, name)
+	if !errors.Is(why, ErrNotAllowed) {
+		return why
 	}
 	if err := e.Store.Undemand(ctx, name); err != nil {
 		d.keeper.log.Error("a name that is no longer allowed stays", "name", name, "error", err)
-		return
+		return nil
 	}
 	d.mu.Lock()
 	delete(d.allowed, name)
 	d.mu.Unlock()
-	d.keeper.log.Info("a name that visitors asked for is not kept any more", "name", name, "because", err.Error())
+	d.keeper.log.Info("a name that visitors asked for is not kept any more", "name", name, "because", why.Error())
 	d.keeper.again()
+	return nil
 }

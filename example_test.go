@@ -3,6 +3,7 @@ package certkeep_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -47,7 +48,11 @@ func ExampleOptions_onDemand() {
 		Config: "state: /var/lib/shop\naccept_terms: true\ndefaults: {files: []}",
 		OnDemand: func(ctx context.Context, name string) error {
 			var id int
-			return customers.QueryRowContext(ctx, "SELECT id FROM domains WHERE name = $1", name).Scan(&id)
+			err := customers.QueryRowContext(ctx, "SELECT id FROM domains WHERE name = $1", name).Scan(&id)
+			if errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("%w: no customer has it", certkeep.ErrNotAllowed)
+			}
+			return err // of a database that is down, say: what is kept is kept on
 		},
 	})
 	if err != nil {

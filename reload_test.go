@@ -2,7 +2,7 @@ package certkeep_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +75,7 @@ func TestNamesOnDemandAreReviewedAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.tls, s.plain = listen(t), listen(t)
-	s.open(certkeep.Options{Config: config, Wait: time.Minute, OnDemand: func(context.Context, string) error { return errors.New("gone") }})
+	s.open(certkeep.Options{Config: config, Wait: time.Minute, OnDemand: func(context.Context, string) error { return fmt.Errorf("gone: %w", certkeep.ErrNotAllowed) }})
 	for range s.looks() {
 		if len(demands()) == 0 {
 			break

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/serve"
@@ -30,16 +31,19 @@ func (k *Keeper) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	if challenge.Asks(hello) {
 		return k.proof(hello)
 	}
-	if certificate := k.shelf.Held(hello); certificate != nil {
+	if certificate := k.shelf.Held(hello); certificate != nil && !k.left(hello.ServerName, certificate) {
 		return certificate, nil
 	}
 	ctx, cancel := context.WithTimeout(hello.Context(), orDefault(k.options.Wait, DefaultWait))
 	defer cancel()
 	certificate, err := k.shelf.Get(ctx, hello)
-	if k.onDemand(hello.ServerName, err) {
-		if err = k.demand.get(ctx, hello.ServerName); err == nil {
-			certificate, err = k.shelf.Get(ctx, hello)
-		}
+	switch {
+	case err == nil && k.left(hello.ServerName, certificate):
+		if anew, err := k.demand.get(ctx, hello); err == nil {
+			certificate = anew
+		} // else the one that has ended is better than none
+	case k.onDemand(hello.ServerName, err):
+		certificate, err = k.demand.get(ctx, hello)
 	}
 	if errors.Is(err, serve.ErrNotYet) {
 		return k.placeholders.show(hello.ServerName)
@@ -58,6 +62,19 @@ func (k *Keeper) onDemand(name string, err error) bool {
 	}
 	return errors.Is(err, serve.ErrUnknown) || errors.Is(err, serve.ErrNotYet) && k.demand.has(name)
 }
+
+// left reports whether a certificate has ended that nobody wants any more,
+// and another one may be had because somebody asks for it.
+func (k *Keeper) left(name string, certificate *tls.Certificate) bool {
+	if k.options.OnDemand == nil || name == "" || !ended(certificate) || k.demand.has(name) {
+		return false
+	}
+	cert, _ := k.shelf.Named(name)
+	return k.config.Load().Certificate(cert) == nil
+}
+
+// ended reports whether a certificate is valid no more.
+func ended(c *tls.Certificate) bool { return time.Now().After(c.Leaf.NotAfter) }
 
 // proof answers a CA that looks for a challenge of tls-alpn-01.
 func (k *Keeper) proof(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
