@@ -14,10 +14,12 @@
 package certkeep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,6 +80,7 @@ type Keeper struct {
 	config       atomic.Pointer[config.Config]
 	engine       atomic.Pointer[engine.Engine] // nil while another process has the state
 	trouble      atomic.Pointer[plan.Problem]  // why this process does not renew; nil where it, or another one, does
+	unfit        atomic.Pointer[plan.Problem]  // which names on demand the configuration does not take; nil for none
 	placeholders placeholders
 	reader       *store.Store
 	ctx          context.Context // ends at Close
@@ -172,19 +175,34 @@ func (k *Keeper) again() {
 	}
 }
 
-// load reads the configuration with what is wanted on demand.
-func (k *Keeper) load() (*config.Config, error) {
-	source := config.Source{Path: k.options.ConfigFile, Text: []byte(k.options.Config), Demanded: k.demand.names()}
+// source is the configuration with names that visitors asked for.
+func (k *Keeper) source(demanded []string) config.Source {
+	source := config.Source{Path: k.options.ConfigFile, Text: []byte(k.options.Config), Demanded: demanded}
 	if source.Path == "" && len(source.Text) == 0 {
 		source.Path = config.Path("", "")
 	}
-	cfg, warnings, err := source.Load()
-	if err != nil && len(source.Demanded) > 0 {
-		// A name that was asked for once must not stand in the way of a
-		// configuration that has changed since.
-		k.log.Error("names that visitors asked for do not fit the configuration any more, and are not renewed", "error", err)
-		source.Demanded = nil
-		cfg, warnings, err = source.Load()
+	return source
+}
+
+// load reads the configuration with what is wanted on demand.
+func (k *Keeper) load() (*config.Config, error) {
+	names := k.demand.names()
+	cfg, warnings, err := k.source(names).Load()
+	var unfit []string
+	var why error
+	if err != nil && len(names) > 0 {
+		cfg, warnings, err = k.source(nil).Load()
+		if err == nil {
+			// A name that was asked for once must not stand in the way of a
+			// configuration that has changed since, nor of other names.
+			var fit []string
+			fit, unfit, why = k.fitting(names)
+			if with, more, err := k.source(fit).Load(); err == nil {
+				cfg, warnings = with, more
+			} else {
+				unfit, why = names, err
+			}
+		}
 	}
 	for _, w := range warnings {
 		k.log.Warn(w.String())
@@ -192,8 +210,25 @@ func (k *Keeper) load() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.leftOut(unfit, why)
 	host(cfg)
 	return cfg, nil
+}
+
+// fitting sorts names that visitors asked for into those that the configuration
+// takes and the others, and says why it does not take the first of them. It
+// halves them, so that one among many costs few readings.
+func (k *Keeper) fitting(names []string) (fit, unfit []string, why error) {
+	_, _, err := k.source(names).Load()
+	switch {
+	case err == nil:
+		return names, nil, nil
+	case len(names) == 1:
+		return nil, names, err
+	}
+	fit, unfit, why = k.fitting(names[:len(names)/2])
+	fitToo, unfitToo, whyToo := k.fitting(names[len(names)/2:])
+	return slices.Concat(fit, fitToo), slices.Concat(unfit, unfitToo), cmp.Or(why, whyToo)
 }
 
 // host says what follows from the program having its ports itself: names that

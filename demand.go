@@ -171,6 +171,11 @@ func (d *demand) decide(ctx context.Context, name string) error {
 		}
 		return err
 	}
+	// Before it is stored: it would be in the way for ever.
+	if _, _, err := d.keeper.source([]string{name}).Load(); err != nil {
+		d.refuse(name)
+		return fmt.Errorf("the configuration does not take the name: %w", err)
+	}
 	if err := e.Store.Demand(ctx, name); err != nil {
 		return err
 	}

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,5 +182,51 @@ func TestDeclaredIsNotAskedFor(t *testing.T) {
 	publish(t, k, "a.example", time.Now().Add(-2*time.Hour))
 	if c, err := visit(t, k, "a.example"); err != nil || !hasEnded(c) || k.demand.has("a.example") {
 		t.Errorf("%v; asked for: %t", err, k.demand.has("a.example"))
+	}
+}
+
+// zoned is a configuration that takes names below shop.example only.
+const zoned = "dns: {m: {provider: rfc2136, server: 127.0.0.1:53, zones: [shop.example]}}\nchallenges: [{dns-01: {via: m}}]\n"
+
+// A name that the configuration does not take is not stored.
+func TestUnfitIsNotStored(t *testing.T) {
+	t.Parallel()
+	k := newHolder(t, zoned, func(context.Context, string) error { return nil })
+	if err := k.demand.allow(t.Context(), "a.shop.example"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"whose zones are shop.example", ErrRefused.Error()} {
+		if err := k.demand.allow(t.Context(), "a.evil.example"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if names := kept(t, k); !slices.Equal(names, []string{"a.shop.example"}) {
+		t.Errorf("stored are %v", names)
+	}
+}
+
+// Names that a configuration does not take any more are left out alone, until
+// it takes them again.
+func TestOnlyUnfitAreLeftOut(t *testing.T) {
+	t.Parallel()
+	k := newHolder(t, zoned, func(context.Context, string) error { return nil })
+	k.demand.stored([]string{"a.shop.example", "b.evil.example", "c.shop.example", "d.shop.example", "e.evil.example"})
+	for _, test := range []struct {
+		replace  string
+		want     []string
+		problems int
+	}{
+		{"[shop.example]", []string{"a.shop.example", "c.shop.example", "d.shop.example"}, 1},
+		{"[shop.example, evil.example]", k.demand.names(), 0},
+	} {
+		k.options.Config = strings.Replace(k.options.Config, "[shop.example]", test.replace, 1)
+		cfg, err := k.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.config.Store(cfg)
+		if got := slices.Sorted(maps.Keys(k.wanted())); !slices.Equal(got, test.want) || len(k.problems()) != test.problems {
+			t.Errorf("wanted are %v with problems %v", got, k.problems())
+		}
 	}
 }

@@ -13,8 +13,12 @@ import (
 	"github.com/certkeep/certkeep/internal/status/web"
 )
 
-// codeNotKept is the problem that this process cannot order and renew.
-const codeNotKept plan.Code = "not-kept"
+// The problems of a program: it cannot order and renew, or not all that
+// visitors asked for.
+const (
+	codeNotKept plan.Code = "not-kept"
+	codeUnfit   plan.Code = "names-do-not-fit"
+)
 
 // StatusHandler is the status page with its JSON and metrics, as the daemon
 // shows it, read-only. It belongs at the root of a listener of its own: its
@@ -47,10 +51,28 @@ func (k *Keeper) world(ctx context.Context) (plan.World, error) {
 
 // problems are what only this process knows.
 func (k *Keeper) problems() []plan.Problem {
-	if now := k.trouble.Load(); now != nil {
-		return []plan.Problem{*now}
+	var all []plan.Problem
+	for _, now := range []*plan.Problem{k.trouble.Load(), k.unfit.Load()} {
+		if now != nil {
+			all = append(all, *now)
+		}
 	}
-	return nil
+	return all
+}
+
+// leftOut takes note of the names on demand that the configuration does not
+// take, and why it does not take the first of them.
+func (k *Keeper) leftOut(names []string, why error) {
+	if len(names) == 0 {
+		k.unfit.Store(nil)
+		return
+	}
+	k.log.Error("names that visitors asked for do not fit the configuration, and are not renewed", "names", len(names), "such as", names[0], "error", why)
+	k.unfit.Store(&plan.Problem{
+		Code: codeUnfit, Severity: plan.Warning, Since: time.Now().UTC(),
+		Words:  fmt.Sprintf("%d names that visitors asked for do not fit the configuration, and are not renewed, such as %s: %v", len(names), names[0], why),
+		Remedy: "Change the configuration so that it takes them, or have OnDemand refuse them with ErrNotAllowed.",
+	})
 }
 
 // failed takes note of why this process does not renew, besides another one
