@@ -8,7 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,33 +20,38 @@ const placeholderLife = 14 * 24 * time.Hour
 
 // placeholders are certificates that sign themselves, for names whose first
 // certificate is on its way: the handshake succeeds with whoever does not look
-// closely, and HTTPHandler answers 503.
+// closely, and HTTPHandler answers 503. There is one for each certificate, not
+// for each name: strangers make up names under a wildcard without end.
 type placeholders struct {
-	mu    sync.Mutex // guards what follows
-	key   *ecdsa.PrivateKey
-	named map[string]*tls.Certificate // names are those that the config declares
+	mu   sync.Mutex // guards what follows
+	key  *ecdsa.PrivateKey
+	made map[string]placeholder // by the certificate, as the config names it
 }
 
-// show returns the placeholder of a name.
-func (p *placeholders) show(name string) (*tls.Certificate, error) {
-	name = strings.ToLower(name)
-	if name == "" {
+type placeholder struct {
+	names []string
+	tls   *tls.Certificate
+}
+
+// show returns the placeholder of a certificate with names.
+func (p *placeholders) show(cert string, names []string) (*tls.Certificate, error) {
+	if len(names) == 0 {
 		return nil, errors.New("certkeep: the certificate is not there yet")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if c := p.named[name]; c != nil && now.Before(c.Leaf.NotAfter) {
-		return c, nil
+	if is := p.made[cert]; is.tls != nil && now.Before(is.tls.Leaf.NotAfter) && slices.Equal(is.names, names) {
+		return is.tls, nil
 	}
 	if p.key == nil {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, fmt.Errorf("certkeep: make the key of placeholders: %w", err)
 		}
-		p.key, p.named = key, map[string]*tls.Certificate{}
+		p.key, p.made = key, map[string]placeholder{}
 	}
-	text, err := chain.SelfSigned(p.key, []string{name}, now, placeholderLife)
+	text, err := chain.SelfSigned(p.key, names, now, placeholderLife)
 	if err != nil {
 		return nil, fmt.Errorf("certkeep: make a placeholder: %w", err)
 	}
@@ -56,6 +61,6 @@ func (p *placeholders) show(name string) (*tls.Certificate, error) {
 	}
 	block, _ := pem.Decode(text)
 	c := &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: p.key, Leaf: parsed.Leaf()}
-	p.named[name] = c
+	p.made[cert] = placeholder{names: names, tls: c}
 	return c, nil
 }

@@ -45,8 +45,8 @@ func (k *Keeper) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	case k.onDemand(hello.ServerName, err):
 		certificate, err = k.demand.get(ctx, hello)
 	}
-	if errors.Is(err, serve.ErrNotYet) {
-		return k.placeholders.show(hello.ServerName)
+	if cert, known := k.shelf.Named(hello.ServerName); known && errors.Is(err, serve.ErrNotYet) {
+		return k.placeholders.show(cert, k.namesOf(cert))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("certkeep: %q: %w", hello.ServerName, err)
