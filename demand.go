@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -137,12 +138,7 @@ func (d *demand) allow(ctx context.Context, name string) error {
 			mine := make(chan bool)
 			d.asking[name] = mine
 			d.mu.Unlock()
-			err := d.decide(ctx, name)
-			d.mu.Lock()
-			delete(d.asking, name)
-			close(mine)
-			d.mu.Unlock()
-			return err
+			return d.decideFor(ctx, name, mine)
 		}
 		d.mu.Unlock()
 		select {
@@ -151,6 +147,29 @@ func (d *demand) allow(ctx context.Context, name string) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// decideFor decides, and wakes all who wait for that at its end.
+func (d *demand) decideFor(ctx context.Context, name string, asking chan bool) error {
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.asking, name)
+		close(asking)
+	}()
+	return d.decide(ctx, name)
+}
+
+// call calls OnDemand. One that panics has no clear answer: net/http would go
+// on without the visitor, and the review would take the program with it.
+func (d *demand) call(ctx context.Context, name string) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("OnDemand panicked: %v", cause)
+			d.keeper.log.Error("OnDemand panicked", "name", name, "panic", cause, "stack", string(debug.Stack()))
+		}
+	}()
+	return d.keeper.options.OnDemand(ctx, name)
 }
 
 // decide asks OnDemand, and notes what it said.
@@ -165,7 +184,7 @@ func (d *demand) decide(ctx context.Context, name string) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := d.keeper.options.OnDemand(ctx, name); err != nil {
+	if err := d.call(ctx, name); err != nil {
 		if ctx.Err() == nil {
 			d.refuse(name)
 		}
@@ -244,7 +263,7 @@ func (d *demand) reviewOne(ctx context.Context, name string) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, orDefault(d.keeper.options.Wait, DefaultWait))
 	defer cancel()
-	why := d.keeper.options.OnDemand(bounded, name)
+	why := d.call(bounded, name)
 	if !errors.Is(why, ErrNotAllowed) {
 		return why
 	}

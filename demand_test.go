@@ -230,3 +230,35 @@ func TestOnlyUnfitAreLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// An OnDemand that panics refuses, keeps nobody waiting, and lets go of nothing.
+func TestPanics(t *testing.T) {
+	t.Parallel()
+	k := newHolder(t, "", func(context.Context, string) error { panic("nil map") })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, want := range []string{"OnDemand panicked: nil map", ErrRefused.Error()} {
+		err := func() (err error) {
+			defer func() { // as net/http does
+				if cause := recover(); cause != nil {
+					t.Errorf("the visitor's goroutine panics: %v", cause)
+				}
+			}()
+			return k.demand.allow(ctx, "a.example")
+		}()
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if len(k.demand.asking) > 0 || len(k.demand.slots) > 0 {
+		t.Errorf("%d are asked about for ever, in %d slots", len(k.demand.asking), len(k.demand.slots))
+	}
+	if err := k.engine.Load().Store.Demand(t.Context(), "b.example"); err != nil {
+		t.Fatal(err)
+	}
+	k.demand.stored([]string{"b.example"})
+	k.demand.reviewAll(t.Context(), k.demand.names())
+	if names := kept(t, k); !slices.Equal(names, []string{"b.example"}) {
+		t.Errorf("kept are %v", names)
+	}
+}
