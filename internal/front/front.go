@@ -73,6 +73,12 @@ const hstsHeader = "Strict-Transport-Security"
 
 // redirect sends a request to the same place by HTTPS.
 func redirect(w http.ResponseWriter, r *http.Request, how Redirect, name string) {
+	place := r.URL.RequestURI()
+	if r.URL.Opaque != "" || !strings.HasPrefix(place, "/") {
+		// "GET http:.evil.example/" would make another host of the name.
+		http.Error(w, "What is asked for is no path.", http.StatusBadRequest)
+		return
+	}
 	code := http.StatusFound
 	switch read := r.Method == http.MethodGet || r.Method == http.MethodHead; {
 	case how == Permanent && read:
@@ -85,7 +91,7 @@ func redirect(w http.ResponseWriter, r *http.Request, how Redirect, name string)
 	if strings.Contains(name, ":") {
 		name = "[" + name + "]"
 	}
-	w.Header().Set("Location", "https://"+name+r.URL.RequestURI())
+	w.Header().Set("Location", "https://"+name+place)
 	w.WriteHeader(code)
 }
 

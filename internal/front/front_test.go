@@ -1,10 +1,12 @@
 package front
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -85,6 +87,32 @@ func TestHostileHost(t *testing.T) {
 		front.ServeHTTP(w, r)
 		if w.Code != http.StatusNotFound {
 			t.Errorf("host %q: sent to %q", host, w.Header().Get("Location"))
+		}
+	}
+}
+
+// TestHostileTarget asks for what is no path, which would become part of the
+// host that visitors are sent to.
+func TestHostileTarget(t *testing.T) {
+	front := Handler(func() Rules {
+		return Rules{Redirect: Permanent, Ours: func(string) bool { return true }, Placeholder: func(string) bool { return false }}
+	}, func(http.ResponseWriter, *http.Request) bool { return false }, http.NotFoundHandler())
+	for target, where := range map[string]string{
+		"http:.evil.example/x": "", "http:@evil.example/x": "", "x:y": "", "*": "",
+		"http://a.example": "https://a.example/", "http://a.example?q": "https://a.example/?q", "//evil.example/x": "https://a.example//evil.example/x",
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: a.example\r\n\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := http.StatusMovedPermanently
+		if where == "" {
+			want = http.StatusBadRequest
+		}
+		w := httptest.NewRecorder()
+		front.ServeHTTP(w, r)
+		if got := w.Header().Get("Location"); w.Code != want || got != where {
+			t.Errorf("%s: answered %d, sent to %q", target, w.Code, got)
 		}
 	}
 }
