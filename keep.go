@@ -37,6 +37,9 @@ func (k *Keeper) follow(ctx context.Context, reader *store.Store) {
 				k.log.Error("cannot follow what is published; what was served before is served on", "error", err)
 			}
 			k.demand.told()
+			if err != nil {
+				break // all is read anew after a pause: what was missed is not said again
+			}
 		}
 		pause(ctx, troubleFor)
 	}

@@ -43,7 +43,8 @@ type Shelf struct {
 	store *store.Store
 	log   *slog.Logger
 
-	taking sync.Mutex // held while the store is read for the index: what was read later is noted later
+	taking sync.Mutex       // held while the store is read for the index: what was read later is noted later
+	late   map[string]*late // what could not be read, by certificate; guarded by taking
 
 	mu      sync.RWMutex // guards what follows
 	index   index
@@ -57,7 +58,7 @@ type Shelf struct {
 // in memory.
 func New(s *store.Store, room int, log *slog.Logger) *Shelf {
 	return &Shelf{
-		store: s, log: log, index: newIndex(), entries: map[string]*entry{},
+		store: s, log: log, late: map[string]*late{}, index: newIndex(), entries: map[string]*entry{},
 		memory: memory{room: max(1, room)}, slots: make(chan struct{}, readers()),
 	}
 }
