@@ -235,6 +235,13 @@ func (d *daemon) finish(running context.Context, server *server, ended <-chan er
 			failed = err
 		}
 	case <-limit.C:
+		// Nobody is waited for any more, but the process may go on: that of a
+		// program which opens the same again.
+		d.page.end()
+		d.porch.end()
+		if err := server.http.Close(); err != nil {
+			d.log.Debug("close the control socket", "error", err)
+		}
 		return ErrNotSaved
 	}
 	d.page.end()
