@@ -138,6 +138,22 @@ func (k *Keeper) begin(cfg *config.Config) error {
 	return nil
 }
 
+// tookOver takes note of what visitors asked of the process that had the state
+// before, since this one began.
+func (k *Keeper) tookOver() {
+	if k.options.OnDemand == nil {
+		return
+	}
+	names, err := k.reader.Demands(k.ctx)
+	if err != nil {
+		k.log.Error("names that visitors asked another process for are not known, and are not renewed until the next start", "error", err)
+		return
+	}
+	if k.demand.stored(names) {
+		k.again()
+	}
+}
+
 // ErrClosed is why handshakes fail after Close.
 var ErrClosed = errors.New("certkeep: closed")
 

@@ -156,14 +156,19 @@ func (s *site) looks() <-chan time.Time {
 // renew asks whoever has the state for a new certificate.
 func (s *site) renew(name string) {
 	s.t.Helper()
+	if err := s.ask(name); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) ask(name string) error {
 	client, err := daemon.Dial(s.t.Context(), filepath.Join(s.dir, "state"))
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	defer client.Close()
-	if _, err := client.Ask(s.t.Context(), daemon.Ask{Kind: plan.AskRenew, Names: []string{name}}, func(engine.Progress) {}); err != nil {
-		s.t.Fatal(err)
-	}
+	_, err = client.Ask(s.t.Context(), daemon.Ask{Kind: plan.AskRenew, Names: []string{name}}, func(engine.Progress) {})
+	return err
 }
 
 // A program without a single rule gets its certificate through its own ports:

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -54,15 +55,20 @@ func newDemand(k *Keeper) *demand {
 	}
 }
 
-// stored takes over the names that were wanted before.
-func (d *demand) stored(names []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// stored takes over the names that are wanted by what the store says, and
+// reports whether they differ from those that were known.
+func (d *demand) stored(names []string) (changed bool) {
+	wanted := map[string]bool{}
 	for _, name := range names {
 		if config.CheckDemanded(name) == nil {
-			d.allowed[name] = true
+			wanted[name] = true
 		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changed = !maps.Equal(wanted, d.allowed)
+	d.allowed = wanted
+	return changed
 }
 
 // names are those that are wanted, sorted.

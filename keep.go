@@ -109,6 +109,7 @@ func (k *Keeper) run(ctx context.Context) error {
 		Embedded: func(e *engine.Engine) {
 			k.engine.Store(e)
 			k.failed(nil)
+			k.tookOver()
 		},
 	})
 }

@@ -48,6 +48,29 @@ func TestReloadBesideAnother(t *testing.T) {
 	}
 }
 
+// Who takes the state over renews what visitors asked the process before for,
+// while both ran.
+func TestNamesOnDemandAreTakenOver(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	options := certkeep.Options{Config: s.config(""), Wait: time.Minute, OnDemand: func(context.Context, string) error { return nil }}
+	first := s.open(options)
+	s.held()
+	s.keeper(options)
+	s.awaits("one.shop.example", "")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.held()
+	var last error
+	for range s.looks() {
+		if last = s.ask("one.shop.example"); last == nil {
+			return
+		}
+	}
+	t.Errorf("the second process does not know the name: %v", last)
+}
+
 // What was had on demand is asked about again as soon as a process has the
 // state, not only a day later: a program may be started anew each day.
 func TestNamesOnDemandAreReviewedAtTheStart(t *testing.T) {
