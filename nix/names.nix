@@ -20,6 +20,8 @@ let
     "postgresql.service" = "postgresql";
   };
 
+  webServers = [ "nginx.service" "httpd.service" "lighttpd.service" ];
+
   keyTypes = {
     ec256 = "ecdsa-p256";
     ec384 = "ecdsa-p384";
@@ -66,6 +68,11 @@ rec {
 
   # units read the files of a certificate.
   units = cfg: name: lib.unique (map unit cfg.certs.${name}.reloadServices ++ map (s: s.unit) (servers cfg name));
+
+  # answering are those of them that answer challenges, out of a webroot.
+  answering = cfg: name:
+    if cfg.certs.${name}.webroot == null then [ ]
+    else builtins.filter (u: builtins.elem u webServers) (units cfg name);
 
   group = cfg: name:
     if cfg.certs.${name}.group != null then cfg.certs.${name}.group

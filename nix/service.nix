@@ -15,7 +15,8 @@ let
   awaited = map (name: "${cfg.certs.${name}.directory}/fullchain.pem")
     (builtins.filter (name: names.units cfg name != [ ]) (builtins.attrNames cfg.certs));
   readers = unique (concatMap (names.units cfg) (builtins.attrNames cfg.certs));
-  reloaders = optional (builtins.elem "nginx.service" readers) "nginx-config-reload.service";
+  answering = unique (concatMap (names.answering cfg) (builtins.attrNames cfg.certs));
+  withReload = units: units ++ optional (builtins.elem "nginx.service" units) "nginx-config-reload.service";
   setup = optional (awaited != [ ]) "certkeep-setup.service";
 
   credentials = mapAttrsToList (id: path: "${id}:${path}") cfg.credentials
@@ -102,8 +103,9 @@ in
         documentation = [ "man:certkeep(1)" ];
         wantedBy = [ "multi-user.target" ];
         wants = [ "network-online.target" ] ++ setup;
-        # After the web servers: they answer the challenges.
-        after = [ "network-online.target" "nss-lookup.target" ] ++ setup ++ readers ++ reloaders;
+        # After the web servers that answer challenges. After no other service: it
+        # may itself wait for its certificate (certkeep-finished@).
+        after = [ "network-online.target" "nss-lookup.target" ] ++ setup ++ withReload answering;
         # Restarted, not reloaded: a switch stops it before services learn of new
         # virtual hosts, and starts it when they answer.
         restartTriggers = [ configFile ];
@@ -124,8 +126,8 @@ in
 
       certkeep-setup = mkIf (awaited != [ ]) {
         description = "Placeholders for services that would find no certificate";
-        wantedBy = readers ++ reloaders;
-        before = readers ++ reloaders;
+        wantedBy = withReload readers;
+        before = withReload readers;
         unitConfig.ConditionPathExists = map (path: "|!${path}") awaited; # any of them
         restartTriggers = [ configFile ];
         serviceConfig = confined // {

@@ -92,6 +92,51 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestOrder has a service wait for its certificate that is also reloaded:
+// systemd finds no cycle. Certkeep starts after web servers only that answer a
+// challenge.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	s := m.evaluate(t, `{
+		services.nginx = { enable = true; virtualHosts."dns.example.com" = { }; };
+		services.httpd = { enable = true; virtualHosts."www.example.com" = { }; };
+		services.certkeep = {
+			enable = true; acceptTerms = true;
+			nginx."dns.example.com" = { addSSL = true; acmeRoot = null; };
+			httpd."www.example.com".addSSL = true;
+			certs."dns.example.com".dnsProvider = "rfc2136";
+			certs."mail.example.com" = { webroot = "/w"; reloadServices = [ "opensmtpd" ]; };
+			certs."static.example.com" = { webroot = "/s"; reloadServices = [ "lighttpd" ]; };
+		};
+	}`)
+	want(t, "broken assertions", s.Broken, []string{})
+	want(t, "after", s.Units["certkeep"].After, []string{"network-online.target", "nss-lookup.target", "certkeep-setup.service", "lighttpd.service", "httpd.service"})
+	waiting := "[Unit]\nRequires=certkeep-finished@mail.example.com.target\nAfter=certkeep-finished@mail.example.com.target\n[Service]\nExecStart=/bin/true\n"
+	dir := filepath.Join(m.dir, "order")
+	files := map[string]string{"opensmtpd.service": waiting, "certkeep-finished@.target": s.Targets["certkeep-finished@"].text()}
+	for name, u := range s.Units {
+		files[name+".service"] = strings.ReplaceAll(u.text(), "/nix/store", m.made("/nix/store"))
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.executable(t)
+	for name, text := range files {
+		// What wants a unit is said by a link elsewhere: here by the one that does.
+		if name == "opensmtpd.service" {
+			text = strings.Replace(text, "[Unit]\n", "[Unit]\nWants=certkeep.service certkeep-setup.service\n", 1)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(servertest.Find(t, "systemd-analyze"), "verify", "--man=no", filepath.Join(dir, "opensmtpd.service")).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
 func examples(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob("testdata/examples/*.nix")
