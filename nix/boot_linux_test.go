@@ -44,7 +44,7 @@ func TestBoot(t *testing.T) {
 		}
 		return err
 	})
-	if said := read(t, h.inside("ran")); !strings.Contains(said, "uid 0\n") || !strings.Contains(said, "/etc can be written\n") || !strings.Contains(said, "lineage /var/lib/certkeep-certs/www.example.test\n") {
+	if said := read(t, h.inside("ran")); !strings.Contains(said, "uid 0\n") || !strings.Contains(said, "/etc can be written\n") || !strings.Contains(said, "lineage /var/lib/certkeep-certs/www.example.test\n") || !strings.Contains(said, "path /certkeep/programs/coreutils/bin:") {
 		t.Errorf("postRun:\n%s", said)
 	}
 	h.redirects(t)
@@ -101,7 +101,7 @@ func newHost(t *testing.T) *host {
 			acceptTerms = true;
 			readWritePaths = [ "/certkeep" ];
 			defaults.server = "pebble";
-			defaults.postRun = "touch /etc/written; { echo uid $(id -u); test -e /etc/written && echo /etc can be written; echo lineage $RENEWED_LINEAGE; echo end; } > /certkeep/ran";
+			defaults.postRun = "touch /etc/written; { echo uid $(id -u); test -e /etc/written && echo /etc can be written; echo lineage $RENEWED_LINEAGE; echo path $PATH; echo end; } > /certkeep/ran";
 			nginx."www.example.test".forceSSL = true;
 			certs."dns.example.test" = {
 				dnsProvider = "command";
@@ -130,7 +130,7 @@ func newHost(t *testing.T) *host {
 // install puts programs where the units name them: Certkeep, and what Debian has.
 func (h *host) install(t *testing.T) {
 	t.Helper()
-	for name, target := range map[string]string{"systemd/bin/systemctl": "systemctl", "systemd/bin/systemd-run": "systemd-run", "coreutils/bin/kill": "kill"} {
+	for name, target := range map[string]string{"systemd/bin/systemctl": "systemctl", "systemd/bin/systemd-run": "systemd-run", "coreutils/bin/kill": "kill", "coreutils/bin/id": "id", "coreutils/bin/touch": "touch"} {
 		path := h.inside("programs/" + name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(servertest.Find(t, target), path)); err != nil {
 			t.Fatal(err)

@@ -58,21 +58,29 @@ let
     check = false; # systemd's reload tests, and the built-in test looks where NixOS has no configuration
   });
 
+  # What security.acme has for postRun, but lego. systemd's own PATH on NixOS
+  # has nothing but systemd.
+  path = lib.makeBinPath (with pkgs; [ coreutils diffutils findutils gnugrep gnused openssl config.systemd.package ]);
+
   # Every hook is run for every certificate. postRun is run outside of
-  # Certkeep's sandbox, as root with everything that root may.
+  # Certkeep's sandbox, as root with everything that root may. Services are
+  # reloaded again after it, because they may read what it makes.
   hook = pkgs.writeShellScript "certkeep-post-run" ''
+    set -eu
     case "$CERTKEEP_CERTIFICATE" in
     ${lib.concatStringsSep "\n" (mapAttrsToList (name: c: ''
       ${lib.escapeShellArg name})
         directory=${lib.escapeShellArg c.directory}
         script=${pkgs.writeShellScript "certkeep-post-run-${name}" c.postRun}
+        set -- ${lib.escapeShellArgs (units name)}
         ;;'') withPostRun)}
     *)
       exit 0
       ;;
     esac
-    exec ${config.systemd.package}/bin/systemd-run --quiet --wait --collect --pipe --working-directory="$directory" \
-      --setenv=CERTKEEP_CERTIFICATE --setenv=RENEWED_LINEAGE --setenv=RENEWED_DOMAINS "$script"
+    ${config.systemd.package}/bin/systemd-run --quiet --wait --collect --pipe --working-directory="$directory" \
+      --setenv=PATH=${path} --setenv=CERTKEEP_CERTIFICATE --setenv=RENEWED_LINEAGE --setenv=RENEWED_DOMAINS "$script"
+    test $# = 0 || exec ${systemctl} try-reload-or-restart "$@"
   '';
 
   withPostRun = filterAttrs (_: c: c.postRun != "") cfg.certs;

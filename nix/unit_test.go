@@ -167,31 +167,46 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestPostRun runs the hook as Certkeep does, with a systemd-run that prints
-// what it was told.
+// TestPostRun runs the hook as Certkeep does, with a systemd-run and a systemctl
+// that print what they were told: services are reloaded after the commands, and
+// not where the commands fail.
 func TestPostRun(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	_, cfg := m.example(t, "everything")
 	hook := m.made(cfg.Hooks["installed"].Command.Args[0])
-	run := func(certificate string) string {
-		t.Helper()
-		cmd := exec.Command("sh", hook)
-		cmd.Env = []string{"PATH=/usr/bin:/bin", "CERTKEEP_CERTIFICATE=" + certificate}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return string(out)
+	if out, err := postRun(hook, "tls.example.com"); out != "" || err != nil {
+		t.Errorf("a certificate without postRun: %s, %v", out, err)
 	}
-	if out := run("tls.example.com"); out != "" {
-		t.Errorf("a certificate without postRun: %s", out)
+	out, err := postRun(hook, "mail.example.com")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	lines := strings.Fields(run("mail.example.com"))
+	told, after, _ := strings.Cut(out, "systemctl ")
+	want(t, "reload", after, "try-reload-or-restart postfix.service dovecot2.service app@one.service\n")
+	lines := strings.Fields(told)
 	if !slices.Contains(lines, "--wait") || !slices.Contains(lines, "--working-directory=/var/lib/acme/mail.example.com") {
 		t.Errorf("systemd-run %q", lines)
+	}
+	for _, name := range []string{"coreutils", "diffutils", "openssl", "systemd"} {
+		if i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "--setenv=PATH=") }); i < 0 || !strings.Contains(lines[i], m.programs()+"/"+name+"/bin") {
+			t.Errorf("%s is not in the PATH: %q", name, lines)
+		}
 	}
 	if text := read(t, m.made(lines[len(lines)-1])); !strings.Contains(text, "systemctl restart opensmtpd") {
 		t.Errorf("what is run: %s", text)
 	}
+	if err := os.WriteFile(filepath.Join(m.programs(), "systemd/bin/systemd-run"), []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := postRun(hook, "mail.example.com"); out != "" || err == nil || err.Error() != "exit status 7" {
+		t.Errorf("commands that fail: %s, %v", out, err)
+	}
+}
+
+func postRun(hook, certificate string) (string, error) {
+	cmd := exec.Command("sh", hook)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "CERTKEEP_CERTIFICATE=" + certificate}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

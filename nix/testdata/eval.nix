@@ -16,9 +16,7 @@ let
     };
     writeShellScript = name: text: builtins.toFile name "#!/bin/sh\n${text}";
     callPackage = _: _: program "certkeep";
-    coreutils = program "coreutils";
-    systemd = program "systemd";
-  };
+  } // lib.genAttrs [ "coreutils" "diffutils" "findutils" "gnugrep" "gnused" "openssl" "systemd" ] program;
 
   evaluated = lib.evalModules {
     modules = [ ./nixos.nix ../module.nix configuration ];

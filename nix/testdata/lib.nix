@@ -232,6 +232,7 @@ let
     hasSuffix = suffix: s:
       stringLength s >= stringLength suffix && substring (stringLength s - stringLength suffix) (stringLength suffix) s == suffix;
     escapeShellArg = s: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString s)}'";
+    makeBinPath = packages: concatStringsSep ":" (map (p: "${p}/bin") packages);
     escapeShellArgs = args: concatStringsSep " " (map escapeShellArg args);
   };
 in
