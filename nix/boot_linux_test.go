@@ -22,7 +22,7 @@ import (
 )
 
 // TestBoot has a real systemd run the units of a virtual host, with all that
-// confines them: nginx starts on a placeholder before Certkeep runs, answers
+// confines them, and with secrets of one name missing: nginx starts on a placeholder before Certkeep runs, answers
 // the CA, and presents what it issued; postRun has the rights of root. NixOS
 // is not what runs around it: folders, /etc and nginx's unit are made here, as
 // the module says.
@@ -111,6 +111,13 @@ func newHost(t *testing.T) *host {
 				environmentFile = "/etc/test/environment";
 				postRun = "";
 			};
+			certs."locked.example.test" = {
+				dnsProvider = "rfc2136";
+				credentialFiles.RFC2136_TSIG_FILE = "/etc/test/nowhere";
+				environmentFile = "/etc/test/nowhere";
+				postRun = "";
+			};
+			environmentFile = "/etc/test/nowhere";
 			settings = {
 				listen.status = false;
 				dns."cert-dns.example.test".zones = [ "example.test" ];
@@ -188,6 +195,7 @@ until test -e /certkeep/go; do sleep 0.05; done
 systemctl start --no-block certkeep
 systemctl start certkeep-finished@www.example.test.target && echo in place > /certkeep/finished
 until test -e /certkeep/stop; do sleep 0.05; done
+until /certkeep/programs/certkeep/bin/certkeep status | grep -q 'dns.cert-locked.example.test cannot be used'; do sleep 0.1; done
 /certkeep/programs/certkeep/bin/certkeep status > /certkeep/status.new 2>&1
 mv /certkeep/status.new /certkeep/status
 `

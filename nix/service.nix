@@ -19,11 +19,22 @@ let
   withReload = units: units ++ optional (builtins.elem "nginx.service" units) "nginx-config-reload.service";
   setup = optional (awaited != [ ]) "certkeep-setup.service";
 
-  credentials = mapAttrsToList (id: path: "${id}:${path}") cfg.credentials
-    ++ unique (builtins.concatLists (mapAttrsToList (name: c:
-      mapAttrsToList (id: path: "${names.dns cfg name c}.${id}:${path}") c.credentialFiles
-      ++ optional (c.environmentFile != null) "${names.dns cfg name c}.environment:${c.environmentFile}")
-      (filterAttrs (_: names.ownDNS) cfg.certs)));
+  # Secrets of `settings`, and those of entries of `dns`, which the daemon alone
+  # needs.
+  general = mapAttrsToList (id: path: { inherit id path; }) cfg.credentials;
+  dns = unique (builtins.concatLists (mapAttrsToList (name: c:
+    let entry = names.dns cfg name c;
+    in mapAttrsToList (id: path: { id = "${entry}.${id}"; inherit path; }) c.credentialFiles
+      ++ optional (c.environmentFile != null) { id = "${entry}.environment"; path = c.environmentFile; })
+    (filterAttrs (_: names.ownDNS) cfg.certs)));
+
+  # A file that is not there must stop nothing but what needs it: systemd puts an
+  # empty line in its place, and for Certkeep such a secret is missing. With
+  # nothing behind the colon it would take the line for a mistake.
+  credentials = list: {
+    LoadCredential = map (c: "${c.id}:${c.path}") list;
+    SetCredential = map (c: "${c.id}:\\n") list;
+  };
 
   # Variables of an entry of `dns` come from two sides: the environmentFile, and
   # the paths of credentials. Certkeep reads one file.
@@ -33,7 +44,7 @@ let
       set -eu
       umask 077
       {
-      ${lib.optionalString (c.environmentFile != null) "cat ${names.credential entry "environment"}; echo"}
+      ${lib.optionalString (c.environmentFile != null) "cat ${names.credential entry "environment"} || true; echo"}
       ${lib.concatMapStringsSep "\n" (variable: "echo ${variable}=${names.credential entry variable}") (names.fileVariables c)}
       } > ${names.variables}/${entry}.env
     '')) (filterAttrs (_: names.hasVariables) cfg.certs));
@@ -56,7 +67,6 @@ let
       "CAP_SETGID"
       "CAP_KILL" # ending those, and reload by a signal
     ] ++ optional listens "CAP_NET_BIND_SERVICE";
-    LoadCredential = credentials;
     LockPersonality = true;
     MemoryDenyWriteExecute = true;
     NoNewPrivileges = true;
@@ -82,8 +92,8 @@ let
     SystemCallArchitectures = "native";
     SystemCallFilter = [ "@system-service" ];
     UMask = "0022"; # secrets have their modes from the start
-  } // lib.optionalAttrs (cfg.environmentFile != null) {
-    EnvironmentFile = cfg.environmentFile;
+  } // credentials general // lib.optionalAttrs (cfg.environmentFile != null) {
+    EnvironmentFile = "-${cfg.environmentFile}";
   };
 in
 {
@@ -109,7 +119,7 @@ in
         # Restarted, not reloaded: a switch stops it before services learn of new
         # virtual hosts, and starts it when they answer.
         restartTriggers = [ configFile ];
-        serviceConfig = confined // {
+        serviceConfig = confined // credentials (general ++ dns) // {
           Type = "notify";
           ExecStartPre = variables;
           ExecStart = "${cfg.package}/bin/certkeep --config /etc/certkeep/certkeep.json run";

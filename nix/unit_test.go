@@ -161,7 +161,7 @@ func TestRights(t *testing.T) {
 		paths, _ := service["ReadWritePaths"].([]any)
 		want(t, certificate+": writes to its webroot", slices.Contains(paths, any("-/w")), strings.HasPrefix(certificate, "webroot"))
 		want(t, certificate+": writes to what is named", slices.Contains(paths, any("-/srv/tls")), true)
-		want(t, "environment", service["EnvironmentFile"], any("/run/e"))
+		want(t, "environment", service["EnvironmentFile"], any("-/run/e"))
 		_, placeholders := s.Units["certkeep-setup"]
 		want(t, "placeholders, which nobody would read", placeholders, false)
 	}

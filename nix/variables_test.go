@@ -80,7 +80,7 @@ func (m machine) variables(t *testing.T, s system, named string, files map[strin
 	move := strings.NewReplacer("/run/credentials/certkeep.service", dir, "/run/certkeep-dns", dir)
 	for _, script := range before {
 		text := read(t, m.made(fmt.Sprint(script)))
-		if out, err := exec.Command("sh", "-c", move.Replace(text)).CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command("sh", "-c", move.Replace(text)).CombinedOutput(); err != nil || len(out) > 0 && len(files) > 0 {
 			t.Fatalf("%v: %s", err, out)
 		}
 		if strings.Contains(text, "/run/secrets") {
@@ -94,6 +94,49 @@ func (m machine) variables(t *testing.T, s system, named string, files map[strin
 	}
 	want(t, "mode of variables", info.Mode().Perm(), 0o600)
 	return path
+}
+
+// TestSecretsOfUnits has the units get the secrets that they need, with an
+// empty line in place of a file that is not there.
+func TestSecretsOfUnits(t *testing.T) {
+	t.Parallel()
+	s := newMachine(t).evaluate(t, `{ services.certkeep = { enable = true; acceptTerms = true; credentials.eab = "/run/secrets/eab"; certs."a.example.com" = {
+		dnsProvider = "rfc2136"; credentialFiles.RFC2136_TSIG_FILE = "/run/secrets/key"; reloadServices = [ "postfix" ]; }; }; }`)
+	const key = "cert-a.example.com.RFC2136_TSIG_FILE:"
+	for unit, loaded := range map[string][]any{
+		"certkeep": {"eab:/run/secrets/eab", key + "/run/secrets/key"}, "certkeep-setup": {"eab:/run/secrets/eab"}, "certkeep-finished@": {"eab:/run/secrets/eab"},
+	} {
+		instead := []any{`eab:\n`, key + `\n`}[:len(loaded)]
+		service := s.Units[unit].ServiceConfig
+		want(t, unit, []any{service["LoadCredential"], service["SetCredential"]}, []any{loaded, instead})
+	}
+}
+
+// TestDNSVariablesMissing has an entry whose files are not there be wrong by
+// itself: what certkeep.service runs before its start does not fail.
+func TestDNSVariablesMissing(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	for options, files := range map[string]map[string]string{
+		`environmentFile = "/run/secrets/e";`:                                                                    {},
+		`environmentFile = "/run/secrets/e"; credentialFiles.RFC2136_TSIG_FILE = "/run/secrets/k";`:              {"environment": "\n", "RFC2136_TSIG_FILE": "\n"},
+		`credentialFiles = { RFC2136_TSIG_SECRET_FILE = "/run/secrets/s"; RFC2136_TSIG_KEY_FILE = "/run/s/k"; }`: {"RFC2136_TSIG_SECRET_FILE": "\n"},
+	} {
+		s := m.evaluate(t, `{ services.certkeep = { enable = true; acceptTerms = true; certs."a.example.com" = { dnsProvider = "rfc2136"; `+strings.TrimSuffix(options, ";")+`; }; }; }`)
+		cfg, _, err := config.Load(m.made(s.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := cfg.DNS["cert-a.example.com"]
+		entry.Environment.File = m.variables(t, s, entry.Environment.File, files)
+		variables, err := entry.Variables()
+		if err == nil {
+			_, _, err = entry.WithRFC2136(variables)
+		}
+		if err == nil {
+			t.Errorf("%s: nothing is wrong", options)
+		}
+	}
 }
 
 // TestDNSCommand has a program get its arguments as they are, and its variables.
