@@ -13,7 +13,10 @@ let
   distinct = values: lib.unique (builtins.filter (v: v != null) values);
 
   isAddress = name: builtins.match "[0-9]+(\\.[0-9]+){3}" name != null || builtins.match "[0-9a-fA-F:]*:[0-9a-fA-F:.]*" name != null;
-  isDomain = name: builtins.match "(\\*\\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\\.)+[A-Za-z][A-Za-z0-9-]*" name != null;
+  # As Certkeep takes them. A name without a dot is one of a private CA; a
+  # wildcard has two labels below it.
+  label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+  isDomain = name: builtins.match "(\\*\\.${label}\\.)?(${label}\\.)*${label}" name != null && builtins.match "(.*\\.)?[0-9]+" name == null;
   isWildcard = lib.hasPrefix "*.";
 
   must = assertion: message: { inherit assertion message; };
@@ -40,20 +43,51 @@ let
           "services.certkeep.certs.\"${name}\": ${lib.concatStringsSep " and " set} are set, and exactly one of them can prove its names. Of a virtual host, acmeRoot = null leaves webroot out."))
     ];
 
+  # Options that one way of proving reads alone, and what they are by themselves.
+  ofDNS = { dnsServer = null; dnsCommand = null; dnsResolver = null; dnsPropagationCheck = true; environmentFile = null; credentialFiles = { }; };
+
+  # Those of them that a certificate says itself. What it inherits may be for
+  # others, and is passed over where it has no meaning.
+  said = c: builtins.filter (o: c.${o} != ofDNS.${o} && !(c.inheritDefaults && c.${o} == cfg.defaults.${o})) (builtins.attrNames ofDNS);
+
+  # What is said instead of an option, where nobody would read it.
+  useless = name: c: option: words: must (!(builtins.elem option (said c))) "services.certkeep.certs.\"${name}\".${option}: ${words}";
+
+  withoutDNS = name: c: map (option: useless name c option (
+    "only dnsProvider reads it, and none proves this certificate."
+    + lib.optionalString (option == "environmentFile" || option == "credentialFiles")
+      " Keys for external account binding are in settings.issuers.NAME.eab, variables for Certkeep itself in services.certkeep.environmentFile."
+  )) (builtins.attrNames ofDNS);
+
+  # An entry of `settings` says everything itself.
+  byEntry = name: c: mapAttrsToList (option: key: useless name c option
+    "only rfc2136 and dnsCommand read it. This certificate is proven by settings.dns.${c.dnsProvider}, which has a key for it: ${key}.") {
+    dnsServer = "server";
+    dnsResolver = "resolver";
+    dnsPropagationCheck = "propagation";
+    environmentFile = "environment_file";
+    credentialFiles = "tsig_file, or environment_file";
+  };
+
   foreign = c: builtins.filter (v: !(lib.hasPrefix "RFC2136_" v)) (builtins.attrNames c.credentialFiles);
 
-  dns = name: c: lib.optionals (c.dnsProvider != null) [
+  dns = name: c: [
     (must (names.ownDNS c || (cfg.settings.dns or { }) ? ${c.dnsProvider})
       "services.certkeep.certs.\"${name}\".dnsProvider: Certkeep has no provider \"${c.dnsProvider}\". It knows rfc2136 and command, which runs dnsCommand; another name must be an entry of settings.dns.")
-    (must ((c.dnsProvider == "command") == (c.dnsCommand != null))
+    (must (c.dnsProvider == "command" -> c.dnsCommand != null)
       "services.certkeep.certs.\"${name}\": dnsCommand is the program of dnsProvider = \"command\"; set both or neither.")
-    (must (names.ownDNS c || c.environmentFile == null)
-      "services.certkeep.certs.\"${name}\".environmentFile: only rfc2136 and dnsCommand read it. Variables for Certkeep itself are in services.certkeep.environmentFile.")
-    (must (c.dnsProvider == "command" || foreign c == [ ])
+    (must (c.dnsProvider == "rfc2136" -> foreign c == [ ])
       "services.certkeep.certs.\"${name}\".credentialFiles: only dnsCommand reads ${lib.concatStringsSep ", " (foreign c)}. rfc2136 reads RFC2136_TSIG_FILE, a key file as tsig-keygen writes it, and those of lego's variables that begin with RFC2136_.")
-  ];
+  ]
+  ++ optional (c.dnsProvider != "command") (useless name c "dnsCommand" "it is the program of dnsProvider = \"command\"; set both or neither.")
+  ++ optional (c.dnsProvider == "command") (useless name c "dnsServer" "only rfc2136 reads it; a program is told of a server by environmentFile.")
+  ++ lib.optionals (!(names.ownDNS c)) (byEntry name c);
 
-  certificate = name: c: challenges name c ++ dns name c ++ [
+  issuers = name: c: map (server: must (names.isIssuer cfg.settings server)
+    "services.certkeep.certs.\"${name}\".server: \"${server}\" is neither a URL that begins with https:// nor an issuer that Certkeep has, nor one of settings.issuers.")
+    (if c.server == null then [ ] else names.list c.server);
+
+  certificate = name: c: challenges name c ++ (if c.dnsProvider == null then withoutDNS else dns) name c ++ issuers name c ++ [
     (must (builtins.match "[A-Za-z0-9_][A-Za-z0-9._-]*" name != null)
       "services.certkeep.certs.\"${name}\": the name of a certificate has letters, digits, dots, hyphens and underscores. A wildcard is given by domain: certs.\"example.com\".domain = \"*.example.com\".")
     (must ((c.csr == null) -> (c.csrKey == null))
@@ -81,7 +115,7 @@ let
     let
       group = names.group cfg name;
       nginx = config.services.nginx;
-      may = group == nginx.group
+      may = nginx.user == "root" || group == nginx.group
         || builtins.elem nginx.user (config.users.groups.${group}.members or [ ])
         || builtins.elem group (config.users.users.${nginx.user}.extraGroups or [ ])
         || builtins.elem group (lib.toList (config.systemd.services.nginx.serviceConfig.SupplementaryGroups or [ ]));
@@ -100,7 +134,7 @@ let
   ]) cfg.${server};
 
   same = option: builtins.length (distinct (map (c: c.${option}) certs)) <= 1;
-  said = option: lib.concatStringsSep ", " (distinct (map (c: c.${option}) certs));
+  values = option: lib.concatStringsSep ", " (distinct (map (c: c.${option}) certs));
 in
 {
   config = mkIf cfg.enable {
@@ -108,11 +142,11 @@ in
       (must (cfg.certs == { } || cfg.acceptTerms != false)
         "services.certkeep.acceptTerms: agree to the terms of service of the CA by setting it to true, or to the list of issuers whose terms you accept.")
       (must (same "email")
-        "services.certkeep: certificates name ${said "email"} as their email. Certkeep has one contact for all accounts; set defaults.email.")
+        "services.certkeep: certificates name ${values "email"} as their email. Certkeep has one contact for all accounts; set defaults.email.")
       (must (same "listenHTTP")
-        "services.certkeep: certificates name ${said "listenHTTP"} as listenHTTP. One listener answers for all; set defaults.listenHTTP.")
+        "services.certkeep: certificates name ${values "listenHTTP"} as listenHTTP. One listener answers for all; set defaults.listenHTTP.")
       (must (same "listenTLS")
-        "services.certkeep: certificates name ${said "listenTLS"} as listenTLS. One listener answers for all; set defaults.listenTLS.")
+        "services.certkeep: certificates name ${values "listenTLS"} as listenTLS. One listener answers for all; set defaults.listenTLS.")
     ]
     ++ builtins.concatLists (mapAttrsToList certificate cfg.certs)
     ++ builtins.concatLists (virtualHosts "nginx" ++ virtualHosts "httpd")

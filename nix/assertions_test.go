@@ -3,54 +3,77 @@ package nix
 import (
 	"strings"
 	"testing"
+
+	"github.com/certkeep/certkeep/internal/config"
 )
 
 // wrong are configurations that cannot work, by what is said of them.
 func wrong() map[string]string {
 	return map[string]string{
-		"acceptTerms: agree to the terms":                   `acceptTerms = false; certs.a.domain = "a.example.com"; certs.a.webroot = "/w";`,
-		"nothing says how its names are proven":             `certs."a.example.com" = { };`,
-		"webroot and dnsProvider are set, and exactly one":  `certs."a.example.com" = { webroot = "/w"; dnsProvider = "rfc2136"; };`,
-		"listenHTTP and listenTLS are set":                  `certs."a.example.com" = { listenHTTP = ":80"; listenTLS = ":443"; };`,
-		`no provider "cloudflare"`:                          `certs."a.example.com".dnsProvider = "cloudflare";`,
-		"set both or neither":                               `certs."a.example.com".dnsProvider = "command";`,
-		"only rfc2136 and dnsCommand read it":               `certs."a.example.com" = { dnsProvider = "main"; environmentFile = "/run/e"; }; settings.dns.main.provider = "rfc2136";`,
-		"only dnsCommand reads TOKEN_FILE":                  `certs."a.example.com" = { dnsProvider = "rfc2136"; credentialFiles.TOKEN_FILE = "/run/e"; };`,
-		"does not end in _FILE or _PATH":                    `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; credentialFiles.TOKEN = "/run/e"; };`,
-		"credentialFiles.A_FILE: relative is not an abs":    `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; credentialFiles.A_FILE = "relative"; };`,
-		"lies in the Nix store":                             `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; credentialFiles.A_FILE = builtins.toFile "secret" "s"; };`,
-		"certs.\"a.example.com\".csrKey: ":                  `certs."a.example.com" = { webroot = "/w"; csr = "/c"; csrKey = builtins.toFile "key" "k"; };`,
-		"services.certkeep.environmentFile: ":               `environmentFile = builtins.toFile "env" "s";`,
-		"services.certkeep.credentials.eab: ":               `credentials.eab = builtins.toFile "eab" "s";`,
-		"A wildcard is given by domain":                     `certs."*.example.com".dnsProvider = "rfc2136";`,
-		"*.example.com is a wildcard":                       `certs.a = { domain = "*.example.com"; webroot = "/w"; };`,
-		"is an IP address, which DNS cannot prove":          `certs."a.example.com" = { dnsProvider = "rfc2136"; extraDomainNames = [ "2001:db8::1" ]; };`,
-		`"a b.example.com" is neither a domain`:             `certs.a = { domain = "a b.example.com"; webroot = "/w"; };`,
-		`"https://a.example.com" is neither a domain`:       `certs.a = { domain = "a.example.com"; extraDomainNames = [ "https://a.example.com" ]; webroot = "/w"; };`,
-		"csrKey is the key of a csr":                        `certs."a.example.com" = { webroot = "/w"; csrKey = "/k"; };`,
-		"extraDomainNames must be empty":                    `certs."a.example.com" = { webroot = "/w"; csr = "/c"; extraDomainNames = [ "b.example.com" ]; };`,
-		"name a@example.com, b@example.com as their email":  `certs."a.example.com" = { webroot = "/w"; email = "a@example.com"; }; certs."b.example.com" = { webroot = "/w"; email = "b@example.com"; };`,
-		"name :80, :81 as listenHTTP":                       `certs."a.example.com".listenHTTP = ":80"; certs."b.example.com".listenHTTP = ":81";`,
-		"name :443, :444 as listenTLS":                      `certs."a.example.com".listenTLS = ":443"; certs."b.example.com".listenTLS = ":444";`,
-		"settings.hooks.installed: postRun":                 `certs."a.example.com" = { webroot = "/w"; postRun = "true"; }; settings.hooks.installed.command = [ "/x" ];`,
-		"addSSL, onlySSL and forceSSL exclude each other":   `nginx."a.example.com" = { addSSL = true; forceSSL = true; };`,
-		"httpd.\"a.example.com\": addSSL, onlySSL and":      `httpd."a.example.com" = { addSSL = true; onlySSL = true; };`,
-		`there is no certificate "gone"`:                    `nginx."a.example.com".useACMEHost = "gone";`,
-		"there is no port 80 to send visitors on from":      `nginx."listens.example.com".forceSSL = true;`,
-		"enableACME and useACMEHost ask security.acme":      `nginx."acme.example.com" = { };`,
-		"its key can be read by the group mail, and nginx ": `nginx."a.example.com" = { }; certs."a.example.com".group = "mail";`,
+		"acceptTerms: agree to the terms":                                `acceptTerms = false; certs.a.domain = "a.example.com"; certs.a.webroot = "/w";`,
+		"nothing says how its names are proven":                          `certs."a.example.com" = { };`,
+		"webroot and dnsProvider are set, and exactly one":               `certs."a.example.com" = { webroot = "/w"; dnsProvider = "rfc2136"; };`,
+		"listenHTTP and listenTLS are set":                               `certs."a.example.com" = { listenHTTP = ":80"; listenTLS = ":443"; };`,
+		`no provider "cloudflare"`:                                       `certs."a.example.com".dnsProvider = "cloudflare";`,
+		"set both or neither":                                            `certs."a.example.com".dnsProvider = "command";`,
+		"only rfc2136 and dnsCommand read it":                            `certs."a.example.com" = { dnsProvider = "main"; environmentFile = "/run/e"; }; settings.dns.main.provider = "rfc2136";`,
+		"only dnsCommand reads TOKEN_FILE":                               `certs."a.example.com" = { dnsProvider = "rfc2136"; credentialFiles.TOKEN_FILE = "/run/e"; };`,
+		"does not end in _FILE or _PATH":                                 `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; credentialFiles.TOKEN = "/run/e"; };`,
+		"credentialFiles.A_FILE: relative is not an abs":                 `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; credentialFiles.A_FILE = "relative"; };`,
+		"lies in the Nix store":                                          `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; credentialFiles.A_FILE = builtins.toFile "secret" "s"; };`,
+		"certs.\"a.example.com\".csrKey: ":                               `certs."a.example.com" = { webroot = "/w"; csr = "/c"; csrKey = builtins.toFile "key" "k"; };`,
+		"services.certkeep.environmentFile: ":                            `environmentFile = builtins.toFile "env" "s";`,
+		"services.certkeep.credentials.eab: ":                            `credentials.eab = builtins.toFile "eab" "s";`,
+		"A wildcard is given by domain":                                  `certs."*.example.com".dnsProvider = "rfc2136";`,
+		"*.example.com is a wildcard":                                    `certs.a = { domain = "*.example.com"; webroot = "/w"; };`,
+		"is an IP address, which DNS cannot prove":                       `certs."a.example.com" = { dnsProvider = "rfc2136"; extraDomainNames = [ "2001:db8::1" ]; };`,
+		`"*.corp" is neither a domain`:                                   `certs.corp = { dnsProvider = "rfc2136"; extraDomainNames = [ "*.corp" ]; };`,
+		`"123" is neither a domain`:                                      `certs.a = { webroot = "/w"; extraDomainNames = [ "123" ]; };`,
+		`"a_b.example.com" is neither`:                                   `certs."a_b.example.com".webroot = "/w";`,
+		`"a b.example.com" is neither a domain`:                          `certs.a = { domain = "a b.example.com"; webroot = "/w"; };`,
+		`"https://a.example.com" is neither a domain`:                    `certs.a = { domain = "a.example.com"; extraDomainNames = [ "https://a.example.com" ]; webroot = "/w"; };`,
+		"csrKey is the key of a csr":                                     `certs."a.example.com" = { webroot = "/w"; csrKey = "/k"; };`,
+		"extraDomainNames must be empty":                                 `certs."a.example.com" = { webroot = "/w"; csr = "/c"; extraDomainNames = [ "b.example.com" ]; };`,
+		"name a@example.com, b@example.com as their email":               `certs."a.example.com" = { webroot = "/w"; email = "a@example.com"; }; certs."b.example.com" = { webroot = "/w"; email = "b@example.com"; };`,
+		"name :80, :81 as listenHTTP":                                    `certs."a.example.com".listenHTTP = ":80"; certs."b.example.com".listenHTTP = ":81";`,
+		"name :443, :444 as listenTLS":                                   `certs."a.example.com".listenTLS = ":443"; certs."b.example.com".listenTLS = ":444";`,
+		"settings.hooks.installed: postRun":                              `certs."a.example.com" = { webroot = "/w"; postRun = "true"; }; settings.hooks.installed.command = [ "/x" ];`,
+		`environmentFile: only dnsProvider reads it`:                     `certs."a.example.com" = { webroot = "/w"; environmentFile = "/run/e"; };`,
+		"are in settings.issuers.NAME.eab":                               `certs."a.example.com" = { listenHTTP = ":80"; credentialFiles.LEGO_EAB_HMAC_FILE = "/run/e"; };`,
+		`dnsResolver: only dnsProvider reads it`:                         `defaults.dnsResolver = "192.0.2.1"; certs."a.example.com" = { webroot = "/w"; dnsResolver = "192.0.2.2"; };`,
+		`dnsServer: only rfc2136 and dnsCommand`:                         `certs."a.example.com" = { dnsProvider = "main"; dnsServer = "192.0.2.1"; }; settings.dns.main.provider = "rfc2136";`,
+		`a key for it: resolver.`:                                        `certs."a.example.com" = { dnsProvider = "main"; dnsResolver = "192.0.2.1"; }; settings.dns.main.provider = "rfc2136";`,
+		`a key for it: propagation.`:                                     `certs."a.example.com" = { dnsProvider = "main"; dnsPropagationCheck = false; }; settings.dns.main.provider = "rfc2136";`,
+		`proven by settings.dns.main, which has a key for it: tsig_file`: `certs."a.example.com" = { dnsProvider = "main"; credentialFiles.RFC2136_TSIG_FILE = "/run/k"; }; settings.dns.main.provider = "rfc2136";`,
+		`dnsCommand: it is the program of`:                               `certs."a.example.com" = { dnsProvider = "rfc2136"; dnsCommand = "/x"; };`,
+		`dnsServer: only rfc2136 reads it`:                               `certs."a.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; dnsServer = "192.0.2.1"; };`,
+		`"http://ca.example.com/dir" is neither a URL`:                   `certs."a.example.com" = { webroot = "/w"; server = "http://ca.example.com/dir"; };`,
+		`"https:///dir" is neither a URL`:                                `certs."a.example.com" = { webroot = "/w"; server = "https:///dir"; };`,
+		`"letsencrpyt" is neither a URL`:                                 `certs."a.example.com" = { webroot = "/w"; server = [ "letsencrypt" "letsencrpyt" ]; };`,
+		"addSSL, onlySSL and forceSSL exclude each other":                `nginx."a.example.com" = { addSSL = true; forceSSL = true; };`,
+		"httpd.\"a.example.com\": addSSL, onlySSL and":                   `httpd."a.example.com" = { addSSL = true; onlySSL = true; };`,
+		`there is no certificate "gone"`:                                 `nginx."a.example.com".useACMEHost = "gone";`,
+		"there is no port 80 to send visitors on from":                   `nginx."listens.example.com".forceSSL = true;`,
+		"enableACME and useACMEHost ask security.acme":                   `nginx."acme.example.com" = { };`,
+		"its key can be read by the group mail, and nginx ":              `nginx."a.example.com" = { }; certs."a.example.com".group = "mail";`,
 	}
 }
 
 // right are configurations at the edge of what is refused.
 func right() []string {
 	return []string{
-		`certs."a_b.example.com" = { webroot = "/w"; extraDomainNames = [ "192.0.2.1" "2001:db8::1" "xn--bcher-kva.example" ]; };`,
+		`certs.a_b = { domain = "a-b.example.com"; webroot = "/w"; extraDomainNames = [ "192.0.2.1" "2001:db8::1" "xn--bcher-kva.example" ]; };`,
 		`certs.a = { domain = "*.example.com"; dnsProvider = "main"; }; settings.dns.main.provider = "rfc2136";`,
-		`certs."a.example.com" = { }; settings.certificates."a.example.com".challenges = [ { http-01 = { }; } ];`,
+		`certs."a.example.com" = { }; settings.certificates."a.example.com".challenges = [ { http-01.webroot = "/w"; } ];`,
 		`nginx."a.example.com" = { }; certs."a.example.com".group = "web";`,
 		`httpd."a.example.com" = { }; certs."a.example.com".group = "mail";`,
 		`certs."a.example.com" = { webroot = "/w"; postRun = "true"; }; settings.hooks.installed.timeout = "1h";`,
+		`defaults = { dnsServer = "192.0.2.1"; dnsResolver = "192.0.2.1"; dnsPropagationCheck = false; environmentFile = "/run/e"; credentialFiles.RFC2136_TSIG_FILE = "/run/k"; };
+			certs."a.example.com".webroot = "/w"; certs."b.example.com".dnsProvider = "main"; settings.dns.main.provider = "rfc2136";
+			certs."c.example.com" = { dnsProvider = "command"; dnsCommand = "/x"; };`,
+		`defaults = { dnsProvider = "command"; dnsCommand = "/x"; environmentFile = "/run/e"; }; certs."a.example.com".dnsProvider = "rfc2136";`,
+		`certs."a.example.com" = { webroot = "/w"; server = [ "corp" "google" "https://ca.example.com:14000/dir" "https://ca.example.com" ]; }; settings.issuers.corp.directory = "https://ca.corp/dir";`,
+		`certs.intranet = { webroot = "/w"; extraDomainNames = [ "wiki" "git-1" "3cx" ]; };`,
 		`acceptTerms = false;`,
 	}
 }
@@ -92,11 +115,33 @@ func TestAssertions(t *testing.T) {
 	}
 }
 
+// TestNoAssertions has nothing right refused, neither by the module nor, which
+// would end the daemon, by Certkeep.
 func TestNoAssertions(t *testing.T) {
 	t.Parallel()
-	for i, said := range newMachine(t).broken(t, right()) {
+	m := newMachine(t)
+	for _, configuration := range right() {
+		s := m.evaluate(t, `({ lib, ... }: { services.certkeep = lib.mkMerge [ { enable = true; acceptTerms = lib.mkDefault true; } { `+configuration+` } ]; `+surroundings+` })`)
+		if _, _, err := config.Load(m.made(s.File)); err != nil || len(s.Broken) > 0 {
+			t.Errorf("%s\n\tis refused: %q\n%v", configuration, s.Broken, err)
+		}
+	}
+}
+
+// TestIssuers has every CA that Certkeep knows be named.
+func TestIssuers(t *testing.T) {
+	t.Parallel()
+	cfg, _, err := config.LoadBytes("empty", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var configurations []string
+	for name := range cfg.Issuers {
+		configurations = append(configurations, `certs."a.example.com" = { webroot = "/w"; server = "`+name+`"; };`)
+	}
+	for i, said := range newMachine(t).broken(t, configurations) {
 		if len(said) > 0 {
-			t.Errorf("%s\n\tis refused: %q", right()[i], said)
+			t.Errorf("%s: %q", configurations[i], said)
 		}
 	}
 }

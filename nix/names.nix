@@ -47,6 +47,11 @@ rec {
 
   keyType = type: keyTypes.${type} or type;
 
+  # isIssuer reports whether there is a CA of that name, or a URL that may be one's.
+  isIssuer = settings: server:
+    builtins.match "https://[^/@]+(/.*)?" server != null
+    || builtins.elem server (builtins.attrValues builtInIssuers) || (settings.issuers or { }) ? ${server};
+
   # isNewURL reports whether an issuer has to be made for it.
   isNewURL = server: isURL server && !(builtInIssuers ? ${server});
 

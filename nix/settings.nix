@@ -40,7 +40,7 @@ let
     let entry = names.dns cfg name c;
     in given {
       provider = c.dnsProvider;
-      server = c.dnsServer;
+      server = if c.dnsProvider == "rfc2136" then c.dnsServer else null; # it may be inherited by another
       resolver = c.dnsResolver;
       propagation = if c.dnsPropagationCheck then null else false;
       tsig_file =
