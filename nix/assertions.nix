@@ -110,11 +110,12 @@ let
   ++ secret "services.certkeep.certs.\"${name}\".csrKey" c.csrKey
   ++ concatMap (readable name) (names.servers cfg name);
 
-  # httpd reads keys as root before it becomes another user, nginx does not.
+  # httpd reads keys as root before it becomes another user; nginx does not,
+  # because NixOS starts it as that user.
   readable = name: server:
     let
       group = names.group cfg name;
-      nginx = config.services.nginx;
+      nginx = config.services.nginx // { user = config.systemd.services.nginx.serviceConfig.User or config.services.nginx.user; };
       may = nginx.user == "root" || group == nginx.group
         || builtins.elem nginx.user (config.users.groups.${group}.members or [ ])
         || builtins.elem group (config.users.users.${nginx.user}.extraGroups or [ ])

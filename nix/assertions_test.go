@@ -146,6 +146,16 @@ func TestIssuers(t *testing.T) {
 	}
 }
 
+// TestRootReads has nginx read the key of any group where it is root.
+func TestRootReads(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	for words, refused := range map[string]int{`services.nginx.user = "root";`: 0, `systemd.services.nginx.serviceConfig.User = "root";`: 0, `services.nginx.user = "web";`: 1} {
+		s := m.evaluate(t, `{ services.certkeep = { enable = true; acceptTerms = true; nginx."a.example.com" = { }; certs."a.example.com".group = "mail"; }; `+words+` }`)
+		want(t, words, len(s.Broken), refused)
+	}
+}
+
 // TestTypes has what nix itself refuses: the types of the options say no.
 func TestTypes(t *testing.T) {
 	t.Parallel()
