@@ -1,6 +1,7 @@
 package nix
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -180,8 +181,9 @@ func (h *host) container(t *testing.T) {
 		m.Files["/etc/systemd/system/"+name+".target"] = target.text()
 	}
 	rules := ""
-	for path := range h.system.Tmpfile["10-certkeep"] {
-		rules += "d " + path + " 0755 root root\n"
+	for path, rule := range h.system.Tmpfile["10-certkeep"] {
+		d := rule["d"] // "-" is what is not said
+		rules += fmt.Sprintf("d %s %s %s %s\n", path, cmp.Or(d.Mode, "-"), cmp.Or(d.User, "-"), cmp.Or(d.Group, "-"))
 	}
 	m.Files["/etc/tmpfiles.d/10-certkeep.conf"] = rules
 	h.systemd = boottest.Boot(t, m)

@@ -18,11 +18,14 @@ type system struct {
 	File    string   // Certkeep's configuration, in the store
 	Units   map[string]unit
 	Targets map[string]target
-	Tmpfile map[string]map[string]any `json:"tmpfiles"`
+	Tmpfile map[string]map[string]map[string]rule `json:"tmpfiles"`
 	Nginx   map[string]virtualHost
 	Httpd   map[string]virtualHost
 	Certs   map[string]map[string]any
 }
+
+// rule is one of systemd-tmpfiles.
+type rule struct{ Mode, User, Group string }
 
 type unit struct {
 	Description   string
@@ -43,13 +46,16 @@ type target struct {
 type virtualHost struct {
 	ServerName, HostName                             string
 	ServerAliases, ListenAddresses                   []string
-	AddSSL, OnlySSL, ForceSSL                        bool
+	AddSSL, OnlySSL, ForceSSL, EnableACME            bool
 	SSLCertificate, SSLCertificateKey, SSLServerCert string
 	SSLTrustedCertificate, SSLServerKey, ExtraConfig string
 	Locations                                        map[string]location
 }
 
-type location struct{ Root, ProxyPass, Return, ExtraConfig string }
+type location struct {
+	Root, ProxyPass, Return, ExtraConfig string
+	RecommendedProxySettings             bool
+}
 
 // machine is a place to evaluate in: a store of its own, and the programs that
 // units name.

@@ -24,7 +24,9 @@ import (
 
 func TestWebroot(t *testing.T) {
 	t.Parallel()
-	_, cfg := newMachine(t).example(t, "webroot")
+	s, cfg := newMachine(t).example(t, "webroot")
+	made, ok := s.Tmpfile["10-certkeep"]["/var/www/html"]
+	want(t, "folder, which stays as it is", []any{ok, made["d"]}, []any{true, rule{}})
 	cert := cfg.Certificate("example.com")
 	want(t, "names", cert.Names, []string{"example.com", "www.example.com"})
 	want(t, "methods", cfg.MethodsFor("example.com", "example.com", false), []config.Method{{Type: config.MethodHTTP01, Webroot: "/var/www/html"}})

@@ -49,6 +49,9 @@ let
       } > ${names.variables}/${entry}.env
     '')) (filterAttrs (_: names.hasVariables) cfg.certs));
 
+  # Webroots of all certificates, also of those that no virtual host has.
+  webroots = unique (builtins.filter (root: root != null) (map (c: c.webroot) certs));
+
   # Ports below 1024 need a capability.
   low = address:
     let port = builtins.match ".*:([0-9]+)" (toString address);
@@ -80,8 +83,7 @@ let
     ProtectKernelModules = true;
     ProtectKernelTunables = true;
     ProtectSystem = "strict";
-    ReadWritePaths = unique (map (path: "-${path}") ([ cfg.certsDirectory ]
-      ++ builtins.filter (root: root != null) (map (c: c.webroot) certs) ++ cfg.readWritePaths));
+    ReadWritePaths = unique (map (path: "-${path}") ([ cfg.certsDirectory ] ++ webroots ++ cfg.readWritePaths));
     RemoveIPC = true;
     RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" "AF_NETLINK" ];
     RestrictNamespaces = true;
@@ -103,7 +105,9 @@ in
 
     users.groups.certkeep = { };
 
-    systemd.tmpfiles.settings."10-certkeep" = {
+    # A webroot is made where it is not: 0755, root. One that is there stays as it
+    # is, since neither owner nor mode is said.
+    systemd.tmpfiles.settings."10-certkeep" = lib.genAttrs webroots (_: { d = { }; }) // {
       ${cfg.certsDirectory}.d = { mode = "0755"; user = "root"; group = "root"; };
     };
 

@@ -155,9 +155,6 @@ let
       '';
     };
   };
-
-  roots = lib.unique (builtins.filter (root: root != null)
-    (map (h: if h.useACMEHost == null then h.acmeRoot else null) (builtins.attrValues cfg.nginx ++ builtins.attrValues cfg.httpd)));
 in
 {
   options.services.certkeep = {
@@ -192,9 +189,5 @@ in
 
     services.nginx.virtualHosts = mkMerge (mapAttrsToList nginxHost cfg.nginx);
     services.httpd.virtualHosts = mkMerge (mapAttrsToList httpdHost cfg.httpd);
-
-    systemd.tmpfiles.settings."10-certkeep" = lib.genAttrs roots (_: {
-      d = { mode = "0755"; user = "root"; group = "root"; };
-    });
   };
 }
