@@ -31,7 +31,8 @@ func TestNginx(t *testing.T) {
 	want(t, "files", []string{host.SSLCertificate, host.SSLCertificateKey, host.SSLTrustedCertificate},
 		[]string{certs + "example.com/fullchain.pem", certs + "example.com/key.pem", certs + "example.com/chain.pem"})
 	want(t, "HTTP beside HTTPS", []bool{host.AddSSL, host.OnlySSL, host.ForceSSL}, []bool{true, false, false})
-	want(t, "challenge", host.Locations[challenges], location{Root: "/var/lib/certkeep-challenges", ExtraConfig: "auth_basic off;\n"})
+	want(t, "challenge", host.Locations[challenges],
+		location{Root: "/var/lib/certkeep-challenges", ExtraConfig: "auth_basic off;\nauth_request off;\n", RecommendedProxySettings: true})
 	want(t, "files of who shares", s.Nginx["shop.example.com"].SSLCertificate, certs+"example.com/fullchain.pem")
 
 	wiki, plain := s.Nginx["wiki"], s.Nginx["wiki-certkeep-http"]
@@ -41,7 +42,8 @@ func TestNginx(t *testing.T) {
 	if c := plain.Locations[challenges]; c.Root != "/var/lib/certkeep-challenges" || !strings.Contains(c.ExtraConfig, "try_files $uri @certkeep-fallback;") {
 		t.Errorf("challenge on port 80: %+v", c)
 	}
-	want(t, "fallback", plain.Locations["@certkeep-fallback"].ProxyPass, "http://old.example.com")
+	want(t, "fallback, with one Host", plain.Locations["@certkeep-fallback"],
+		location{ProxyPass: "http://old.example.com", ExtraConfig: "auth_basic off;\nauth_request off;\nproxy_set_header Host $host;\n"})
 
 	setup := s.Units["certkeep-setup"]
 	for _, list := range [][]string{setup.Before, setup.WantedBy, s.Units["certkeep"].After} {
@@ -50,8 +52,35 @@ func TestNginx(t *testing.T) {
 		}
 	}
 	want(t, "condition", setup.UnitConfig["ConditionPathExists"], any([]any{"|!" + certs + "example.com/fullchain.pem", "|!" + certs + "wiki.example.com/fullchain.pem"}))
-	if _, ok := s.Tmpfile["10-certkeep"]["/var/lib/certkeep-challenges"]; !ok {
-		t.Errorf("nobody makes the folder of challenges: %v", s.Tmpfile)
+	made, ok := s.Tmpfile["10-certkeep"]["/var/lib/certkeep-challenges"]
+	want(t, "folder of challenges, made as it was", []any{ok, made["d"]}, []any{true, rule{}})
+}
+
+// TestHostsOfModules has hosts that another module made for security.acme, by
+// mkDefault, be Certkeep's with nothing else said. What the administrator says
+// is refused.
+func TestHostsOfModules(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	for _, server := range []string{"nginx", "httpd"} {
+		host := func(options, own, theirs string) (system, virtualHost) {
+			t.Helper()
+			s := m.evaluate(t, `({ lib, ... }: {
+				services.`+server+` = { enable = true; virtualHosts."a.example.com" = lib.mkMerge [ { enableACME = lib.mkDefault true; `+theirs+` } { `+own+` } ]; };
+				services.certkeep = { enable = true; acceptTerms = true; `+server+`."a.example.com" = { `+options+` }; };
+			})`)
+			return s, map[string]map[string]virtualHost{"nginx": s.Nginx, "httpd": s.Httpd}[server]["a.example.com"]
+		}
+		for options, flags := range map[string][]bool{"forceSSL = true;": {false, true, false}, "addSSL = true;": {true, false, false}, "": {false, false, true}} {
+			s, h := host(options, "", "forceSSL = lib.mkDefault true;")
+			want(t, server+" "+options, []any{s.Broken, h.EnableACME, []bool{h.AddSSL, h.OnlySSL, h.ForceSSL}}, []any{[]string{}, false, flags})
+		}
+		_, h := host("forceSSL = true;", "", "addSSL = lib.mkDefault true;")
+		want(t, server+" with HTTP beside", []bool{h.AddSSL, h.OnlySSL, h.ForceSSL}, []bool{false, true, false})
+		s, _ := host("forceSSL = true;", "enableACME = true;", "")
+		if len(s.Broken) != 1 || !strings.Contains(s.Broken[0], "ask security.acme") {
+			t.Errorf("%s: what the administrator says: %q", server, s.Broken)
+		}
 	}
 }
 

@@ -83,18 +83,33 @@ let
     ${certOf server vhost h} = [ { inherit unit; inherit (config.services.${server}) group; } ];
   }) hosts);
 
+  # Other modules make hosts with enableACME and forceSSL by mkDefault, which
+  # this replaces. What the administrator says is stronger: assertions look at it.
+  unlessSaid = lib.mkOverride 900;
+
+  # How a host is reached, where services.certkeep says so.
+  secured = h: {
+    addSSL = mkIf (h.addSSL || h.onlySSL || h.forceSSL) (if h.addSSL then true else unlessSaid false);
+    onlySSL = mkIf (h.addSSL || h.onlySSL || h.forceSSL) (if h.onlySSL || h.forceSSL then true else unlessSaid false);
+    forceSSL = mkIf (h.addSSL || h.onlySSL || h.forceSSL) (unlessSaid false);
+  };
+
   # nginx
+
+  # A CA has no password, whatever the host demands of others.
+  open = "auth_basic off;\nauth_request off;\n";
 
   locations = vhost: h: mkIf (answers "nginx" vhost h != null) ({
     "^~ /.well-known/acme-challenge/" = {
       root = answers "nginx" vhost h;
-      extraConfig = "auth_basic off;\n"
+      extraConfig = open
         + optionalString (h.acmeFallbackHost != null) "try_files $uri @certkeep-fallback;\n";
     };
   } // optionalAttrs (h.acmeFallbackHost != null) {
     "@certkeep-fallback" = {
       proxyPass = "http://${h.acmeFallbackHost}";
-      extraConfig = "auth_basic off;\nproxy_set_header Host $host;\n";
+      recommendedProxySettings = false; # it has a Host of its own, and two are refused with 400
+      extraConfig = open + "proxy_set_header Host $host;\n";
     };
   });
 
@@ -103,8 +118,8 @@ let
       sslCertificate = "${directory "nginx" vhost h}/fullchain.pem";
       sslCertificateKey = "${directory "nginx" vhost h}/key.pem";
       sslTrustedCertificate = mkDefault "${directory "nginx" vhost h}/chain.pem";
-      addSSL = mkIf h.addSSL true;
-      onlySSL = mkIf (h.onlySSL || h.forceSSL) true;
+      enableACME = unlessSaid false;
+      inherit (secured h) addSSL onlySSL forceSSL;
       locations = locations vhost h;
     };
   } // optionalAttrs h.forceSSL {
@@ -140,8 +155,8 @@ let
     ${vhost} = {
       sslServerCert = "${directory "httpd" vhost h}/fullchain.pem";
       sslServerKey = "${directory "httpd" vhost h}/key.pem";
-      addSSL = mkIf h.addSSL true;
-      onlySSL = mkIf (h.onlySSL || h.forceSSL) true;
+      enableACME = unlessSaid false;
+      inherit (secured h) addSSL onlySSL forceSSL;
       extraConfig = lib.mkAfter (alias vhost h); # the last Location counts
     };
   } // optionalAttrs h.forceSSL {

@@ -64,6 +64,7 @@ in
         locations = table {
           root = maybe types.path;
           proxyPass = maybe types.str;
+          recommendedProxySettings = flag true; # as where services.nginx.recommendedProxySettings is set
           return = maybe types.str;
           extraConfig = lines;
         };
