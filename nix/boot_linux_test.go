@@ -54,12 +54,22 @@ func TestBoot(t *testing.T) {
 		t.Errorf("the program that writes records was told %q", told)
 	}
 	h.await(t, func(context.Context) error { _, err := os.Stat(h.inside("finished")); return err })
+	want(t, "modes, as the documentation says", read(t, h.inside("modes")), modes)
 	h.write(t, "stop", "")
 	h.await(t, func(context.Context) error { _, err := os.ReadFile(h.inside("status")); return err })
 	if status := read(t, h.inside("status")); !strings.Contains(status, "www.example.test  ok") || !strings.Contains(status, "verified") {
 		t.Errorf("certkeep status:\n%s", status)
 	}
 }
+
+// modes of the files, once certkeep-finished@ is reached.
+const modes = `755 root:root /var/lib/certkeep-certs/www.example.test
+644 root:www-data /var/lib/certkeep-certs/www.example.test/cert.pem
+644 root:www-data /var/lib/certkeep-certs/www.example.test/chain.pem
+640 root:www-data /var/lib/certkeep-certs/www.example.test/full.pem
+644 root:www-data /var/lib/certkeep-certs/www.example.test/fullchain.pem
+640 root:www-data /var/lib/certkeep-certs/www.example.test/key.pem
+`
 
 // host is a machine in a container, which shares the network of the test.
 type host struct {
@@ -195,7 +205,8 @@ journalctl -f -o cat -u certkeep -u certkeep-setup -u nginx > /certkeep/journal 
 systemctl start nginx
 until test -e /certkeep/go; do sleep 0.05; done
 systemctl start --no-block certkeep
-systemctl start certkeep-finished@www.example.test.target && echo in place > /certkeep/finished
+systemctl start certkeep-finished@www.example.test.target || exit 1
+stat -L -c '%a %U:%G %n' /var/lib/certkeep-certs/www.example.test /var/lib/certkeep-certs/www.example.test/*.pem > /certkeep/modes && echo in place > /certkeep/finished
 until test -e /certkeep/stop; do sleep 0.05; done
 until /certkeep/programs/certkeep/bin/certkeep status | grep -q 'dns.cert-locked.example.test cannot be used'; do sleep 0.1; done
 /certkeep/programs/certkeep/bin/certkeep status > /certkeep/status.new 2>&1

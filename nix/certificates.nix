@@ -182,7 +182,10 @@ let
       example = "systemctl restart opensmtpd";
       description = ''
         Shell commands that root runs in the certificate's folder after its
-        files changed. What fails is run again until it succeeds.
+        files changed, with coreutils, diffutils, findutils, grep, sed, openssl
+        and systemd in PATH. What fails is run again until it succeeds. Then
+        `reloadServices` and web servers are reloaded once more. A renewal comes
+        with a new folder: what these commands make belongs elsewhere.
       '';
     };
   };

@@ -17,7 +17,7 @@ func reference() []string {
 		listenHTTP dnsProvider dnsResolver dnsPropagationCheck environmentFile credentialsFile credentialFiles server email group
 		reloadServices postRun keyType ocspMustStaple profile extraLegoFlags extraLegoRunFlags extraLegoRenewFlags domain
 		extraDomainNames csr csrKey s3Bucket inheritDefaults enableACME useACMEHost acmeRoot acmeFallbackHost addSSL onlySSL forceSSL
-		rejectSSL serverName serverAliases redirectCode`)
+		rejectSSL serverName serverAliases redirectCode validMin rsa8192 BindReadOnlyPaths`)
 }
 
 // TestDocAnswersEveryOption holds docs/from-nixos.md complete: what is asked
