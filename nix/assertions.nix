@@ -149,6 +149,9 @@ in
       (must (same "listenTLS")
         "services.certkeep: certificates name ${values "listenTLS"} as listenTLS. One listener answers for all; set defaults.listenTLS.")
     ]
+    ++ map (issuer: must (names.isIssuer cfg.settings (names.issuer issuer))
+      "services.certkeep.acceptTerms: \"${issuer}\" is no issuer that Certkeep has, none of settings.issuers, and no server of a certificate.")
+      (if builtins.isList cfg.acceptTerms then cfg.acceptTerms else [ ])
     ++ builtins.concatLists (mapAttrsToList certificate cfg.certs)
     ++ builtins.concatLists (virtualHosts "nginx" ++ virtualHosts "httpd")
     ++ builtins.concatLists (mapAttrsToList (id: secret "services.certkeep.credentials.${id}") cfg.credentials)

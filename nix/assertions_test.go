@@ -50,6 +50,7 @@ func wrong() map[string]string {
 		`"http://ca.example.com/dir" is neither a URL`:                   `certs."a.example.com" = { webroot = "/w"; server = "http://ca.example.com/dir"; };`,
 		`"https:///dir" is neither a URL`:                                `certs."a.example.com" = { webroot = "/w"; server = "https:///dir"; };`,
 		`"letsencrpyt" is neither a URL`:                                 `certs."a.example.com" = { webroot = "/w"; server = [ "letsencrypt" "letsencrpyt" ]; };`,
+		`acceptTerms: "https://ca.example.com/dir" is no`:                `acceptTerms = [ "letsencrypt" "https://ca.example.com/dir" ]; certs."a.example.com".webroot = "/w";`,
 		"addSSL, onlySSL and forceSSL exclude each other":                `nginx."a.example.com" = { addSSL = true; forceSSL = true; };`,
 		"httpd.\"a.example.com\": addSSL, onlySSL and":                   `httpd."a.example.com" = { addSSL = true; onlySSL = true; };`,
 		`there is no certificate "gone"`:                                 `nginx."a.example.com".useACMEHost = "gone";`,
@@ -75,6 +76,8 @@ func right() []string {
 		`certs."a.example.com" = { webroot = "/w"; server = [ "corp" "google" "https://ca.example.com:14000/dir" "https://ca.example.com" ]; }; settings.issuers.corp.directory = "https://ca.corp/dir";`,
 		`certs.intranet = { webroot = "/w"; extraDomainNames = [ "wiki" "git-1" "3cx" ]; };`,
 		`acceptTerms = false;`,
+		`acceptTerms = [ "https://ca.example.com/dir" "https://acme.zerossl.com/v2/DV90" ]; certs."a.example.com" = { webroot = "/w"; server = "https://ca.example.com/dir"; };`,
+		`certs."A.example.com" = { webroot = "/w"; extraDomainNames = [ "a.example.com" "a.EXAMPLE.com" ]; };`,
 	}
 }
 
@@ -165,6 +168,14 @@ func TestTypes(t *testing.T) {
 		`certs."a.example.com".keyType = "rsa8192";`:                                                 "A definition for option `services.certkeep.certs.a.example.com.keyType' is not of type",
 		`certs."a.example.com".directory = "/x";`:                                                    "is read-only",
 		`certs."a.example.com" = { webroot = "/w"; credentialFiles.A_FILE = ./testdata/eval.nix; };`: "is not of type `string'",
+		`certs."a.example.com".listenHTTP = "80";`:                                                   "listenHTTP' is not of type",
+		`certs."a.example.com".listenTLS = ":https";`:                                                "listenTLS' is not of type",
+		`certs."a.example.com".webroot = "www";`:                                                     "webroot' is not of type",
+		`certs."a.example.com".email = "admin";`:                                                     "email' is not of type",
+		`certs."a.example.com".group = "";`:                                                          "group' is not of type",
+		`certs."a.example.com".profile = "";`:                                                        "profile' is not of type",
+		`certs."a.example.com".csr = "a.csr";`:                                                       "csr' is not of type",
+		`certs."a.example.com".webroot = "/w"; certsDirectory = "certs";`:                            "certsDirectory' is not of type",
 		`environmentFile = ./testdata/eval.nix;`:                                                     "environmentFile' is not of type `string'",
 		`maxConcurrentRenewals = 1001;`:                                                              "is not of type `integer between 0 and 1000'",
 	} {

@@ -12,9 +12,13 @@ let
 
   challenges = [ "webroot" "listenHTTP" "listenTLS" "dnsProvider" ];
 
+  # What Certkeep would refuse later, and with it the whole configuration.
+  absolute = types.strMatching "/.*";
+  address = types.strMatching ".*:[0-9]{1,5}";
+
   inheritable = {
     email = {
-      type = types.nullOr types.str;
+      type = types.nullOr (types.strMatching "[^@ ]+@[^@ ]+");
       default = null;
       example = "admin@example.com";
       description = ''
@@ -56,7 +60,7 @@ let
     };
 
     profile = {
-      type = types.nullOr types.str;
+      type = types.nullOr (types.strMatching ".+");
       default = null;
       example = "shortlived";
       description = "ACME profile. `null` is the issuer's.";
@@ -69,7 +73,7 @@ let
     };
 
     webroot = {
-      type = types.nullOr types.str;
+      type = types.nullOr absolute;
       default = null;
       example = "/var/www/html";
       description = ''
@@ -79,7 +83,7 @@ let
     };
 
     listenHTTP = {
-      type = types.nullOr types.str;
+      type = types.nullOr address;
       default = null;
       example = ":80";
       description = ''
@@ -89,7 +93,7 @@ let
     };
 
     listenTLS = {
-      type = types.nullOr types.str;
+      type = types.nullOr address;
       default = null;
       example = ":443";
       description = "The same for tls-alpn-01.";
@@ -160,7 +164,7 @@ let
     };
 
     group = {
-      type = types.nullOr types.str;
+      type = types.nullOr (types.strMatching "[^ :/]+");
       default = null;
       example = "ssl-cert";
       description = ''
@@ -230,7 +234,7 @@ let
         };
 
         csr = mkOption {
-          type = types.nullOr types.str;
+          type = types.nullOr absolute;
           default = null;
           example = "/var/lib/secrets/example.csr";
           description = "A signing request of your own. Names and kind of key are those in it.";

@@ -38,7 +38,7 @@ in
       example = true;
       description = ''
         Whether the terms of service of the CAs are agreed to: `true`, or a
-        list of the issuers whose terms are.
+        list of the issuers whose terms are, by name or URL as in `server`.
       '';
     };
 
@@ -49,7 +49,7 @@ in
     };
 
     certsDirectory = mkOption {
-      type = types.str;
+      type = types.strMatching "/.*";
       default = "/var/lib/certkeep-certs";
       description = ''
         Folder in which every certificate has its own. Who moves here from

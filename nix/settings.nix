@@ -15,7 +15,7 @@ let
   leaves = mapAttrs (_: v: if builtins.isAttrs v then leaves v else mkDefault v);
 
   certificate = name: c: leaves (given {
-    names = if c.csr == null then unique ([ c.domain ] ++ c.extraDomainNames) else null;
+    names = if c.csr == null then unique (map lib.toLower ([ c.domain ] ++ c.extraDomainNames)) else null;
     issuer = if c.server == null then null else map names.issuer (names.list c.server);
     key_types = if c.keyType == null || c.csr != null then null else map names.keyType (names.list c.keyType);
     profile = c.profile;
@@ -97,7 +97,7 @@ in
 
   config.services.certkeep.settings = mkIf cfg.enable (mkMerge [
     {
-      accept_terms = mkDefault cfg.acceptTerms;
+      accept_terms = mkDefault (if builtins.isList cfg.acceptTerms then map names.issuer cfg.acceptTerms else cfg.acceptTerms);
       concurrency = mkDefault (if cfg.maxConcurrentRenewals == 0 then 1000 else cfg.maxConcurrentRenewals);
       listen = {
         http = mkDefault (if listening "listenHTTP" == [ ] then false else builtins.head (listening "listenHTTP"));

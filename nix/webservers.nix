@@ -25,7 +25,7 @@ let
       };
 
       acmeRoot = mkOption {
-        type = types.nullOr types.str;
+        type = types.nullOr (types.strMatching "/.*");
         default = if inherits then null else "/var/lib/certkeep-challenges";
         defaultText = lib.literalMD "`null` where `defaults` has a challenge, else `/var/lib/certkeep-challenges`";
         description = "Webroot of its own certificate. `null` has the challenge of `defaults`.";

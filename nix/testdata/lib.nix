@@ -61,6 +61,7 @@ let
 
   types = rec {
     str = one "string" isString;
+    strMatching = pattern: one "string matching the pattern ${pattern}" (v: isString v && match pattern v != null);
     bool = one "boolean" isBool;
     int = one "signed integer" isInt;
     ints = {
@@ -227,6 +228,9 @@ let
     toList = v: if isList v then v else [ v ];
     toInt = s: builtins.fromJSON (head (match "0*([0-9]+)" s));
 
+    toLower =
+      let letters = s: builtins.genList (i: substring i 1 s) 26;
+      in replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (letters "abcdefghijklmnopqrstuvwxyz");
     hasPrefix = prefix: s: substring 0 (stringLength prefix) s == prefix;
     removeSuffix = suffix: s: if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
     hasSuffix = suffix: s:
