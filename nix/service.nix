@@ -50,7 +50,9 @@ let
     '')) (filterAttrs (_: names.hasVariables) cfg.certs));
 
   # Webroots of all certificates, also of those that no virtual host has.
-  webroots = unique (builtins.filter (root: root != null) (map (c: c.webroot) certs));
+  # One with {host} and its like is another folder for each name, below a fixed one.
+  fixed = root: let parts = builtins.match "([^{]*)/[^/]*[{].*" root; in if parts == null then root else builtins.head parts;
+  webroots = unique (builtins.filter (root: root != "") (map (c: fixed (toString c.webroot)) certs));
 
   # Ports below 1024 need a capability.
   low = address:

@@ -167,6 +167,16 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// TestWebrootOfEachName has a folder for each name lie below one that is made
+// and may be written.
+func TestWebrootOfEachName(t *testing.T) {
+	t.Parallel()
+	s := newMachine(t).evaluate(t, `{ services.certkeep = { enable = true; acceptTerms = true; certs."a.example.com".webroot = "/srv/www/{zone}/{host}/htdocs"; }; }`)
+	_, made := s.Tmpfile["10-certkeep"]["/srv/www"]
+	want(t, "folders", []any{made, len(s.Tmpfile["10-certkeep"])}, []any{true, 2})
+	want(t, "may be written", s.Units["certkeep"].ServiceConfig["ReadWritePaths"], any([]any{"-/var/lib/certkeep-certs", "-/srv/www"}))
+}
+
 // TestPostRun runs the hook as Certkeep does, with a systemd-run and a systemctl
 // that print what they were told: services are reloaded after the commands, and
 // not where the commands fail.
