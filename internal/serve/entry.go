@@ -64,6 +64,7 @@ type shown struct {
 type served struct {
 	stapled tls.Certificate
 	plain   tls.Certificate // the same without an OCSP response
+	usable  usable
 	ends    time.Time       // when the response is not believed any more; zero where there is none
 }
 
@@ -81,7 +82,8 @@ func (s *served) certificate(now time.Time) *tls.Certificate {
 func (s *shown) choose(hello *tls.ClientHelloInfo, now time.Time) *tls.Certificate {
 	if len(s.pairs) > 1 {
 		for i := range s.pairs {
-			if hello.SupportsCertificate(&s.pairs[i].plain) == nil {
+			can, cannot := s.pairs[i].usable.by(hello)
+			if can || !cannot && hello.SupportsCertificate(&s.pairs[i].plain) == nil {
 				return s.pairs[i].certificate(now)
 			}
 		}

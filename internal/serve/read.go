@@ -56,7 +56,7 @@ func (s *Shelf) readPair(ctx context.Context, cert string, pair plan.Pair, text 
 	for _, one := range c.Certs {
 		plain.Certificate = append(plain.Certificate, one.Raw)
 	}
-	one := served{plain: plain}
+	one := served{plain: plain, usable: usableFor(key.Public())}
 	said, err := s.store.Statements(ctx, cert, pair)
 	if err != nil {
 		return served{}, err

@@ -2,9 +2,11 @@ package serve
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -350,10 +352,14 @@ func TestHitsAreFree(t *testing.T) {
 	site := newSite(t)
 	site.publish("a", []string{"a.example"}, keys.ECDSAP256)
 	site.publish("b", []string{"*.b.example"}, keys.ECDSAP256)
+	site.publish("c", []string{"c.example"}, keys.ECDSAP256, keys.RSA2048)
 	shelf := site.shelf(10)
-	for _, name := range []string{"a.example", "x.b.example"} {
-		shows(t, shelf, name)
-		client := hello(name)
+	rsa := clientHello(t, &tls.Config{ServerName: "c.example"})
+	rsa.SignatureSchemes = slices.DeleteFunc(rsa.SignatureSchemes, func(s tls.SignatureScheme) bool { return slices.Contains(usableFor(&ecdsa.PublicKey{}).family, s) })
+	for name, client := range map[string]*tls.ClientHelloInfo{
+		"one": hello("a.example"), "a wildcard": hello("x.b.example"), "two": clientHello(t, &tls.Config{ServerName: "c.example"}), "two, by RSA": rsa,
+	} {
+		shows(t, shelf, client.ServerName)
 		if n := testing.AllocsPerRun(1000, func() {
 			if shelf.Held(client) == nil {
 				t.Fatal("not in memory")
@@ -362,6 +368,24 @@ func TestHitsAreFree(t *testing.T) {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
+}
+
+// clientHello is what a client of crypto/tls says.
+func clientHello(t *testing.T, c *tls.Config) *tls.ClientHelloInfo {
+	t.Helper()
+	client, server := net.Pipe()
+	defer client.Close()
+	defer server.Close()
+	go func() { _ = tls.Client(client, c).HandshakeContext(t.Context()) }()
+	var said *tls.ClientHelloInfo
+	_ = tls.Server(server, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		said = hello
+		return nil, io.EOF
+	}}).HandshakeContext(t.Context())
+	if said == nil {
+		t.Fatal("the client said nothing")
+	}
+	return said
 }
 
 // Whoever waits for a certificate to be read waits no longer than it wants.
