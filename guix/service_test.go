@@ -265,7 +265,7 @@ func TestDocumented(t *testing.T) {
 	}
 	// Of Guix's own service, and what certbot tells hooks.
 	fields = append(fields, "dry-run?", "user", "default-location", "RENEWED_LINEAGE", "RENEWED_DOMAINS", "FAILED_DOMAINS",
-		"CERTBOT_DOMAIN", "CERTBOT_VALIDATION", "CERTBOT_TOKEN", "CERTBOT_ALL_DOMAINS", "CERTBOT_REMAINING_CHALLENGES", "CERTBOT_AUTH_OUTPUT")
+		"CERTBOT_DOMAIN", "CERTBOT_VALIDATION", "CERTBOT_TOKEN", "CERTBOT_ALL_DOMAINS", "CERTBOT_IDENTIFIER", "CERTBOT_ALL_IDENTIFIERS", "CERTBOT_REMAINING_CHALLENGES", "CERTBOT_AUTH_OUTPUT")
 	for _, field := range fields {
 		if !bytes.Contains(doc, []byte("`"+field+"`")) {
 			t.Errorf("docs/from-certbot.md does not say what becomes of %s", field)

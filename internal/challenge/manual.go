@@ -32,12 +32,15 @@ type note struct {
 // ManualHooks are the two programs. What Env and Stdin have in them is kept
 // out; both programs get PATH and
 //
-//	CERTBOT_DOMAIN                the name, without "*."
+//	CERTBOT_IDENTIFIER            the name, without "*."
 //	CERTBOT_VALIDATION            content of the file, or of the TXT record
 //	CERTBOT_TOKEN                 http-01: name of the file
-//	CERTBOT_ALL_DOMAINS           names that the order has answered this way, separated by commas
+//	CERTBOT_ALL_IDENTIFIERS       names that the order has answered this way, separated by commas
 //	CERTBOT_REMAINING_CHALLENGES  how many of them are still to come
 //	CERTBOT_AUTH_OUTPUT           CleanUp: what Auth wrote to stdout, without white space around it
+//
+// and CERTBOT_DOMAIN and CERTBOT_ALL_DOMAINS, the older names of the first and
+// the fourth.
 type ManualHooks struct {
 	Auth    command.Command // has to exit with 0 once the answer can be seen
 	CleanUp command.Command // without a program nothing is taken away
@@ -137,8 +140,10 @@ func (c Challenge) variables(n note) []string {
 		validation = c.DNSValue()
 	}
 	variables := []string{
+		"CERTBOT_IDENTIFIER=" + c.Identifier.Value,
 		"CERTBOT_DOMAIN=" + c.Identifier.Value,
 		"CERTBOT_VALIDATION=" + validation,
+		"CERTBOT_ALL_IDENTIFIERS=" + n.all,
 		"CERTBOT_ALL_DOMAINS=" + n.all,
 		"CERTBOT_REMAINING_CHALLENGES=" + strconv.Itoa(n.left),
 	}

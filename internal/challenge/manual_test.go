@@ -49,9 +49,9 @@ func TestManualIsTold(t *testing.T) {
 		c    Challenge
 		want string
 	}{
-		{TypeHTTP01, http, "CERTBOT_ALL_DOMAINS=" + http.Identifier.Value + " CERTBOT_DOMAIN=" + http.Identifier.Value +
-			" CERTBOT_REMAINING_CHALLENGES=0 CERTBOT_TOKEN=to-ken_1 CERTBOT_VALIDATION=" + http.KeyAuthorization},
-		{TypeDNS01, named("a.test", true), "CERTBOT_ALL_DOMAINS=a.test CERTBOT_DOMAIN=a.test CERTBOT_REMAINING_CHALLENGES=0 CERTBOT_VALIDATION=" + named("a.test", true).DNSValue()},
+		{TypeHTTP01, http, "CERTBOT_ALL_DOMAINS=" + http.Identifier.Value + " CERTBOT_ALL_IDENTIFIERS=" + http.Identifier.Value +
+			" CERTBOT_DOMAIN=" + http.Identifier.Value + " CERTBOT_IDENTIFIER=" + http.Identifier.Value + " CERTBOT_REMAINING_CHALLENGES=0 CERTBOT_TOKEN=to-ken_1 CERTBOT_VALIDATION=" + http.KeyAuthorization},
+		{TypeDNS01, named("a.test", true), "CERTBOT_ALL_DOMAINS=a.test CERTBOT_ALL_IDENTIFIERS=a.test CERTBOT_DOMAIN=a.test CERTBOT_IDENTIFIER=a.test CERTBOT_REMAINING_CHALLENGES=0 CERTBOT_VALIDATION=" + named("a.test", true).DNSValue()},
 	} {
 		hooks, said := manualPair(t, "echo; echo ' record 17 '")
 		s := NewManual().Solver(test.kind, hooks)
@@ -69,7 +69,7 @@ func TestManualIsTold(t *testing.T) {
 		if got := said("auth"); !slices.Equal(got, []string{test.want}) {
 			t.Errorf("the auth_hook was told %q, want %q", got, test.want)
 		}
-		if got := said("cleanup"); !slices.Equal(got, []string{"CERTBOT_ALL_DOMAINS=" + strings.Replace(strings.TrimPrefix(test.want, "CERTBOT_ALL_DOMAINS="), " ", " CERTBOT_AUTH_OUTPUT=record 17 ", 1)}) {
+		if got := said("cleanup"); !slices.Equal(got, []string{strings.Replace(test.want, " CERTBOT_DOMAIN", " CERTBOT_AUTH_OUTPUT=record 17 CERTBOT_DOMAIN", 1)}) {
 			t.Errorf("the cleanup_hook was told %q", got)
 		}
 	}
@@ -107,7 +107,7 @@ func TestManualOneAtATime(t *testing.T) {
 	}
 	var left []string
 	for _, line := range said("auth") {
-		if strings.Contains(line, "CERTBOT_ALL_DOMAINS=a.test,a.test,b.test ") {
+		if strings.Contains(line, "CERTBOT_ALL_DOMAINS=a.test,a.test,b.test CERTBOT_ALL_IDENTIFIERS=a.test,a.test,b.test ") {
 			_, rest, _ := strings.Cut(line, "CERTBOT_REMAINING_CHALLENGES=")
 			left = append(left, rest[:1])
 		}

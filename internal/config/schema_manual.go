@@ -17,7 +17,7 @@ func manualKey() key[Method] {
 }
 
 func manual() shape[Manual] {
-	s := object("manual", "Programs in the manner of certbot's manual plug-in. They get `CERTBOT_DOMAIN` (without `*.`), `CERTBOT_VALIDATION`, with http-01 `CERTBOT_TOKEN`, `CERTBOT_ALL_DOMAINS` and `CERTBOT_REMAINING_CHALLENGES`; the second one also `CERTBOT_AUTH_OUTPUT`, the first 16 KiB that the first one wrote to stdout, which is kept with the certificate's record in between: let it write no secret. They run one at a time, whatever certificate they are for.", []key[Manual]{
+	s := object("manual", "Programs in the manner of certbot's manual plug-in. They get `CERTBOT_IDENTIFIER` (without `*.`), `CERTBOT_VALIDATION`, with http-01 `CERTBOT_TOKEN`, `CERTBOT_ALL_IDENTIFIERS` and `CERTBOT_REMAINING_CHALLENGES`, and under their older names `CERTBOT_DOMAIN` and `CERTBOT_ALL_DOMAINS`; the second one also `CERTBOT_AUTH_OUTPUT`, the first 16 KiB that the first one wrote to stdout, which is kept with the certificate's record in between: let it write no secret. They run one at a time, whatever certificate they are for.", []key[Manual]{
 		field("auth_hook", command("[/etc/certkeep/auth]"), func(m *Manual) *Command { return &m.Auth }, about{
 			doc: "Makes the answer visible. It has to exit with 0, and not before the CA can see it. Required.", example: "[/etc/certkeep/auth]",
 		}),
