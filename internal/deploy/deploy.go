@@ -138,6 +138,9 @@ func faultOf(t Target, err error) *plan.Fault {
 
 // explain adds what to do to errors whose own words do not say it.
 func explain(err error) error {
+	if errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: mount it writable; where systemd runs Certkeep, name the folder at ReadWritePaths= of the unit", err)
+	}
 	path, ok := errors.AsType[*fs.PathError](err)
 	if !ok || !errors.Is(err, fs.ErrPermission) {
 		return err

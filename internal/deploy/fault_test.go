@@ -316,6 +316,23 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A file system that cannot be written, which under systemd is mostly the unit's
+// doing, says what mends it.
+func TestReadOnlyDisk(t *testing.T) {
+	ca := newCA(t, "ca")
+	target := shapes(t.TempDir() + "/etc")["haproxy"]
+	r := put(t, New(Options{State: t.TempDir(), Disk: readOnlyDisk{durable.NoSync{}}}), target, ca.content(t, "v1", "a.test"))
+	if r.Fault == nil || r.Fault.Code != plan.CodeDisk || !strings.Contains(r.Fault.Words, "ReadWritePaths=") {
+		t.Errorf("%+v", r.Fault)
+	}
+}
+
+type readOnlyDisk struct{ durable.Disk }
+
+func (d readOnlyDisk) Create(path string, _ []byte, _ durable.Attr) error {
+	return &os.PathError{Op: "open", Path: path, Err: syscall.EROFS}
+}
+
 // fullDisk takes so many new files, and no more.
 type fullDisk struct {
 	durable.Disk
