@@ -22,7 +22,8 @@ import (
 func TestBoot(t *testing.T) {
 	t.Parallel()
 	b := newBoot(t)
-	for _, c := range []struct{ step, want string }{
+	b.start(t, b.files(), strings.ReplaceAll(script, "HTTPS", b.https))
+	b.check(t, []step{
 		{"verified", `^$`},
 		{"setup", `^issuer=.*Certkeep placeholder`},
 		{"timer", `^certkeep-apply.service\n\w+ 20\d\d-`},
@@ -46,12 +47,7 @@ func TestBoot(t *testing.T) {
 		{"signalled", `^(serial=[0-9A-F]+\nkey fits\n){4,5}$`},
 		{"socket", `(?s)app: issued.*CapEff:\s+0000000000000000\n.*CapBnd:\s+0000000000000000\n`},
 		{"helped", `^root 600\nwww-data 640\ncertkeep\nroot\n.* verified(?s:.*)CapEff:\s+00000000000004eb\n$`},
-	} {
-		text := b.after(t, c.step)
-		if !regexp.MustCompile(c.want).MatchString(text) {
-			t.Errorf("%s, not %s:\n%s", c.step, c.want, text)
-		}
-	}
+	})
 	// The port that systemd holds is answered while nobody asks for anything.
 	answer, err := http.Get("http://" + b.http + "/")
 	if err != nil {
@@ -61,6 +57,20 @@ func TestBoot(t *testing.T) {
 	if answer.StatusCode != http.StatusNotFound {
 		t.Errorf("a visitor is answered %s", answer.Status)
 	}
+}
+
+// step is what a step of a script says, as a regular expression.
+type step struct{ name, want string }
+
+// check waits for the steps, and compares what they said.
+func (b *boot) check(t *testing.T, steps []step) {
+	t.Helper()
+	for _, c := range steps {
+		text := b.after(t, c.name)
+		if !regexp.MustCompile(c.want).MatchString(text) {
+			t.Errorf("%s, not %s:\n%s", c.name, c.want, text)
+		}
+	}
 	if t.Failed() {
 		t.Logf("journal:\n%s\nscript:\n%s", read(t, b.share+"/journal"), read(t, b.share+"/log"))
 	}
@@ -69,6 +79,7 @@ func TestBoot(t *testing.T) {
 // boot is a container whose script leaves a file for each step.
 type boot struct {
 	share   string
+	head    string // of every configuration
 	https   string // nginx's port
 	http    string // the address of the own listener
 	systemd *servertest.Process
@@ -99,7 +110,7 @@ func newBoot(t *testing.T) *boot {
 	b := &boot{share: dir, https: https, http: fmt.Sprintf("127.0.0.1:%d", ca.HTTPPort())}
 	program(t, dir)
 	write(t, dir+"/roots.pem", string(ca.RootPEM()))
-	head := fmt.Sprintf(`
+	b.head = fmt.Sprintf(`
 accept_terms: true
 listen: {http: "%s", status: false}
 services: {consumer: {reload: systemctl try-restart consumer}}
@@ -107,49 +118,59 @@ issuers: {test: {directory: "%s", roots_file: /share/roots.pem}}
 defaults: {issuer: [test]}
 certificates:
 `, b.http, ca.DirectoryURL())
-	m := boottest.Machine{
-		Files: map[string]string{
-			"/etc/certkeep/certkeep.yaml": head + `
+	return b
+}
+
+// files are those of TestBoot.
+func (b *boot) files() map[string]string {
+	return map[string]string{
+		"/etc/certkeep/certkeep.yaml": b.head + `
   app: {names: [app.example.test], services: [consumer]}
   java: {names: [java.example.test], files: [{path: /etc/ssl/certkeep/java.p12, content: pkcs12, password_credential: p12}]}
-  www: {names: [www.example.test], services: [nginx], verify: [` + https + `]}
+  www: {names: [www.example.test], services: [nginx], verify: [` + b.https + `]}
 `,
-			"/etc/certkeep/unprivileged.yaml": head + "  app: {names: [app.example.test]}\n" +
-				`hooks: {installed: {command: {shell: 'touch "/run/certkeep/$CERTKEEP_CERTIFICATE"'}}}` + "\n",
-			"/etc/certkeep/helped.yaml": head + `
+		"/etc/certkeep/unprivileged.yaml": b.head + "  app: {names: [app.example.test]}\n" +
+			`hooks: {installed: {command: {shell: 'touch "/run/certkeep/$CERTKEEP_CERTIFICATE"'}}}` + "\n",
+		"/etc/certkeep/helped.yaml": b.head + `
   app: {names: [app.example.test], services: [consumer], group: www-data}
-  www: {names: [www.example.test], services: [nginx], verify: [` + https + `]}
+  www: {names: [www.example.test], services: [nginx], verify: [` + b.https + `]}
 helper: {user: certkeep}
 `,
-			"/etc/certkeep/p12": "s3cret\n",
-			"/etc/nginx/nginx.conf": `pid /run/nginx.pid; error_log stderr; events {}
+		"/etc/certkeep/p12": "s3cret\n",
+		"/etc/nginx/nginx.conf": `pid /run/nginx.pid; error_log stderr; events {}
 http { access_log /var/log/nginx/access.log;
   server { listen 127.0.0.3:81; }
-  server { listen 127.0.0.1:` + https + ` ssl; server_name www.example.test;
+  server { listen 127.0.0.1:` + b.https + ` ssl; server_name www.example.test;
     ssl_certificate /etc/ssl/certkeep/www/fullchain.pem; ssl_certificate_key /etc/ssl/certkeep/www/privkey.pem; } }
 `,
-			"/usr/local/bin/app": consumer,
-			"/etc/systemd/system/certkeep.service.d/test.conf":       "[Service]\nRestartSec=100ms\nLoadCredential=p12:/etc/certkeep/p12\n",
-			"/etc/systemd/system/certkeep.socket.d/test.conf":        "[Socket]\nListenStream=\nListenStream=" + b.http + "\n",
-			"/etc/test/bare.conf":                                    "[Service]\nCapabilityBoundingSet=\nAmbientCapabilities=\n",
-			"/etc/systemd/system/consumer.service.d/test.conf":       "[Service]\nStandardOutput=append:/share/consumer.log\n",
-			"/etc/systemd/system/certkeep-setup.service.d/test.conf": "[Service]\nLoadCredential=p12:/etc/certkeep/p12\n",
-			"/etc/systemd/system/certkeep-apply.service.d/test.conf": "[Service]\nLoadCredential=p12:/etc/certkeep/p12\n",
-		},
-		Links:  map[string]string{"/usr/local/bin/certkeep": "/share/certkeep"},
-		Remove: []string{"/etc/certkeep", "/var/lib/certkeep", "/etc/ssl/certkeep"},
-		Binds:  map[string]string{"/share": dir},
-		Script: strings.ReplaceAll(script, "HTTPS", https),
+		"/usr/local/bin/app": consumer,
+		"/etc/systemd/system/certkeep.service.d/test.conf":       "[Service]\nRestartSec=100ms\nLoadCredential=p12:/etc/certkeep/p12\n",
+		"/etc/systemd/system/certkeep.socket.d/test.conf":        "[Socket]\nListenStream=\nListenStream=" + b.http + "\n",
+		"/etc/test/bare.conf":                                    "[Service]\nCapabilityBoundingSet=\nAmbientCapabilities=\n",
+		"/etc/systemd/system/consumer.service.d/test.conf":       "[Service]\nStandardOutput=append:/share/consumer.log\n",
+		"/etc/systemd/system/certkeep-setup.service.d/test.conf": "[Service]\nLoadCredential=p12:/etc/certkeep/p12\n",
+		"/etc/systemd/system/certkeep-apply.service.d/test.conf": "[Service]\nLoadCredential=p12:/etc/certkeep/p12\n",
 	}
+}
+
+// start boots the container, with files of the test and all units. Drop-ins lie
+// in /etc/test.
+func (b *boot) start(t *testing.T, files map[string]string, script string) {
+	t.Helper()
 	for name, text := range units(t, "systemd", "systemd/examples") {
 		place := map[string]string{".conf": "/etc/test/", ".sysusers": "/etc/test/"}[filepath.Ext(name)]
 		if place == "" {
 			place = "/etc/systemd/system/"
 		}
-		m.Files[place+name] = text
+		files[place+name] = text
 	}
-	b.systemd = boottest.Boot(t, m)
-	return b
+	b.systemd = boottest.Boot(t, boottest.Machine{
+		Files:  files,
+		Links:  map[string]string{"/usr/local/bin/certkeep": "/share/certkeep"},
+		Remove: []string{"/etc/certkeep", "/var/lib/certkeep", "/etc/ssl/certkeep", "/etc/letsencrypt"},
+		Binds:  map[string]string{"/share": b.share},
+		Script: scriptHead + script,
+	})
 }
 
 const consumer = `#!/bin/sh
@@ -158,12 +179,16 @@ openssl x509 -in "$2" -noout -serial
 exec sleep infinity
 `
 
-// script does step by step what an administrator would.
-const script = `
+// scriptHead begins every script: each step leaves a file with what it said.
+const scriptHead = `
 exec > /share/log 2>&1
 journalctl -f -o cat > /share/journal &
 step() { name=$1; echo "step $name"; shift; "$@" > /share/$name.new 2>&1; mv /share/$name.new /share/$name; }
 until_() { until "$@"; do sleep 0.05; done; }
+`
+
+// script does step by step what an administrator would.
+const script = `
 lines() { [ "$(cat /share/consumer.log 2>/dev/null | wc -l)" -ge $1 ]; }
 active() { [ "$(systemctl show -P ActiveState $1)" = $2 ]; }
 
@@ -239,6 +264,7 @@ systemctl daemon-reload
 systemctl start certkeep
 user() { certkeep status --wait 20s app > /dev/null; stat -c %U /etc/ssl/certkeep/app/privkey.pem; grep CapEff /proc/$(systemctl show -P MainPID certkeep)/status; certkeep status; }
 step user user
+systemctl stop certkeep-finished@app.service
 systemctl start consumer consumer-renewed.path
 until_ lines 6
 runuser -u certkeep -- certkeep renew app

@@ -72,7 +72,9 @@ func TestConfinedAlike(t *testing.T) {
 		for line := range strings.Lines(units(t, "systemd")[name]) {
 			key, _, found := strings.Cut(strings.TrimSpace(line), "=")
 			switch key {
-			case "Type", "Description", "ExecStart", "ExecReload", "Restart", "RestartSec", "RestartPreventExitStatus", "WatchdogSec", "TimeoutStartSec", "StartLimitIntervalSec", "WantedBy", "RemainAfterExit", "SuccessExitStatus", "StandardOutput", "Wants", "After", "Before":
+			case "Type", "Description", "ExecStart", "ExecReload", "Restart", "RestartSec", "RestartPreventExitStatus", "WatchdogSec", "TimeoutStartSec", "StartLimitIntervalSec", "WantedBy", "RemainAfterExit", "SuccessExitStatus", "StandardOutput", "Wants", "After", "Before",
+				// Only the daemon's unit makes the folders: others would take them away from its user.
+				"ExecStartPre", "StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryPreserve":
 			default:
 				if found && !strings.HasPrefix(line, "#") {
 					lines = append(lines, line)
@@ -84,6 +86,9 @@ func TestConfinedAlike(t *testing.T) {
 	daemon := rights("certkeep.service")
 	if !strings.Contains(daemon, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE") {
 		t.Errorf("the daemon:\n%s", daemon)
+	}
+	if !strings.Contains(daemon, "ReadWritePaths=-/etc/letsencrypt\n") {
+		t.Error("docs/from-certbot.md writes where the daemon may not")
 	}
 	for _, name := range []string{"certkeep-apply.service", "certkeep-setup.service", "certkeep-webserver.service"} {
 		// One of them writes the files of virtual hosts as well.
