@@ -1,6 +1,7 @@
 ;;; Certkeep as a Guix service. It takes the fields of Guix's own
-;;; certbot-configuration, so that a system moves over by renaming records; see
-;;; docs/from-certbot.md for what each of them becomes.
+;;; certbot-configuration, so that a system moves over by renaming records and
+;;; saying where servers read; see docs/from-certbot.md for what each of them
+;;; becomes.
 ;;;
 ;;; Put this folder on the load path (guix system reconfigure -L …/guix), then
 ;;;
@@ -8,12 +9,16 @@
 ;;;   (service certkeep-service-type
 ;;;            (certkeep-configuration
 ;;;             (email "admin@example.com")
+;;;             ;; /etc/certs/example.com/fullchain.pem, as with Guix's service.
+;;;             (directory "/etc/certs")
+;;;             (layout 'standard)
 ;;;             (certificates
 ;;;              (list (certkeep-certificate-configuration
 ;;;                     (domains '("example.com" "www.example.com")))))))
 
 (define-module (certkeep)
   #:use-module (certkeep json)
+  #:use-module (certkeep shepherd)
   #:use-module (gnu services)
   #:use-module (gnu services shepherd)
   #:use-module (gnu services web)
@@ -77,13 +82,9 @@
   ;; Where Certkeep keeps what it knows: accounts, keys, certificates.
   (state-directory     configuration-state-directory (default "/var/lib/certkeep"))
   (nginx-pid-file      configuration-nginx-pid-file (default "/var/run/nginx/pid"))
-  ;; #f: a run twice a day instead.
+  ;; #f: a run at boot and twice a day instead.
   (daemon?             configuration-daemon? (default #t))
   (extra-options       configuration-extra-options (default '())))
-
-;; Where Certkeep looks for its configuration, and leaves its number.
-(define %installed-file "/etc/certkeep/certkeep.json")
-(define %pid-file "/var/run/certkeep.pid")
 
 (define (refuse format-string . arguments)
   "Raise a condition that Guix shows as an error of the configuration."
@@ -290,56 +291,33 @@ and then runs HOOK."
   (let ((package (configuration-package config)))
     (if (string? package) '() (list package))))
 
-;; Hooks find the system's programs, and the CA is trusted by the system's roots.
-(define %environment
-  '("PATH=/run/current-system/profile/bin:/run/current-system/profile/sbin"
-    "SSL_CERT_DIR=/etc/ssl/certs"))
+(define (requirement config nginx?)
+  "nginx answers challenges, so it is there first; but not where it may wait
+itself for a certificate that has no placeholder and needs no answer of nginx."
+  (if (and nginx?
+           (every (lambda (certificate)
+                    (or (certificate-start-self-signed? certificate) (not (challenge-type certificate))))
+                  (configuration-certificates config)))
+      '(user-processes nginx)
+      '(user-processes)))
 
-(define (signal-action verb what signal)
-  (shepherd-action
-   (name verb)
-   (documentation what)
-   (procedure #~(lambda (running . _)
-                  (kill (call-with-input-file #$%pid-file read) #$signal)))))
-
-(define (daemon config)
-  (shepherd-service
-   (provision '(certkeep))
-   (requirement '(user-processes))
-   (documentation "Keep TLS certificates alive.")
-   (start #~(make-forkexec-constructor
-             (list #$(program config) "--config" #$%installed-file "run")
-             #:environment-variables '#$%environment
-             #:log-file "/var/log/certkeep.log"))
-   (stop #~(make-kill-destructor))
-   (actions (list (signal-action 'reload "Take a changed configuration over." #~SIGHUP)
-                  (signal-action 'trigger "Look now what is due." #~SIGALRM)))))
-
-(define (timer config)
-  (shepherd-service
-   (provision '(certkeep-renewal))
-   (requirement '(user-processes))
-   (modules '((shepherd service timer)))
-   (documentation "Look twice a day, at a random time within an hour, what is due.")
-   (start #~(make-timer-constructor
-             (calendar-event #:hours '(0 12) #:minutes '(0))
-             (command (list #$(program config) "--config" #$%installed-file "-q" "apply" "--wait-random" "0s-1h")
-                      #:environment-variables '#$%environment)
-             #:wait-for-termination? #t))
-   (stop #~(make-timer-destructor))
-   (actions (list shepherd-trigger-action))))
-
-(define (shepherd-services config)
-  (list (if (configuration-daemon? config) (daemon config) (timer config))))
+(define* (shepherd-services config #:key (nginx? #t))
+  (map (lambda (service) (service (program config) (requirement config nginx?)))
+       (if (configuration-daemon? config) (list daemon) (list timer boot))))
 
 (define (nginx-servers config)
   "Return a server on port 80 for each certificate: the answers to challenges,
-ahead of all else, and the default location."
+ahead of all else, the rest of /.well-known, which Guix's own service shows from
+the webroot, too, and the default location."
   (check-configuration config #t)
   (define challenges
     (nginx-location-configuration
      (uri "^~ /.well-known/acme-challenge/")
      (body (list "auth_basic off;" (string-append "root " (configuration-webroot config) ";")))))
+  (define well-known
+    (nginx-location-configuration
+     (uri "/.well-known/")
+     (body (list (string-append "root " (configuration-webroot config) ";")))))
   (filter-map
    (lambda (certificate)
      (and (pair? (certificate-domains certificate))
@@ -348,9 +326,8 @@ ahead of all else, and the default location."
            (ssl-certificate #f)
            (ssl-certificate-key #f)
            (server-name (certificate-domains certificate))
-           (locations (filter identity
-                              (list (and (not (challenge-type certificate)) challenges)
-                                    (configuration-default-location config)))))))
+           (locations (append (if (challenge-type certificate) '() (list challenges well-known))
+                              (filter identity (list (configuration-default-location config))))))))
    (configuration-certificates config)))
 
 (define (add-certificates config more)
@@ -362,7 +339,7 @@ ahead of all else, and the default location."
   (list (service-extension activation-service-type (lambda (config) (activation config #:nginx? nginx?)))
         (service-extension etc-service-type (lambda (config) (etc-files config #:nginx? nginx?)))
         (service-extension profile-service-type profile)
-        (service-extension shepherd-root-service-type shepherd-services)))
+        (service-extension shepherd-root-service-type (lambda (config) (shepherd-services config #:nginx? nginx?)))))
 
 ;; Beside nginx, which answers challenges and is told of certificates.
 (define certkeep-service-type

@@ -3,7 +3,9 @@ package guix
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +104,26 @@ func (m machine) issuer() string {
 	return conn.ConnectionState().PeerCertificates[0].Issuer.CommonName
 }
 
+// shown is what nginx answers on port 80 of a.test.
+func (m machine) shown(path string) string {
+	m.Helper()
+	request, err := http.NewRequestWithContext(m.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", m.ca.HTTPPort(), path), nil)
+	if err != nil {
+		m.Fatal(err)
+	}
+	request.Host = "a.test"
+	answer, err := http.DefaultTransport.RoundTrip(request) // a redirect is not followed
+	if err != nil {
+		m.Fatal(err)
+	}
+	defer answer.Body.Close() // it is only read
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		m.Fatal(err)
+	}
+	return string(text)
+}
+
 // TestMachine goes the way of a new system: the activation writes what nginx
 // needs to start, nginx answers the CA, and is told of the certificate.
 func TestMachine(t *testing.T) {
@@ -119,6 +141,13 @@ func TestMachine(t *testing.T) {
 	}
 	if err := os.MkdirAll(m.dir+"/www/.well-known/acme-challenge", 0o755); err != nil {
 		t.Fatal(err)
+	}
+	m.write("www/.well-known/security.txt", "Contact: mailto:x@a.test\n")
+	if err := os.Chmod(m.dir+"/www/.well-known/security.txt", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if said := m.shown("/.well-known/security.txt"); said != "Contact: mailto:x@a.test\n" {
+		t.Errorf("beside the challenges nginx shows %q", said)
 	}
 	apply := exec.Command(m.program, "--config", filepath.Join(e.dir, "certkeep.json"), "apply")
 	if said, err := apply.CombinedOutput(); err != nil {
@@ -141,5 +170,48 @@ func TestMachine(t *testing.T) {
 	}
 	if by := m.issuer(); !strings.Contains(by, "Pebble") {
 		t.Errorf("after the activation nginx presents a certificate of %s", by)
+	}
+}
+
+// TestMoves: what servers read in /etc/certs with Guix's own service, links into
+// certbot's folder, is taken over in its place, and nothing is ordered.
+func TestMoves(t *testing.T) {
+	m := newMachine(t)
+	service := func(state, where string) string {
+		return strings.NewReplacer("DIR", m.dir, "CA", m.ca.DirectoryURL(), "PORT", strconv.Itoa(m.ca.HTTPPort())).Replace(`
+(certkeep-configuration
+  (package "DIR/certkeep") (webroot #f) (server "CA") (state-directory "DIR/` + state + `") ` + where + `
+  (certificates (list (certkeep-certificate-configuration (domains '("a.test")))))
+  (extra-options '((issuers . ((acme . ((directory . "CA") (roots_file . "DIR/ca.pem"))))) (listen . ((http . "127.0.0.1:PORT") (status . #f))) (pid_file . "DIR/certkeep.pid"))))`)
+	}
+	certkeep := func(e expanded, args ...string) string {
+		t.Helper()
+		said, err := exec.Command(m.program, append([]string{"--config", filepath.Join(e.dir, "certkeep.json")}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("certkeep %q: %v\n%s", args, err, said)
+		}
+		return string(said)
+	}
+	certkeep(mustExpand(t, "standalone", service("certbot", `(directory "`+m.dir+`/letsencrypt")`)), "apply")
+	live := m.read("letsencrypt/live/a.test/fullchain.pem")
+	if err := os.MkdirAll(m.dir+"/certs/a.test", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"fullchain.pem", "privkey.pem"} {
+		if err := os.Symlink(m.dir+"/letsencrypt/live/a.test/"+file, m.dir+"/certs/a.test/"+file); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	e := mustExpand(t, "standalone", service("state", `(directory "`+m.dir+`/certs") (layout 'standard)`))
+	if said, err := guile(t, e.dir, filepath.Join(e.dir, "activation.scm")); err != nil || said != "" {
+		t.Fatalf("activation: %v\n%s", err, said)
+	}
+	certkeep(e, "apply")
+	if m.read("certs/a.test/fullchain.pem") != live {
+		t.Errorf("another certificate was ordered:\n%s", certkeep(e, "history", "a.test"))
+	}
+	if said := certkeep(e, "history", "a.test"); !strings.Contains(said, "taken over") {
+		t.Errorf("it was not taken over:\n%s", said)
 	}
 }

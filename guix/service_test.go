@@ -192,11 +192,11 @@ func TestSystem(t *testing.T) {
 	program := e.dir + "/package/bin/certkeep"
 	for file, want := range map[string]string{
 		"nginx.conf": `server { listen 80; listen [::]:80; server_name a.example *.a.example; root /srv/http; location / { return 301 https://$host$request_uri; } }
-server { listen 80; listen [::]:80; server_name b.example c.example; root /srv/http; location ^~ /.well-known/acme-challenge/ { auth_basic off; root /var/www; } location / { return 301 https://$host$request_uri; } }
+server { listen 80; listen [::]:80; server_name b.example c.example; root /srv/http; location ^~ /.well-known/acme-challenge/ { auth_basic off; root /var/www; } location /.well-known/ { root /var/www; } location / { return 301 https://$host$request_uri; } }
 `,
 		"etc":     "certkeep/certkeep.json " + e.dir + "/certkeep.json\n",
 		"profile": e.dir + "/package\n",
-		"shepherd.scm": `(((certkeep) (user-processes) (make-forkexec-constructor (list "` + program + `" "--config" "/etc/certkeep/certkeep.json" "run")` +
+		"shepherd.scm": `(((certkeep) (user-processes nginx) (make-forkexec-constructor (list "` + program + `" "--config" "/etc/certkeep/certkeep.json" "run")` +
 			` #:environment-variables (quote ("PATH=/run/current-system/profile/bin:/run/current-system/profile/sbin" "SSL_CERT_DIR=/etc/ssl/certs")) #:log-file "/var/log/certkeep.log")` +
 			` (make-kill-destructor) ((reload (lambda (running . _) (kill (call-with-input-file "/var/run/certkeep.pid" read) SIGHUP)))` +
 			` (trigger (lambda (running . _) (kill (call-with-input-file "/var/run/certkeep.pid" read) SIGALRM))))))` + "\n",

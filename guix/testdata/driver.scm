@@ -11,7 +11,8 @@
 (define (write-out name text) (call-with-output-file (store name) (lambda (port) (display text port))))
 
 (define (shepherd->form service)
-  (lower-form (list (shepherd-service-provision service) (shepherd-service-requirement service)
+  (lower-form (list (append (shepherd-service-provision service) (if (shepherd-service-one-shot? service) '(one-shot) '()))
+                    (shepherd-service-requirement service)
                     (shepherd-service-start service) (shepherd-service-stop service)
                     (map (lambda (action) (list (shepherd-action-name action) (shepherd-action-procedure action)))
                          (shepherd-service-actions service)))))

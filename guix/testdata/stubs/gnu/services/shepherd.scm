@@ -5,7 +5,7 @@
   #:use-module (guix records)
   #:export (shepherd-root-service-type
             shepherd-service shepherd-service? shepherd-service-provision shepherd-service-requirement
-            shepherd-service-modules shepherd-service-start shepherd-service-stop shepherd-service-actions
+            shepherd-service-modules shepherd-service-one-shot? shepherd-service-start shepherd-service-stop shepherd-service-actions
             shepherd-action shepherd-action-name shepherd-action-procedure shepherd-trigger-action))
 
 (define shepherd-root-service-type
