@@ -78,6 +78,8 @@ func TestPackages(t *testing.T) {
 	t.Parallel()
 	name := built(t, "..", "1.2.3")
 	t.Run("contents", func(t *testing.T) { contents(t, name) })
+	t.Run("scripts", func(t *testing.T) { scripts(t, name) })
+	t.Run("examples", func(t *testing.T) { examples(t, name) })
 	t.Run("bill of materials", func(t *testing.T) { billOfMaterials(t, name) })
 	t.Run("reproducible", func(t *testing.T) { reproducible(t, name) })
 }
@@ -86,7 +88,9 @@ func TestPackages(t *testing.T) {
 // bytes. What the compiler made may come from its cache both times; linking
 // and packing are done twice.
 func reproducible(t *testing.T, first string) {
-	second := built(t, elsewhere(t), "1.2.3")
+	copied := elsewhere(t)
+	says(t, "chmod", "-R", "g-rwx,o-rwx", copied+"/contrib")
+	second := built(t, copied, "1.2.3")
 	for _, suffix := range []string{".deb", ".rpm", ".apk", ".cdx.json"} {
 		if read(t, first+suffix) != read(t, second+suffix) {
 			t.Errorf("%s differs", suffix)
@@ -95,15 +99,20 @@ func reproducible(t *testing.T, first string) {
 }
 
 // contents looks into the three packages. Nothing here runs an rpm or an
-// apk system: their scripts are read by a shell, not run.
+// apk system.
 func contents(t *testing.T, name string) {
 	everywhere := []string{
 		"/usr/bin/certkeep", "/etc/certkeep/certkeep.yaml", "/usr/share/man/man1/certkeep.1.gz", "/usr/share/man/man1/certkeep-webserver-enable.1.gz", "/usr/share/man/man5/certkeep.yaml.5.gz",
 		"/usr/share/bash-completion/completions/certkeep", "/usr/share/fish/vendor_completions.d/certkeep.fish",
+		"/usr/share/doc/certkeep/examples/haproxy/certkeep-haproxy", "/usr/share/doc/certkeep/examples/cron/certkeep", "/usr/share/doc/certkeep/examples/s6/certkeep/run",
+		"/usr/share/doc/certkeep/examples/s6/certkeep-helper/log/run", "/usr/share/doc/certkeep/examples/s6-rc/certkeep-finished-www/dependencies.d/certkeep", "/usr/share/doc/certkeep/examples/runit/certkeep/check",
 		"/usr/share/doc/certkeep/README.md", "/usr/share/doc/certkeep/docs/services.md", "/usr/share/doc/certkeep/copyright", "/usr/share/doc/certkeep/sbom.cdx.json",
 	}
-	systemd := []string{"/usr/lib/systemd/system/certkeep.service", "/usr/lib/systemd/system/certkeep-apply.timer", "/usr/lib/systemd/system/certkeep-webserver.service", "/usr/lib/systemd/system/certkeep-webserver.timer", "/usr/lib/systemd/system/certkeep-finished@.target", "/usr/lib/sysusers.d/certkeep.conf"}
-	openrc := []string{"/etc/init.d/certkeep"}
+	systemd := []string{
+		"/usr/lib/systemd/system/certkeep.service", "/usr/lib/systemd/system/certkeep-apply.timer", "/usr/lib/systemd/system/certkeep-webserver.service", "/usr/lib/systemd/system/certkeep-webserver.timer", "/usr/lib/systemd/system/certkeep-finished@.target", "/usr/lib/sysusers.d/certkeep.conf",
+		"/usr/share/doc/certkeep/examples/unprivileged.conf", "/usr/share/doc/certkeep/examples/with-helper.conf", "/usr/share/doc/certkeep/examples/consumer.service",
+	}
+	openrc := []string{"/etc/init.d/certkeep", "/etc/init.d/certkeep-helper"}
 	deb := says(t, "dpkg-deb", "-c", name+".deb")
 	rpm := says(t, "rpm", "-qpl", name+".rpm")
 	apk := says(t, "tar", "--warning=no-unknown-keyword", "-tzf", name+".apk")
@@ -129,6 +138,12 @@ func contents(t *testing.T, name string) {
 			}
 		}
 	}
+}
+
+// scripts looks for those of the packages, and for what services start. They are
+// read by a shell, not run.
+func scripts(t *testing.T, name string) {
+	apk := says(t, "tar", "--warning=no-unknown-keyword", "-tzf", name+".apk")
 	if conf := says(t, "rpm", "-qpc", name+".rpm"); conf != "/etc/certkeep/certkeep.yaml\n" {
 		t.Errorf("files of configuration of the rpm: %q", conf)
 	}
@@ -140,8 +155,26 @@ func contents(t *testing.T, name string) {
 			t.Errorf("the apk has no %s:\n%s", script, apk)
 		}
 	}
-	if out := says(t, "tar", "--warning=no-unknown-keyword", "-xzOf", name+".apk", "etc/init.d/certkeep"); !strings.Contains(out, "/usr/bin/certkeep") {
-		t.Errorf("the apk's service does not name its program:\n%s", out)
+	for _, script := range []string{"etc/init.d/certkeep", "etc/init.d/certkeep-helper"} {
+		if out := says(t, "tar", "--warning=no-unknown-keyword", "-xzOf", name+".apk", script); !strings.Contains(out, "/usr/bin/certkeep") {
+			t.Errorf("the apk's %s does not name its program:\n%s", script, out)
+		}
+	}
+}
+
+// examples: what is to be copied can be run, and is the administrator's to write
+// alone, whatever the modes of the checkout.
+func examples(t *testing.T, name string) {
+	dir := t.TempDir()
+	says(t, "dpkg-deb", "-x", name+".deb", dir)
+	at := dir + "/usr/share/doc/certkeep/examples/"
+	for path, want := range map[string]string{"haproxy/certkeep-haproxy": "755", "s6/certkeep/run": "755", "s6/certkeep/timeout-kill": "644", "runit/certkeep/log/run": "755", "s6-rc": "755", "unprivileged.conf": "644"} {
+		if got := says(t, "stat", "-c", "%a", at+path); got != want+"\n" {
+			t.Errorf("%s has mode %s, not %s", path, got, want)
+		}
+	}
+	for _, folder := range []string{"cron", "haproxy", "runit", "s6", "s6-rc"} {
+		says(t, "diff", "-r", "../contrib/"+folder, at+folder)
 	}
 }
 
