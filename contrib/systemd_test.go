@@ -98,6 +98,22 @@ func TestConfinedAlike(t *testing.T) {
 	}
 }
 
+// TestAfter: Certkeep starts after those that answer the challenges of webroots,
+// and after nobody else, who may be waiting for it.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	for path, key := range map[string]string{
+		"systemd/certkeep.service": "After=", "systemd/certkeep-apply.service": "After=", "systemd/certkeep-webserver.service": "After=", "openrc/certkeep": "after ",
+	} {
+		for line := range strings.Lines(read(t, path)) {
+			after, found := strings.CutPrefix(strings.TrimSpace(line), key)
+			if found && (!strings.Contains(after, "nginx") || strings.Contains(after, "haproxy")) {
+				t.Errorf("%s: after %s", path, after)
+			}
+		}
+	}
+}
+
 // TestSocket has systemd's own program hand over two ports, and start Certkeep
 // for the first visitor: he and those after him are answered, the CA is, and
 // whoever asks for the status.
