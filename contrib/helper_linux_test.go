@@ -73,7 +73,11 @@ func (h *house) both(t *testing.T, kind, as, supervisor string) string {
 	}
 	h.under(t, supervisor, services)
 	for _, name := range []string{"certkeep", "certkeep-helper"} {
-		h.awaits(t, filepath.Join(services, name, "supervise/control"))
+		if kind == "runit" {
+			h.awaitsRunsv(t, filepath.Join(services, name))
+		} else {
+			h.awaits(t, filepath.Join(services, name, "supervise/control"))
+		}
 	}
 	return services
 }

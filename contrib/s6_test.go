@@ -59,6 +59,14 @@ func (h *house) awaits(t *testing.T, path string) {
 	h.supervisor.Ready(t, "", func(context.Context) error { _, err := os.Stat(path); return err })
 }
 
+// awaitsRunsv waits until sv finds whom it talks to: runsv makes one file after
+// the other for that.
+func (h *house) awaitsRunsv(t *testing.T, service string) {
+	t.Helper()
+	sv := servertest.Find(t, "sv")
+	h.supervisor.Ready(t, "", func(ctx context.Context) error { return exec.CommandContext(ctx, sv, "status", service).Run() })
+}
+
 // TestS6RC runs the source folders of s6-rc as s6-rc has s6 do it: the service
 // with its logger behind it, and the oneshot by execlineb. s6-rc itself, which
 // Debian does not have, compiles them where it is installed.
@@ -119,7 +127,7 @@ func TestRunit(t *testing.T) {
 	service := filepath.Join(h.dir, "service", "certkeep")
 	h.install(t, "runit/certkeep", service)
 	h.under(t, "runsv", service)
-	h.awaits(t, service+"/supervise/control")
+	h.awaitsRunsv(t, service)
 	do := func(args ...string) func() {
 		return func() { t.Helper(); h.run(t, append(append([]string{"sv"}, args...), service)...) }
 	}
