@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -108,6 +110,16 @@ const (
 	kindInstall = "install"
 	kindVerify  = "verify"
 )
+
+// text is what was counted, as it is written. It is made in memory: who counts
+// must not wait for a client that does not read.
+func (c *Counters) text() []byte {
+	var b bytes.Buffer
+	w := &writer{out: bufio.NewWriter(&b)}
+	w.counters(c)
+	_ = w.out.Flush() // memory takes it
+	return b.Bytes()
+}
 
 // counters writes what was counted.
 func (w *writer) counters(c *Counters) {

@@ -54,7 +54,7 @@ func Write(to io.Writer, f Facts) error {
 		w.snapshot(f.Snapshot)
 	}
 	if f.Counters != nil {
-		w.counters(f.Counters)
+		w.write(f.Counters.text())
 	}
 	if f.Run != nil {
 		w.family("certkeep_run_timestamp_seconds", gauge, "When the last command that does something ended.")

@@ -3,6 +3,8 @@ package metrics_test
 import (
 	"bytes"
 	"context"
+	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -189,5 +191,41 @@ func TestRun(t *testing.T) {
 	}
 	if got, _ := value(families, "certkeep_run_exit_code"); got != 4 {
 		t.Errorf("exit code %v", got)
+	}
+}
+
+// counting is a client for whom something is counted before it reads on.
+type counting struct {
+	t        *testing.T
+	counters *metrics.Counters
+	asked    int
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	c.asked++
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		c.counters.Event("issued")
+	}()
+	select {
+	case <-counted:
+		return len(b), nil
+	case <-time.After(10 * time.Second):
+		c.t.Error("who counts waits for the client")
+		return 0, io.ErrClosedPipe
+	}
+}
+
+// A client that does not read keeps nobody from counting.
+func TestCountingDoesNotWaitForClients(t *testing.T) {
+	t.Parallel()
+	var c metrics.Counters
+	for i := range 1000 { // more than is written at once
+		c.Request(strconv.Itoa(i), "POST", 200, time.Second)
+	}
+	to := &counting{t: t, counters: &c}
+	if err := metrics.Write(to, metrics.Facts{Now: time.Now(), Counters: &c}); err != nil || to.asked < 2 {
+		t.Errorf("%v, in %d parts", err, to.asked)
 	}
 }
