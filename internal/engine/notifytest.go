@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/config"
+	"github.com/certkeep/certkeep/internal/notify"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -27,6 +28,10 @@ func TryChannel(ctx context.Context, cfg *config.Config, channel, node, userAgen
 		Notices: []plan.Notice{{Event: plan.NoticeTest, Words: "a person tries this channel; nothing is wrong", At: now}},
 	}}}
 	by, err := sender(cfg, channel, nil, userAgent)
+	if m, ok := by.(notify.Mail); ok {
+		m.All = true // who tries it wants to know of each recipient
+		by = m
+	}
 	if err == nil {
 		err = by.Send(ctx, m)
 	}

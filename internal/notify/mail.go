@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"os/exec"
 	"strings"
 	"time"
 
 	mail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/network"
@@ -35,6 +37,7 @@ type Mail struct {
 	Roots    *x509.CertPool // nil: the system's
 	User     string         // "" sends without AUTH
 	Password func() ([]byte, error)
+	All      bool     // nobody gets it where the server refuses somebody
 	Sendmail []string // a program with arguments, as sendmail takes them
 	Timeout  time.Duration
 	Network  network.Network
@@ -45,14 +48,10 @@ func (s Mail) Send(ctx context.Context, m plan.Message) error {
 	if s.Timeout <= 0 {
 		s.Timeout = DefaultTimeout
 	}
-	msg, err := s.message(m)
-	if err != nil {
-		return refused("write an e-mail", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	if len(s.Sendmail) > 0 {
-		return s.pipe(ctx, msg)
+		return s.pipe(ctx, m)
 	}
 	doing := "send an e-mail by " + s.Server
 	var used connection
@@ -61,18 +60,82 @@ func (s Mail) Send(ctx context.Context, m plan.Message) error {
 	if err != nil {
 		return refused(doing, err)
 	}
-	// What fails once the server has taken it, such as a good-bye, is nobody's trouble.
-	if err := client.DialAndSendWithContext(ctx, msg); err != nil && !msg.IsDelivered() {
-		return &Error{Words: doing + ": " + oneLine(err.Error()), Unknown: unanswered(err)}
+	if unknown, err := s.hand(ctx, client, m); err != nil {
+		return &Error{Words: doing + ": " + oneLine(err.Error()), Unknown: unknown}
 	}
 	return nil
 }
 
-// unanswered reports whether a mail was on its way when it failed, and not by an
-// answer of the server.
-func unanswered(err error) bool {
-	failed, ok := errors.AsType[*mail.SendError](err)
-	return ok && (failed.Reason == mail.ErrWriteContent || failed.Reason == mail.ErrSMTPDataClose) && failed.ErrorCode() == 0
+// hand gives the mail to the server, for those recipients whom it takes, and
+// tells them who the others are: a mailbox that is gone must not silence
+// everybody. Unknown says that the mail was on its way when it failed, and not
+// by an answer of the server.
+func (s Mail) hand(ctx context.Context, client *mail.Client, m plan.Message) (unknown bool, err error) {
+	msg, err := s.message(m)
+	if err != nil {
+		return false, err
+	}
+	server, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return false, err
+	}
+	// A good-bye that fails is nobody's trouble: the mail was taken or refused by then.
+	defer func() { _ = client.CloseWithSMTPClient(server) }()
+	refused, err := s.envelope(server, msg)
+	if err != nil {
+		return false, err
+	}
+	if len(refused) > 0 {
+		text := Text(m) + "\nThe mail server refused some recipients of this:\n  " + strings.Join(refused, "\n  ") + "\n"
+		msg.SetBodyString(mail.TypeTextPlain, text)
+	}
+	var text bytes.Buffer // half a mail must not be sent
+	if _, err := msg.WriteTo(&text); err != nil {
+		return false, fmt.Errorf("write it: %w", err)
+	}
+	to, err := server.Data()
+	if err != nil {
+		return false, fmt.Errorf("DATA: %w", err)
+	}
+	if _, err = text.WriteTo(to); err == nil {
+		err = to.Close()
+	}
+	return err != nil && !answered(err), err
+}
+
+// envelope tells the server from whom and for whom a mail is. It returns whom
+// the server does not take, and why; where it takes nobody, that is an error.
+func (s Mail) envelope(server *smtp.Client, msg *mail.Msg) (refused []string, err error) {
+	from, err := msg.GetSender(false)
+	if err != nil {
+		return nil, err
+	}
+	to, err := msg.GetRecipients()
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Mail(from); err != nil {
+		return nil, fmt.Errorf("MAIL FROM %s: %w", from, err)
+	}
+	for _, each := range to {
+		err := server.Rcpt(each)
+		if err != nil && !answered(err) {
+			return nil, fmt.Errorf("RCPT TO %s: %w", each, err)
+		}
+		if err != nil {
+			refused = append(refused, oneLine(each+": "+err.Error()))
+		}
+	}
+	if len(refused) == len(to) || s.All && len(refused) > 0 {
+		return nil, errors.New("RCPT TO " + strings.Join(refused, "; "))
+	}
+	return refused, nil
+}
+
+// answered reports whether an error is what the server said.
+func answered(err error) bool {
+	_, ok := errors.AsType[*textproto.Error](err)
+	return ok
 }
 
 // message is the e-mail (RFC 5322). Its Message-ID is made of the message's
@@ -156,7 +219,11 @@ func (s Mail) dial(config *tls.Config, used *connection) mail.DialContextFunc {
 }
 
 // pipe hands the e-mail to a local program.
-func (s Mail) pipe(ctx context.Context, msg *mail.Msg) error {
+func (s Mail) pipe(ctx context.Context, m plan.Message) error {
+	msg, err := s.message(m)
+	if err != nil {
+		return refused("write an e-mail", err)
+	}
 	var text bytes.Buffer
 	if _, err := msg.WriteTo(&text); err != nil {
 		return refused("write an e-mail", err)

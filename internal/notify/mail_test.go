@@ -132,6 +132,29 @@ func TestMailThatIsRefused(t *testing.T) {
 	}
 }
 
+// TestMailForSomebodyWhoIsGone: the others get it, once, and read who did not.
+// A person who tries the channel is told so instead.
+func TestMailForSomebodyWhoIsGone(t *testing.T) {
+	server := (&mailServer{unknown: "<ops@example.com>"}).serve(t)
+	by := sender(server)
+	if err := by.Send(t.Context(), message()); err != nil {
+		t.Fatal(err)
+	}
+	got := server.mails()
+	if len(got) != 1 || len(got[0].to) != 1 || !strings.Contains(got[0].to[0], "<b@example.com>") || !strings.Contains(got[0].text, "<ops@example.com>: 550") {
+		t.Errorf("there arrived %+v", got)
+	}
+	by.All = true
+	alone := sender(server)
+	alone.To = alone.To[:1]
+	for _, by := range []notify.Mail{by, alone} {
+		err := by.Send(t.Context(), message())
+		if failed, ok := errors.AsType[*notify.Error](err); !ok || failed.Unknown || !strings.Contains(failed.Words, "<ops@example.com>: 550") || len(server.mails()) != 1 {
+			t.Errorf("to %v: %v", by.To, err)
+		}
+	}
+}
+
 func TestMailBySendmail(t *testing.T) {
 	dir := folder(t)
 	by := notify.Mail{From: "certkeep@example.com", To: []string{"-x@example.com"}, Sendmail: []string{program(t, dir, `printf '%s|' "$@" > args; cat > text`)}}

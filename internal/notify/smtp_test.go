@@ -21,6 +21,7 @@ type mailServer struct {
 	implicit bool
 	noTLS    bool
 	refuse   string // its answer to MAIL, where it takes none
+	unknown  string // the recipient whom it does not take, in angle brackets
 	end      string // its answer to a mail that is there, instead of taking it; "-" for none at all
 
 	mu       sync.Mutex // guards what follows
@@ -116,6 +117,10 @@ func (s *mailServer) talk(conn net.Conn) {
 			mail.from = rest
 			say("250 ok")
 		case "RCPT":
+			if s.unknown != "" && strings.Contains(rest, s.unknown) {
+				say("550 5.1.1 no such user")
+				continue
+			}
 			mail.to = append(mail.to, rest)
 			say("250 ok")
 		case "DATA":
