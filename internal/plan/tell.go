@@ -38,6 +38,12 @@ func (t Told) quiet(now time.Time) bool {
 	return !ahead(t.At, now) && t.At.Add(pause(t.Event)).After(now)
 }
 
+// before reports whether what was told is older than what failed at an instant.
+// Under a clock that was ahead it looks younger.
+func (t Told) before(failed, now time.Time) bool {
+	return failed.After(t.Since) || ahead(t.Since, now) && !failed.Equal(t.Since)
+}
+
 // eventOf is the event that a condition counts as.
 func eventOf(code Code) string {
 	switch code {
@@ -150,7 +156,7 @@ func (t *telling) changed(key toldKey, p Problem) (Change, bool) {
 	change := ChangeLasting
 	switch key.event {
 	case "errored", "verify-failed", "rolled-back": // each failure anew
-		if !told.Gone && !p.Since.After(told.Since) {
+		if !told.Gone && !told.before(p.Since, t.now) {
 			return "", false
 		}
 	case "expiring", "revoked":

@@ -78,6 +78,18 @@ func TestFailuresAreToldHourlyAndTheEndDaily(t *testing.T) {
 	e.says(e.hear(24*time.Hour, ending, again), "expiring lasting 1")
 }
 
+// TestFailuresAfterTheClockWentBack: those after it are told hourly as before,
+// and the one that was told under the clock that was ahead is not told again.
+func TestFailuresAfterTheClockWentBack(t *testing.T) {
+	e := newEar(t)
+	told := e.problem(plan.CodeChallenge, plan.Warning, "www")
+	e.says(e.hear(0, told), "errored appeared 1")
+	e.says(e.hear(-30*24*time.Hour, told))
+	e.says(e.hear(time.Minute, e.problem(plan.CodeChallenge, plan.Warning, "www")), "errored lasting 1")
+	e.says(e.hear(time.Minute, e.problem(plan.CodeChallenge, plan.Warning, "www")))
+	e.says(e.hear(time.Hour, e.problem(plan.CodeChallenge, plan.Warning, "www")), "errored lasting 1")
+}
+
 // TestAConditionThatComesAndGoes: it is not told more often than hourly,
 // and counts as told only once that was delivered.
 func TestAConditionThatComesAndGoes(t *testing.T) {
