@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -14,7 +15,9 @@ type Forecast struct {
 	Until  time.Time `json:"until"`
 	Node   string    `json:"node"`
 	Steps  []Step    `json:"steps"`
-	Spends []Spend   `json:"spends"`
+	Spends []Spend   `json:"spends"` // of these steps
+	// Truncated says that more would come after the last step.
+	Truncated bool `json:"truncated,omitempty"`
 }
 
 // Step is one thing that will be done.
@@ -60,7 +63,13 @@ const most = 1000
 // Renewals after the next one are foreseen as if each certificate lived as
 // long as the one before.
 func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Forecast {
-	f := Forecast{Time: now.UTC(), Until: until.UTC(), Node: w.Wanted.Node, Steps: []Step{}, Spends: []Spend{}}
+	return foresee(now, w, until, math.MaxInt, names)
+}
+
+// foresee is Foresee for the first steps alone, of which there are as many as
+// limit says, or a few less. It holds twice as many at once, and what one brings.
+func foresee(now time.Time, w plan.World, until time.Time, limit int, names []string) Forecast {
+	f := Forecast{Time: now.UTC(), Until: until.UTC(), Node: w.Wanted.Node, Steps: []Step{}}
 	wanted := make(map[string]plan.WantedCert, len(w.Wanted.Certs))
 	for _, want := range w.Wanted.Certs {
 		wanted[want.Name] = want
@@ -79,7 +88,19 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 			follows.Perhaps = s.Kind == plan.KindAdopt
 			f.Steps = append(f.Steps, follows)
 		}
+		if len(f.Steps)/2 >= limit {
+			f.cut(limit)
+			until = f.Steps[limit-1].At // what comes after the last one would be cut, too
+		}
 	}
+	f.cut(limit)
+	f.Steps = onlyLast(f.Steps)
+	f.Spends = spends(f.Steps, wanted, w.Known.Certs)
+	return f
+}
+
+// cut puts the steps in order, and keeps the first of them.
+func (f *Forecast) cut(limit int) {
 	// What follows stays behind its step: both are at the same instant.
 	slices.SortStableFunc(f.Steps, func(a, b Step) int {
 		if a.Due && b.Due {
@@ -87,9 +108,9 @@ func Foresee(now time.Time, w plan.World, until time.Time, names ...string) Fore
 		}
 		return a.At.Compare(b.At)
 	})
-	f.Steps = onlyLast(f.Steps)
-	f.Spends = spends(f.Steps, wanted, w.Known.Certs)
-	return f
+	if len(f.Steps) > limit {
+		f.Steps, f.Truncated = f.Steps[:limit], true
+	}
 }
 
 // concerns reports whether a step has to do with one of some certificates.

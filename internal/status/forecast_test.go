@@ -1,6 +1,7 @@
 package status_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,5 +86,40 @@ func TestForeseeSumsUpOrders(t *testing.T) {
 	want := []status.Spend{{Issuer: "letsencrypt", Orders: 2, Names: 3, Replaces: 1}}
 	if !slices.Equal(got, want) {
 		t.Errorf("spends %+v, want %+v", got, want)
+	}
+}
+
+// However far a forecast for strangers looks, it has bounds, and says where it
+// was cut. What comes first is in it.
+func TestForecastOfASnapshotIsBounded(t *testing.T) {
+	t.Parallel()
+	w := plan.World{Known: plan.Known{Certs: map[string]*plan.KnownCert{}}}
+	for i := range 20 {
+		one := world(func(want *plan.WantedCert, k *plan.KnownCert) {
+			for n := range 20 {
+				target := want.Targets[0]
+				target.Name = fmt.Sprint(n)
+				want.Targets = append(want.Targets, target)
+			}
+			p := &k.Versions[0].Pairs[0] // renewed every fourth day
+			p.NotBefore, p.NotAfter = time.Now().Add(-day), time.Now().Add(5*day+time.Duration(i)*time.Minute)
+		})
+		name := fmt.Sprint("site", i)
+		one.Wanted.Certs[0].Name, w.Known.Certs[name] = name, one.Known.Certs["mail"]
+		w.Wanted.Certs = append(w.Wanted.Certs, one.Wanted.Certs[0])
+	}
+	s := take(t, status.NewSnapshots(t.Context(), status.Source{Read: func(context.Context) (plan.World, error) { return w, nil }}))
+	cut, whole := s.Foresee(s.Weighed.Add(400*day)), status.Foresee(s.Weighed, w, s.Weighed.Add(400*day))
+	if !cut.Truncated || len(cut.Steps) > 50_000 || len(cut.Steps) < 45_000 || whole.Truncated || len(whole.Steps) < 110_000 {
+		t.Fatalf("%d steps of %d", len(cut.Steps), len(whole.Steps))
+	}
+	// Of the last instant a few that repeat may differ.
+	if n := len(cut.Steps) - 100; !slices.EqualFunc(cut.Steps[:n], whole.Steps[:n], func(a, b status.Step) bool {
+		return a.Kind == b.Kind && a.Certificate == b.Certificate && a.Target == b.Target && a.At.Equal(b.At)
+	}) {
+		t.Error("it begins otherwise than the whole one")
+	}
+	if short := s.Foresee(s.Weighed.Add(day)); short.Truncated {
+		t.Errorf("%d steps of a day are cut", len(short.Steps))
 	}
 }

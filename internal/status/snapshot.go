@@ -68,8 +68,15 @@ func (s *Snapshot) Row(name string) (Row, bool) {
 	return s.Rows[i], true
 }
 
-// Foresee tells what is due and what comes next up to and including until.
-func (s *Snapshot) Foresee(until time.Time) Forecast { return Foresee(s.Weighed, s.world, until) }
+// mostSteps bounds a forecast for strangers: ten thousand certificates of ninety
+// days have fewer in a month.
+const mostSteps = 50_000
+
+// Foresee tells what is due and what comes next up to and including until,
+// within bounds.
+func (s *Snapshot) Foresee(until time.Time) Forecast {
+	return foresee(s.Weighed, s.world, until, mostSteps, nil)
+}
 
 // Counts says how many certificates are in each state.
 func (s *Snapshot) Counts() map[State]int {
