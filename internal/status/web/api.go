@@ -139,8 +139,12 @@ func (h *handler) plan(w http.ResponseWriter, r *http.Request, s *status.Snapsho
 	if err != nil {
 		return err
 	}
-	defer leave()
-	return sendJSON(w, r, s.Foresee(s.Weighed.Add(ahead)))
+	body, err := encode(s.Foresee(s.Weighed.Add(ahead)))
+	leave() // a client that reads slowly keeps nobody waiting
+	if err != nil {
+		return err
+	}
+	return send(w, r, kindJSON, body)
 }
 
 func (h *handler) version(w http.ResponseWriter, r *http.Request, _ *status.Snapshot) error {
@@ -184,6 +188,7 @@ func (h *handler) events(r *http.Request, name string) ([]status.Event, error) {
 	}
 }
 
+// readMayTake bounds what an answer waits for the disk, and for its turn.
 const readMayTake = 2 * time.Second
 
 // span is which part of a list is wanted.
@@ -212,12 +217,22 @@ func part[T any](all []T, offset, limit int) []T {
 	return all[from:min(from+limit, len(all))]
 }
 
+const kindJSON = "application/json"
+
 func sendJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return send(w, r, kindJSON, body)
+}
+
+func encode(v any) ([]byte, error) {
 	body, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return nil, fmt.Errorf("encode the answer: %w", err)
 	}
-	return send(w, r, "application/json", append(body, '\n'))
+	return append(body, '\n'), nil
 }
 
 // refusal is the JSON of an error.
@@ -232,7 +247,7 @@ func refuse(w http.ResponseWriter, r *http.Request, code int, words string) {
 	case strings.HasPrefix(r.URL.Path, "/api/"), strings.HasPrefix(r.URL.Path, "/md-status"), strings.HasPrefix(r.URL.Path, certificateStatusPath):
 		text, err := json.Marshal(refusal{words})
 		if err == nil {
-			kind, body = "application/json", append(text, '\n')
+			kind, body = kindJSON, append(text, '\n')
 		}
 	case wantsPage(r):
 		showError(w, r, code, words)

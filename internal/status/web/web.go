@@ -207,11 +207,16 @@ func (h *handler) answering(a answer) http.Handler {
 	})
 }
 
-// atOnce waits for its turn among the answers that cost much.
+// atOnce waits for its turn among the answers that cost much, and gives up
+// where those before it hang.
 func (h *handler) atOnce(ctx context.Context) (leave func(), err error) {
+	timer := time.NewTimer(readMayTake)
+	defer timer.Stop()
 	select {
 	case h.heavy <- struct{}{}:
 		return func() { <-h.heavy }, nil
+	case <-timer.C:
+		return nil, &failure{http.StatusServiceUnavailable, "too much is asked for at once"}
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a turn: %w", context.Cause(ctx))
 	}

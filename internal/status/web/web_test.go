@@ -247,3 +247,70 @@ func TestAnswersWhileTheStoreHangs(t *testing.T) {
 		get()
 	})
 }
+
+// slow is a client that reads nothing until it is told to.
+type slow struct {
+	http.ResponseWriter
+	asked, read chan struct{}
+}
+
+func (s slow) Write(b []byte) (int, error) {
+	s.asked <- struct{}{}
+	<-s.read
+	return len(b), nil
+}
+
+// askHere asks a handler without a network between.
+func askHere(t *testing.T, h http.Handler, w http.ResponseWriter, path string) {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+	r.Host = "localhost"
+	h.ServeHTTP(w, r)
+}
+
+// Clients that do not read the answers that cost much keep nobody waiting.
+func TestSlowClientsBlockNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := web.New(web.Options{Snapshots: status.NewSnapshots(t.Context(), source(world(time.Now(), 20)))})
+		w := slow{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+		for range 3 {
+			go askHere(t, h, slow{httptest.NewRecorder(), w.asked, w.read}, "/api/v1/plan")
+			<-w.asked
+		}
+		defer close(w.read)
+		for _, path := range []string{"/api/v1/plan", "/api/v1/certificates/site00007.example.com"} {
+			before, got := time.Now(), httptest.NewRecorder()
+			askHere(t, h, got, path)
+			if took := time.Since(before); got.Code != http.StatusOK || took > 0 {
+				t.Errorf("%s: %d after %s", path, got.Code, took)
+			}
+		}
+	})
+}
+
+// While the disk hangs, nobody waits for ever for those who read it.
+func TestHistoryOnADiskThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(chan struct{})
+		defer close(hangs)
+		from := source(world(time.Now(), 20))
+		from.Events = func(context.Context, string) ([]status.Event, error) {
+			<-hangs
+			return nil, nil
+		}
+		h := web.New(web.Options{Snapshots: status.NewSnapshots(t.Context(), from)})
+		for _, want := range []int{http.StatusGatewayTimeout, http.StatusGatewayTimeout, http.StatusServiceUnavailable} {
+			before, got := time.Now(), httptest.NewRecorder()
+			askHere(t, h, got, "/api/v1/certificates/site00007.example.com")
+			if took := time.Since(before); got.Code != want || took > 2*time.Second {
+				t.Errorf("%d after %s, want %d", got.Code, took, want)
+			}
+		}
+		got := httptest.NewRecorder()
+		askHere(t, h, got, "/certificates/site00007.example.com")
+		if got.Code != http.StatusOK {
+			t.Errorf("the page: %d", got.Code)
+		}
+	})
+}
