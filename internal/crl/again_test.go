@@ -1,7 +1,9 @@
 package crl
 
 import (
+	"context"
 	"crypto/x509"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -47,4 +49,37 @@ func TestAsksUnderConditions(t *testing.T) {
 	client.lists[c.web.URL].list.ends = time.Now().Add(-time.Hour)
 	c.etag = client.lists[c.web.URL].etag
 	ask(false, 4)
+}
+
+// A server that gives no list is not asked for each certificate on it, but again
+// some minutes later. That somebody waited no longer says nothing about it.
+func TestDeadServerIsAskedOnce(t *testing.T) {
+	c := newCA(t, "ca")
+	c.publish(nil, 23)
+	c.status = http.StatusInternalServerError
+	client := newClient(t)
+	ask := func(asked int) error {
+		t.Helper()
+		_, err := client.Ask(t.Context(), c.leaf(24), c.cert)
+		if c.asked != asked {
+			t.Errorf("asked %d times, want %d", c.asked, asked)
+		}
+		return err
+	}
+	first, second := ask(1), ask(1)
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("first %v, then %v", first, second)
+	}
+	c.status = 0
+	k := client.lists[c.web.URL]
+	k.failed = time.Now().Add(-deadFor)
+	if err := ask(2); err != nil || k.failure != nil {
+		t.Error(err)
+	}
+	k.askAgain = time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := client.Ask(ctx, c.leaf(24), c.cert); err == nil || k.failure != nil {
+		t.Errorf("%v, %v", err, k.failure)
+	}
 }

@@ -34,6 +34,10 @@ const (
 	askAtMost  = 24 * time.Hour
 )
 
+// deadFor is how long a server that gave no list is not asked again: ten thousand
+// certificates on its list would each wait for it.
+const deadFor = 5 * time.Minute
+
 // ErrNoList says that a certificate names no list that can be fetched.
 var ErrNoList = errors.New("the certificate names no revocation list")
 
@@ -78,6 +82,8 @@ type kept struct {
 	etag     string
 	asked    time.Time
 	askAgain time.Time
+	failure  *Error // of the server, whoever asked; nil after a list
+	failed   time.Time
 }
 
 // NewClient returns a Client over a network, the machine's where n is nil. It
@@ -124,6 +130,9 @@ func (c *Client) askOne(ctx context.Context, address string, leaf, issuer *x509.
 	}
 	now := time.Now()
 	if k.list == nil || !now.Before(k.askAgain) || now.Before(k.asked) || k.list.judge(leaf, issuer, address, now) != nil {
+		if k.failure != nil && now.Before(k.failed.Add(deadFor)) && !now.Before(k.failed) {
+			return Answer{}, k.failure
+		}
 		if err := c.fetch(ctx, address, k, leaf, issuer); err != nil {
 			return Answer{}, err
 		}
@@ -153,15 +162,38 @@ func (c *Client) entry(address string) *kept {
 
 // fetch asks for a list, under the condition that it changed.
 func (c *Client) fetch(ctx context.Context, address string, k *kept, leaf, issuer *x509.Certificate) error {
-	fail := func(blame plan.Blame, reply network.Reply, err error) error {
-		return &Error{URL: address, Blame: blame, RetryAfter: reply.RetryAfter, Err: err}
+	usable := k.list != nil && k.list.judge(leaf, issuer, address, time.Now()) == nil
+	l, etag, failure := c.get(ctx, address, k, usable)
+	now := time.Now()
+	if ctx.Err() == nil { // else it may be the asker's haste
+		k.failure, k.failed = failure, now
+	}
+	if failure != nil {
+		return failure
+	}
+	if l != nil {
+		if err := l.judge(leaf, issuer, address, now); err != nil {
+			return &Error{URL: address, Blame: plan.BlameCA, Err: err} // another certificate's issuer may have signed it
+		}
+		if !usable || !l.since.Before(k.list.since) { // what a cache holds for too long is no news
+			k.list, k.etag = l, etag
+		}
+	}
+	k.asked, k.askAgain = now, k.list.askAgain(now)
+	return nil
+}
+
+// get asks for a list, unless the usable one that is kept is the last: then there
+// is none.
+func (c *Client) get(ctx context.Context, address string, k *kept, usable bool) (l *list, etag string, failure *Error) {
+	fail := func(blame plan.Blame, reply network.Reply, err error) (*list, string, *Error) {
+		return nil, "", &Error{URL: address, Blame: blame, RetryAfter: reply.RetryAfter, Err: err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return fail(plan.BlameCA, network.Reply{}, err)
 	}
 	req.Header.Set("Accept", "application/pkix-crl")
-	usable := k.list != nil && k.list.judge(leaf, issuer, address, time.Now()) == nil
 	if usable {
 		req.Header.Set("If-Modified-Since", k.list.since.UTC().Format(http.TimeFormat))
 		if k.etag != "" {
@@ -169,27 +201,18 @@ func (c *Client) fetch(ctx context.Context, address string, k *kept, leaf, issue
 		}
 	}
 	reply, err := c.web.Ask(req, maxList)
-	now := time.Now()
 	switch {
 	case errors.Is(err, network.ErrTooLong), errors.Is(err, network.ErrRedirect):
 		return fail(plan.BlameCA, reply, err)
 	case err != nil:
 		return fail(plan.BlameNetwork, reply, err)
 	case reply.Status == http.StatusNotModified && usable:
+		return nil, "", nil
 	case reply.Status != http.StatusOK:
 		return fail(plan.BlameCA, reply, fmt.Errorf("HTTP status %d", reply.Status))
-	default:
-		l, err := parse(reply.Body)
-		if err == nil {
-			err = l.judge(leaf, issuer, address, now)
-		}
-		if err != nil {
-			return fail(plan.BlameCA, reply, err)
-		}
-		if !usable || !l.since.Before(k.list.since) { // what a cache holds for too long is no news
-			k.list, k.etag = l, reply.Header.Get("ETag")
-		}
 	}
-	k.asked, k.askAgain = now, k.list.askAgain(now)
-	return nil
+	if l, err = parse(reply.Body); err != nil {
+		return fail(plan.BlameCA, reply, err)
+	}
+	return l, reply.Header.Get("ETag"), nil
 }
