@@ -3,9 +3,14 @@ package crl
 import (
 	"context"
 	"crypto/x509"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/certkeep/certkeep/internal/network"
 )
 
 // A list is looked at again after a quarter of what is left of it: not within
@@ -82,4 +87,40 @@ func TestDeadServerIsAskedOnce(t *testing.T) {
 	if _, err := client.Ask(ctx, c.leaf(24), c.cert); err == nil || k.failure != nil {
 		t.Errorf("%v, %v", err, k.failure)
 	}
+}
+
+// silent is a network on which nobody answers.
+type silent struct {
+	network.OS
+	asked atomic.Int32
+}
+
+func (s *silent) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	s.asked.Add(1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A server that is silent for longer than askers wait counts as dead, too; not
+// one that was asked for an instant.
+func TestSilentServerIsAskedOnce(t *testing.T) {
+	c := newCA(t, "ca")
+	leaf := c.leaf(24)
+	synctest.Test(t, func(t *testing.T) {
+		n := &silent{}
+		client := NewClient(n, "certkeep/test")
+		defer client.Close()
+		for _, each := range []struct{ patience, takes time.Duration }{{time.Second, time.Second}, {10 * time.Second, 10 * time.Second}, {10 * time.Second, 0}} {
+			ctx, cancel := context.WithTimeout(t.Context(), each.patience)
+			began := time.Now()
+			_, err := client.Ask(ctx, leaf, c.cert)
+			cancel()
+			if took := time.Since(began); err == nil || took != each.takes {
+				t.Errorf("%v after %s, want %s", err, took, each.takes)
+			}
+		}
+		if got := n.asked.Load(); got != 2 {
+			t.Errorf("asked %d times", got)
+		}
+	})
 }

@@ -38,6 +38,10 @@ const (
 // certificates on its list would each wait for it.
 const deadFor = 5 * time.Minute
 
+// patience is after what a server that is silent counts as one that gave no list,
+// though whoever asked gave up.
+const patience = 5 * time.Second
+
 // ErrNoList says that a certificate names no list that can be fetched.
 var ErrNoList = errors.New("the certificate names no revocation list")
 
@@ -163,10 +167,14 @@ func (c *Client) entry(address string) *kept {
 // fetch asks for a list, under the condition that it changed.
 func (c *Client) fetch(ctx context.Context, address string, k *kept, leaf, issuer *x509.Certificate) error {
 	usable := k.list != nil && k.list.judge(leaf, issuer, address, time.Now()) == nil
+	began := time.Now()
 	l, etag, failure := c.get(ctx, address, k, usable)
 	now := time.Now()
-	if ctx.Err() == nil { // else it may be the asker's haste
+	switch {
+	case failure == nil || ctx.Err() == nil:
 		k.failure, k.failed = failure, now
+	case now.Sub(began) >= patience: // less may be the asker's haste
+		k.failure, k.failed = &Error{URL: address, Blame: plan.BlameNetwork, Err: fmt.Errorf("no whole answer within %s", now.Sub(began).Round(time.Second))}, now
 	}
 	if failure != nil {
 		return failure
