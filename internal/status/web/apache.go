@@ -39,12 +39,11 @@ func mdMode(mode string) int {
 }
 
 func (h *handler) mdStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
-	leave, err := h.atOnce(r.Context())
+	shape, err := mdShapeOf(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	shape, err := mdShapeOf(r)
+	leave, err := h.atOnce(r.Context())
 	if err != nil {
 		return err
 	}
@@ -57,7 +56,12 @@ func (h *handler) mdStatus(w http.ResponseWriter, r *http.Request, s *status.Sna
 	for _, name := range names {
 		all = append(all, h.managed(s, name, shape))
 	}
-	return sendJSON(w, r, object{"version": h.Build.Version, "managed-domains": all})
+	body, err := encode(object{"version": h.Build.Version, "managed-domains": all})
+	leave() // a client that reads slowly keeps nobody waiting
+	if err != nil {
+		return err
+	}
+	return send(w, r, kindJSON, body)
 }
 
 // mdStatusOf tells of one managed domain, by its name or by one that it

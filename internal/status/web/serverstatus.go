@@ -18,7 +18,6 @@ func (h *handler) serverStatus(w http.ResponseWriter, r *http.Request, s *status
 	if err != nil {
 		return err
 	}
-	defer leave()
 	all := make([]status.Certificate, 0, len(s.Rows))
 	for i := range s.Rows {
 		c, _ := s.Certificate(s.Rows[i].Name)
@@ -31,6 +30,7 @@ func (h *handler) serverStatus(w http.ResponseWriter, r *http.Request, s *status
 		h.domainLines(&b, s, i, c)
 	}
 	staplingLines(&b, all)
+	leave() // a client that reads slowly keeps nobody waiting
 	return send(w, r, "text/plain; charset=utf-8", []byte(b.String()))
 }
 
