@@ -43,21 +43,18 @@ func (h *handler) mdStatus(w http.ResponseWriter, r *http.Request, s *status.Sna
 	if err != nil {
 		return err
 	}
-	leave, err := h.atOnce(r.Context())
-	if err != nil {
-		return err
-	}
 	names := make([]string, 0, len(s.Rows))
 	for i := range s.Rows {
 		names = append(names, s.Rows[i].Name)
 	}
 	slices.Sort(names)
-	all := make([]object, 0, len(names))
-	for _, name := range names {
-		all = append(all, h.managed(s, name, shape))
-	}
-	body, err := encode(object{"version": h.Build.Version, "managed-domains": all})
-	leave() // a client that reads slowly keeps nobody waiting
+	body, err := h.inTurn(r.Context(), func() ([]byte, error) {
+		all := make([]object, 0, len(names))
+		for _, name := range names {
+			all = append(all, h.managed(s, name, shape))
+		}
+		return encode(object{"version": h.Build.Version, "managed-domains": all})
+	})
 	if err != nil {
 		return err
 	}

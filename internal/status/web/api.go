@@ -135,12 +135,7 @@ func (h *handler) plan(w http.ResponseWriter, r *http.Request, s *status.Snapsho
 			return &failure{http.StatusBadRequest, "until takes days, as in 90d, 400 at most"}
 		}
 	}
-	leave, err := h.atOnce(r.Context())
-	if err != nil {
-		return err
-	}
-	body, err := encode(s.Foresee(s.Weighed.Add(ahead)))
-	leave() // a client that reads slowly keeps nobody waiting
+	body, err := h.inTurn(r.Context(), func() ([]byte, error) { return encode(s.Foresee(s.Weighed.Add(ahead))) })
 	if err != nil {
 		return err
 	}

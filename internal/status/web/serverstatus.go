@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,29 +16,32 @@ import (
 // labels. That Certkeep has no identifier of a stapled certificate, and names
 // CAs as the config does, is all that differs.
 func (h *handler) serverStatus(w http.ResponseWriter, r *http.Request, s *status.Snapshot) error {
-	leave, err := h.atOnce(r.Context())
+	body, err := h.inTurn(r.Context(), func() ([]byte, error) { return h.statusLines(s), nil })
 	if err != nil {
 		return err
 	}
+	return send(w, r, "text/plain; charset=utf-8", body)
+}
+
+func (h *handler) statusLines(s *status.Snapshot) []byte {
 	all := make([]status.Certificate, 0, len(s.Rows))
 	for i := range s.Rows {
 		c, _ := s.Certificate(s.Rows[i].Name)
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b status.Certificate) int { return strings.Compare(a.Name, b.Name) })
-	var b strings.Builder
+	var b bytes.Buffer
 	takeStock(&b, s, all)
 	for i, c := range all {
 		h.domainLines(&b, s, i, c)
 	}
 	staplingLines(&b, all)
-	leave() // a client that reads slowly keeps nobody waiting
-	return send(w, r, "text/plain; charset=utf-8", []byte(b.String()))
+	return b.Bytes()
 }
 
 // takeStock counts: those that are complete, those that are due, and of these
 // those that fail and those whose successor waits to be put into force.
-func takeStock(b *strings.Builder, s *status.Snapshot, all []status.Certificate) {
+func takeStock(b io.Writer, s *status.Snapshot, all []status.Certificate) {
 	var complete, due, errored, ready int
 	for _, c := range all {
 		if state, _ := mdState(c); state == mdComplete {
@@ -60,7 +65,7 @@ func takeStock(b *strings.Builder, s *status.Snapshot, all []status.Certificate)
 }
 
 // liner writes lines under a prefix; those without a value are left out.
-func liner(b *strings.Builder, prefix string, i int) func(label, value string) {
+func liner(b io.Writer, prefix string, i int) func(label, value string) {
 	return func(label, value string) {
 		if value != "" {
 			fmt.Fprintf(b, "%s[%d]%s: %s\n", prefix, i, label, plainLine(value))
@@ -68,7 +73,7 @@ func liner(b *strings.Builder, prefix string, i int) func(label, value string) {
 	}
 }
 
-func (h *handler) domainLines(b *strings.Builder, s *status.Snapshot, i int, c status.Certificate) {
+func (h *handler) domainLines(b io.Writer, s *status.Snapshot, i int, c status.Certificate) {
 	line := liner(b, "ManagedDomain", i)
 	line("Domain", c.Name)
 	for n, name := range c.Names {
@@ -146,7 +151,7 @@ func renewalLines(line func(label, value string), now time.Time, c status.Certif
 }
 
 // staplingLines tell of OCSP responses.
-func staplingLines(b *strings.Builder, all []status.Certificate) {
+func staplingLines(b io.Writer, all []status.Certificate) {
 	var lines strings.Builder
 	var total, good, revoked int
 	for _, c := range all {

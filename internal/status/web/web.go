@@ -35,11 +35,11 @@ type Options struct {
 	Hosts     []string          // names under which it may be asked, beside this machine's own
 	// Directories are the URLs of issuers, by name.
 	Directories map[string]string
-	Email       string       // contact of accounts; "" is none
+	Email       string // contact of accounts; "" is none
 	// Emails are those of issuers with one of their own, by name.
 	Emails map[string]string
-	Token       []byte       // whoever asks has to know it; nil: nobody has to
-	Log         *slog.Logger // nil: nothing is logged
+	Token  []byte       // whoever asks has to know it; nil: nobody has to
+	Log    *slog.Logger // nil: nothing is logged
 }
 
 // handler answers.
@@ -205,6 +205,17 @@ func (h *handler) answering(a answer) http.Handler {
 		}
 		refuse(w, r, http.StatusInternalServerError, "it could not be answered; the log says why")
 	})
+}
+
+// inTurn makes an answer that costs much when it is its turn. It is written after
+// that: a client that reads slowly keeps nobody waiting.
+func (h *handler) inTurn(ctx context.Context, compose func() ([]byte, error)) ([]byte, error) {
+	leave, err := h.atOnce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return compose()
 }
 
 // atOnce waits for its turn among the answers that cost much, and gives up
