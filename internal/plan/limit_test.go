@@ -105,11 +105,17 @@ func TestSignedLongAfterItWasTaken(t *testing.T) {
 		{"one nine days later", plan.KnownIssuer{}.Count(now, one).Signed(day(9), limits, keys, now).Count(day(9), one), day(9).Add(each)},
 		{"under a clock that was ahead", both.Signed(now, limits, keys, day(1000)), now.Add(each)},
 	} {
-		_, early := c.ledger.Spend(c.free.Add(-time.Second), one)
-		_, there := c.ledger.Spend(c.free, one)
-		if early || !there {
-			t.Errorf("%s: there is room before %s: %t, and then: %t; ledger %+v", c.what, c.free, early, there, c.ledger.Ledger)
-		}
+		t.Log(c.what)
+		fullUntil(t, c.ledger, one, c.free)
+	}
+}
+
+// fullUntil fails unless there is room from an instant on, and not before.
+func fullUntil(t *testing.T, k plan.KnownIssuer, one []plan.Spending, free time.Time) {
+	t.Helper()
+	_, early := k.Spend(free.Add(-time.Second), one)
+	if _, there := k.Spend(free, one); early || !there {
+		t.Errorf("there is room before %s: %t, and then: %t; ledger %+v", free, early, there, k.Ledger)
 	}
 }
 
@@ -128,11 +134,7 @@ func TestUnsentOrdersAreCountedWhenTheyAreSent(t *testing.T) {
 			t.Fatalf("there is no room for what was taken; ledger %+v", k.Ledger)
 		}
 	}
-	free := back.Add(days(7) / 2)
-	_, early := k.Spend(free.Add(-time.Second), one)
-	if _, there := k.Spend(free, one); early || !there {
-		t.Errorf("there is room before %s: %t, and then: %t; ledger %+v", free, early, there, k.Ledger)
-	}
+	fullUntil(t, k, one, back.Add(days(7)/2))
 }
 
 // What came back by itself while the CA could not be asked is not counted twice.
@@ -148,11 +150,7 @@ func TestUnsentLongAgo(t *testing.T) {
 	if k, ok = k.Spend(now, one); !ok {
 		t.Errorf("one of two is spent, and there is no room; ledger %+v", k.Ledger)
 	}
-	free := now.Add(days(7) / 2)
-	_, early := k.Spend(free.Add(-time.Second), one)
-	if _, there := k.Spend(free, one); early || !there {
-		t.Errorf("there is room before %s: %t, and then: %t; ledger %+v", free, early, there, k.Ledger)
-	}
+	fullUntil(t, k, one, now.Add(days(7)/2))
 }
 
 // Where what an order cost was given back, the next one has nothing of it, and
