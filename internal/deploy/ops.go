@@ -272,6 +272,15 @@ func versions(link string) string {
 	return filepath.Join(filepath.Dir(link), versionsFolder, filepath.Base(link))
 }
 
+// Versions is the folder in which the target's files are made, where its layout
+// switches a folder as a whole, else "".
+func (t Target) Versions() string {
+	if lineage := t.Lineage(); lineage != "" && t.Plain == nil {
+		return versions(lineage)
+	}
+	return ""
+}
+
 // planFolder makes a complete folder and points the symlink to it.
 func planFolder(image Image, have State) ([]Op, error) {
 	switch {

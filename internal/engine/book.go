@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/certkeep/certkeep/internal/deploy"
@@ -76,7 +75,7 @@ func (b Book) Job(ctx context.Context, q handover.Job) (deploy.Job, *plan.Fault)
 	}
 	job, err := w.jobOf(ctx, q)
 	if err == nil {
-		err = b.keepsOutOf(job.Target)
+		err = b.keepsOutOfFiles(job.Target)
 	}
 	if err != nil {
 		fault := w.targetFault(err)
@@ -88,16 +87,13 @@ func (b Book) Job(ctx context.Context, q handover.Job) (deploy.Job, *plan.Fault)
 	return job, nil
 }
 
-// keepsOutOf refuses a target where the user could lead root elsewhere.
-func (b Book) keepsOutOf(t deploy.Target) error {
+// keepsOutOfFiles is keepsOutOf for the files that a target has now.
+func (b Book) keepsOutOfFiles(t deploy.Target) error {
 	paths, err := pathsOf(t)
 	if err != nil {
 		return err
 	}
-	if t.Archive != "" {
-		paths = append(paths, filepath.Join(t.Archive, "x"))
-	}
-	return b.keepsOut(paths)
+	return b.keepsOutOf(t, paths)
 }
 
 // jobOf is the installation that some names mean.
@@ -154,7 +150,7 @@ func (b Book) Installed(ctx context.Context, cert, name string) (deploy.Target, 
 	}
 	target, allowed, err := w.mayLie(name)
 	if err == nil {
-		err = b.keepsOut(allowed)
+		err = b.keepsOutOf(target, allowed)
 	}
 	if err != nil {
 		return target, nil, nil, err

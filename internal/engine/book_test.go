@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +123,57 @@ func TestBookKeepsOutOfTheUsersFolders(t *testing.T) {
 		}
 	}
 	if names, err := os.ReadDir(own + "/below"); err != nil || len(names) > 0 {
+		t.Errorf("written: %v, %v", names, err)
+	}
+}
+
+// A folder that a group may write is one that the user may, for all that anybody
+// knows of his groups: there he puts a folder or symlink in the way to where
+// files are made, be it before any are.
+func TestBookKeepsOutOfFoldersOfGroups(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {path: " + f.dir + "/ssl}}\n")
+	f.apply()
+	published := f.known("a.test").Published
+	secret := f.dir + "/secret"
+	if err := os.Mkdir(secret, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		mode fs.FileMode // of the base folder
+		make func(base string) error
+		says string // "" where it is installed
+	}{
+		"open to its group":        {0o775, nil, "chmod go-w"},
+		"open to its group, above": {0o755, func(base string) error { return os.Chmod(filepath.Dir(base), 0o775) }, "chmod go-w"},
+		"sticky, and empty":        {0o777 | fs.ModeSticky, nil, "chmod go-w"},
+		"below one that is sticky": {0o755, func(base string) error { return os.Chmod(filepath.Dir(base), 0o777|fs.ModeSticky) }, ""},
+		"led elsewhere":            {0o755, func(base string) error { return os.Symlink(secret, base+"/.versions") }, "is a symlink"},
+		"led elsewhere, below": {0o755, func(base string) error {
+			return errors.Join(os.Mkdir(base+"/.versions", 0o755), os.Symlink(secret, base+"/.versions/a.test"))
+		}, "is a symlink"},
+		"closed but for what is below": {0o755, func(base string) error {
+			return errors.Join(os.Mkdir(base+"/.versions", 0o755), os.Chmod(base+"/.versions", 0o775))
+		}, "chmod go-w"},
+	} {
+		base := f.dir + "/" + strings.NewReplacer(" ", "-", ",", "").Replace(name) + "/ssl"
+		err := errors.Join(os.MkdirAll(base, 0o755), os.Chmod(base, c.mode))
+		if err == nil && c.make != nil {
+			err = c.make(base)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.configure("certificates: {a.test: {path: " + base + "}}\n")
+		r := f.handed(handover.Job{Cert: "a.test", Target: "default", Version: published})[0]
+		if c.says == "" && r.Fault != nil || c.says != "" && (r.Fault == nil || !strings.Contains(r.Fault.Words, c.says) || r.Changed) {
+			t.Errorf("%s: %+v, %+v", name, r, r.Fault)
+		}
+		if _, _, _, err := f.book().Installed(t.Context(), "a.test", "default"); (err == nil) != (c.says == "") {
+			t.Errorf("%s: taken away: %v", name, err)
+		}
+	}
+	if names, err := os.ReadDir(secret); err != nil || len(names) > 0 {
 		t.Errorf("written: %v, %v", names, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/certkeep/certkeep/internal/command"
@@ -15,33 +16,69 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
-// keepsOut refuses paths of files where the user could exchange a folder or a
-// symlink that leads there: root would write, or take away, where he wants.
-func (b Book) keepsOut(paths []string) error {
-	for _, path := range paths {
-		exposed := ""
-		err := command.Way(filepath.Dir(path), func(at string, info fs.FileInfo) bool {
-			if b.exchangeable(info) {
-				exposed = at
+// keepsOutOf refuses a target where the user could lead root elsewhere: where its
+// files are, or may be, and where those are made that come next.
+func (b Book) keepsOutOf(t deploy.Target, paths []string) error {
+	if made := t.Versions(); made != "" {
+		for _, folder := range []string{filepath.Dir(made), made} {
+			if info, err := os.Lstat(folder); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+				return fmt.Errorf("%s is a symlink, which Certkeep never makes there: files would be made elsewhere; remove it", folder)
 			}
-			return exposed == ""
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // what is not there yet is made by root
-			return err
 		}
-		if exposed != "" {
-			return fmt.Errorf("the user that Certkeep runs as may exchange what is in %s, and so have files made elsewhere: chown root %[1]s; chmod o-w %[1]s", exposed)
+		paths = append(slices.Clip(paths), filepath.Join(made, "x"))
+	}
+	if t.Archive != "" {
+		paths = append(slices.Clip(paths), filepath.Join(t.Archive, "x"))
+	}
+	for _, path := range paths {
+		if err := b.keepsOut(filepath.Dir(path)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// keepsOut refuses a folder where the user could exchange it, or a folder or
+// symlink that leads there: root would write, or take away, where he wants. What
+// is not there yet is made by root; so it must not be for others to make.
+func (b Book) keepsOut(folder string) error {
+	exposed, last := "", folder
+	err := command.Way(folder, func(at string, info fs.FileInfo) bool {
+		if b.exchangeable(info, false) {
+			exposed = at
+		}
+		return exposed == ""
+	})
+	if missing, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
+		last, err = filepath.Dir(missing.Path), nil
+	}
+	if err != nil {
+		return err
+	}
+	if exposed == "" {
+		info, err := os.Stat(last)
+		if err != nil {
+			return err
+		}
+		if b.exchangeable(info, true) {
+			exposed = last
+		}
+	}
+	if exposed != "" {
+		return fmt.Errorf("the user that Certkeep runs as may exchange what is in %s, and so have files made elsewhere: chown root %[1]s; chmod go-w %[1]s", exposed)
+	}
+	return nil
+}
+
 // exchangeable reports whether a folder or symlink is the user's, or a folder
-// everybody's.
-func (b Book) exchangeable(info fs.FileInfo) bool {
+// that others may write, as everybody or by its group: which groups a process of
+// the user is in nobody can say, and those that a list of access names show as
+// the group's. With the sticky bit what is there cannot be exchanged, and what
+// is not there can be made.
+func (b Book) exchangeable(info fs.FileInfo, adds bool) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	theirs := ok && int(stat.Uid) == b.user && b.user != os.Geteuid()
-	return theirs || info.IsDir() && info.Mode()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0
+	return theirs || info.IsDir() && info.Mode()&0o022 != 0 && (adds || info.Mode()&fs.ModeSticky == 0)
 }
 
 // pathsOf are the paths of a target's files.
@@ -72,7 +109,7 @@ func (w *worker) mayLie(name string) (deploy.Target, []string, error) {
 		for _, keyTypes := range kinds {
 			all = append(all, companionPaths(w.parts.cfg, cert, name, keyTypes)...)
 		}
-		return deploy.Target{Cert: cert.Name, Name: name}, all, nil
+		return deploy.Target{Cert: cert.Name, Name: name, Layout: deploy.LayoutNone}, all, nil
 	}
 	target, err := w.lockedTarget(name)
 	if err != nil {
