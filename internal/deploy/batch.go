@@ -21,7 +21,8 @@ type Job struct {
 	// files when somebody restarts them. They are checked all the same.
 	Staged bool
 	// Spare says that the files stand in for those of a certificate that comes
-	// later. A service whose check passes without them is not told.
+	// later. A service whose check passes without them is not told. They take the
+	// place of no certificate, whoever asks for that.
 	Spare bool
 	// Ours are plain files, or those of a placeholder, as they were written
 	// last: no copy of them is kept once others are in their place.
@@ -154,6 +155,11 @@ func (b *batch) prepare(w *work) (err error) {
 	}
 	if w.ops, err = Plan(w.image, w.have); err != nil {
 		return err
+	}
+	if w.job.Spare && len(w.ops) > 0 {
+		if err := mayStandIn(t); err != nil {
+			return err
+		}
 	}
 	w.previous = w.have.Link.Link
 	w.result.Written = len(w.ops) == 0

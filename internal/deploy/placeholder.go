@@ -3,6 +3,7 @@ package deploy
 import (
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -94,6 +95,22 @@ func PlaceholderOn(with map[string]crypto.Signer, names []string, now time.Time)
 // isPlaceholder reports whether we made a certificate as a placeholder.
 func isPlaceholder(cert *x509.Certificate) bool {
 	return selfSigned(cert) && slices.Contains(cert.Subject.Organization, chain.PlaceholderOrganization)
+}
+
+// mayStandIn refuses a placeholder where a certificate is installed: whoever asks
+// for it does not see that, or means ill.
+func mayStandIn(t Target) error {
+	if t.Plain != nil {
+		return nil // of files that say something of a certificate those that are missing are made
+	}
+	f, err := gather(t)
+	if err != nil {
+		return err
+	}
+	if len(f.closed) > 0 || slices.ContainsFunc(f.certs, func(c *x509.Certificate) bool { return !isPlaceholder(c) }) {
+		return errors.New("a certificate is there, and no placeholder takes its place")
+	}
+	return nil
 }
 
 // served says whether what stands at a target could be served: some pair is

@@ -73,3 +73,31 @@ func TestPlaceholderDisturbsNoSoundService(t *testing.T) {
 		})
 	}
 }
+
+// TestPlaceholderReplacesNoCertificate: also where it lacks a kind of key that is
+// wanted now, and so is not complete.
+func TestPlaceholderReplacesNoCertificate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		layout   Layout
+		keyTypes []string
+	}{{LayoutStandard, []string{p256}}, {LayoutStandard, []string{p256, p384}}, {LayoutHAProxy, []string{p256}}} {
+		target := Target{Cert: "c", Name: "d", Layout: c.layout, Base: t.TempDir(), KeyTypes: []string{p256}}
+		d := New(Options{State: t.TempDir(), Disk: durable.NoSync{}})
+		mustPut(t, d, target, newCA(t, "ca").content(t, "v1", "a.test"))
+		paths, err := target.Paths()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := readFile(t, paths[0])
+		target.KeyTypes = c.keyTypes
+		spare, err := PlaceholderFor(target, []string{"a.test"}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := d.Batch(t.Context(), []Job{{Target: target, Content: spare, Spare: true}})[0]
+		if r.Fault == nil || r.Changed || readFile(t, paths[0]) != before {
+			t.Errorf("%+v: %+v", c, r)
+		}
+	}
+}

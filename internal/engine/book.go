@@ -121,7 +121,7 @@ func (w *worker) jobOf(ctx context.Context, q handover.Job) (deploy.Job, error) 
 		return deploy.Job{Target: target, Content: content}, err
 	}
 	version, there := w.known.Version(q.Version)
-	if !there {
+	if !there || q.Version == deploy.PlaceholderVersion { // with its name would come its mark
 		return deploy.Job{}, fmt.Errorf("no version %q of %s is stored", q.Version, q.Cert)
 	}
 	content, err := w.content(ctx, q.Version)

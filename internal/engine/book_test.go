@@ -54,6 +54,11 @@ func TestBookBelievesNoPaths(t *testing.T) {
 	if fault != nil || spare.Content.Version == published || len(spare.Content.Pairs) != 1 {
 		t.Errorf("placeholder %+v, %+v", spare, fault)
 	}
+	leaf := f.leaf(f.dir + "/ssl/a.test/cert.pem")
+	r := f.handed(handover.Job{Cert: "a.test", Target: "default", Version: "whatever", Spare: true})[0]
+	if r.Fault == nil || r.Changed || f.leaf(f.dir+"/ssl/a.test/cert.pem") != leaf {
+		t.Errorf("a placeholder in the place of a certificate: %+v", r)
+	}
 }
 
 // A kind of key is a part of paths, and so is the name of a version: what the
@@ -188,6 +193,7 @@ func (f *fixture) handed(asked ...handover.Job) []deploy.Result {
 	results := make([]deploy.Result, len(asked))
 	for i, q := range asked {
 		job, fault := book.Job(f.Context(), q)
+		job.Told, job.Staged, job.Spare = q.Told, q.Staged, q.Spare
 		if results[i].Fault = fault; fault == nil {
 			results[i] = d.Batch(f.Context(), []deploy.Job{job})[0]
 		}
@@ -200,14 +206,27 @@ func TestBookRefuses(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
 	f.configure("certificates: {a.test: {path: " + f.dir + "/ssl}}\n")
 	f.apply()
-	book := f.book()
 	published := f.known("a.test").Published
+	record, err := f.Store.Version(t.Context(), "a.test", published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Version.ID = deploy.PlaceholderVersion
+	err = errors.Join(f.Store.PutVersion(t.Context(), record), f.Store.UpdateCert(t.Context(), "a.test", func(k *plan.KnownCert) error {
+		k.Versions = append(k.Versions, record.Version)
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := f.book()
 	for _, q := range []handover.Job{
 		{Cert: "b.test", Target: "default", Version: published},
 		{Cert: "../a.test", Target: "default", Version: published},
 		{Cert: "a.test", Target: "other", Version: published},
 		{Cert: "a.test", Target: "default", Version: "../../etc/passwd"},
 		{Cert: "a.test", Target: "default"},
+		{Cert: "a.test", Target: "default", Version: deploy.PlaceholderVersion}, // stored under that name
 		{Cert: "a.test", Target: plan.CompanionOCSP, Version: "v", Spare: true},
 		{Cert: "a.test", Target: plan.CompanionSCT, Version: "v", Spare: true},
 	} {
