@@ -26,6 +26,10 @@ var ErrNoHelper = errors.New("the config names no helper")
 // pruneEvery is how often a helper drops what it keeps no longer.
 const pruneEvery = 24 * time.Hour
 
+// leastPause is between two reloads of a service by a helper: who asks it is not
+// to keep a service busy with nothing else.
+const leastPause = 3 * time.Second
+
 // Help installs files, as `helper` of the config says, for a Certkeep that runs
 // as another user, until ctx ends. What a former process left half done is
 // finished or undone before anybody is answered. Of the options it takes Load,
@@ -50,7 +54,7 @@ func Help(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("make the helper's socket: %w", err)
 	}
-	server := &handover.Server{Installer: deployer, Open: o.openBook, Log: o.Log}
+	server := &handover.Server{Installer: deployer, Open: o.openBook, Log: o.Log, Pace: handover.Pace{Least: leastPause}}
 	ended := make(chan error, 1)
 	running, stop := context.WithCancel(ctx)
 	defer stop()

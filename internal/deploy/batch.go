@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/service"
@@ -99,6 +100,16 @@ func lockNames(jobs []Job) []string {
 		}
 	}
 	return names
+}
+
+// Services are the services of jobs by name, each once.
+func Services(jobs []Job) []service.Service {
+	var services []service.Service
+	for _, job := range jobs {
+		services = append(services, job.Target.Services...)
+	}
+	slices.SortFunc(services, func(a, b service.Service) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(services, func(a, b service.Service) bool { return a.Name == b.Name })
 }
 
 // batch is one call of Batch.
@@ -328,6 +339,9 @@ func (w *work) refuse(by *ServiceError, undone bool) {
 	}
 }
 
-func (w *work) uses(name string) bool {
-	return slices.ContainsFunc(w.job.Target.Services, func(s service.Service) bool { return s.Name == name })
+func (w *work) uses(name string) bool { return w.job.Target.Tells(name) }
+
+// Tells reports whether a service is one of the target's.
+func (t Target) Tells(name string) bool {
+	return slices.ContainsFunc(t.Services, func(s service.Service) bool { return s.Name == name })
 }

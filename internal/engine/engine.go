@@ -98,13 +98,14 @@ type Engine struct {
 
 // New makes an Engine that has no config yet.
 func New(o Options) *Engine {
-	e := &Engine{Options: o, wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), settling: make(chan settled), reseal: make(chan struct{}, 1), names: newNameLocks(), certs: newNameLocks(), forgotten: map[string]bool{}, installs: newInstallQueue(), inspector: deploy.NewInspector()}
+	e := &Engine{Options: o, wake: make(chan struct{}, 1), stirred: make(chan struct{}, 1), settling: make(chan settled), reseal: make(chan struct{}, 1), names: newNameLocks(), certs: newNameLocks(), forgotten: map[string]bool{}, inspector: deploy.NewInspector()}
 	if e.Network == nil {
 		e.Network = network.OS{}
 	}
 	if e.Watch == nil {
 		e.Watch = func(Progress) {}
 	}
+	e.installs = newInstallQueue(func(p Progress) { e.Watch(p) }, e.Log)
 	return e
 }
 

@@ -105,8 +105,8 @@ func connected(all []gathered) [][]gathered {
 
 // sharesService reports whether two workers tell a service in common.
 func (w gathered) sharesService(other gathered) bool {
-	for _, s := range sortedServices(w.jobs) {
-		for _, t := range sortedServices(other.jobs) {
+	for _, s := range deploy.Services(w.jobs) {
+		for _, t := range deploy.Services(other.jobs) {
 			if s.Name == t.Name {
 				return true
 			}
@@ -125,7 +125,7 @@ type installer struct {
 // install brings targets up to date. Their services are told of all of them at
 // once.
 func (i installer) install(ctx context.Context, jobs ...deploy.Job) []deploy.Result {
-	if i.joined == nil || len(sortedServices(jobs)) == 0 {
+	if i.joined == nil || len(deploy.Services(jobs)) == 0 {
 		return i.queue.installAll(ctx, i.places, jobs)
 	}
 	mine := gathered{places: i.places, jobs: jobs, results: make(chan []deploy.Result, 1)}

@@ -2,14 +2,14 @@ package engine
 
 import (
 	"context"
-	"slices"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/handover"
-	"github.com/certkeep/certkeep/internal/service"
 )
 
 // installQueue gathers installations that share services, so that one reload
@@ -20,7 +20,9 @@ type installQueue struct {
 	mu       sync.Mutex // guards what follows
 	pending  map[string][]*installJob
 	draining map[string]bool
-	services map[string]*serviceTurn
+	pace     handover.Pace
+	watch    func(Progress)
+	log      *slog.Logger
 }
 
 // installJob is one target to be brought up to date.
@@ -30,15 +32,8 @@ type installJob struct {
 	result chan deploy.Result
 }
 
-// serviceTurn lets batches that share a service take turns, and keeps the
-// least time between two reloads.
-type serviceTurn struct {
-	mu   sync.Mutex
-	next time.Time // earliest next reload; guarded by mu
-}
-
-func newInstallQueue() *installQueue {
-	return &installQueue{pending: map[string][]*installJob{}, draining: map[string]bool{}, services: map[string]*serviceTurn{}}
+func newInstallQueue(watch func(Progress), log *slog.Logger) *installQueue {
+	return &installQueue{pending: map[string][]*installJob{}, draining: map[string]bool{}, watch: watch, log: log}
 }
 
 // install brings one target up to date together with others that wait for the
@@ -72,7 +67,7 @@ func (q *installQueue) installAll(ctx context.Context, to handover.Installer, jo
 // serviceKey is what jobs have in common with others that one batch may carry
 // out.
 func serviceKey(jobs []deploy.Job) string {
-	services := sortedServices(jobs)
+	services := deploy.Services(jobs)
 	if len(services) == 0 {
 		return "target " + jobs[0].Target.Cert + " " + jobs[0].Target.Name // nothing to share
 	}
@@ -105,42 +100,19 @@ func (q *installQueue) carryOut(ctx context.Context, batch []*installJob) {
 	for i, w := range batch {
 		jobs[i] = w.job
 	}
-	services := sortedServices(jobs)
-	turns := q.turns(services)
-	for _, t := range turns { // in the order of names: no two batches wait for each other
-		t.mu.Lock()
-		wait(ctx, time.Until(t.next)) // the least time between two reloads
-	}
+	told := q.pace.Turn(ctx, jobs, func(service string, until time.Time) { q.waits(jobs, service, until) })
 	results := batch[0].places.Batch(ctx, jobs)
-	for i, t := range turns {
-		t.next = time.Now().Add(services[i].MinInterval)
-		t.mu.Unlock()
-	}
+	told(results)
 	for i, w := range batch {
 		w.result <- results[i]
 	}
 }
 
-// turns are those of the services, in their order.
-func (q *installQueue) turns(services []service.Service) []*serviceTurn {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	turns := make([]*serviceTurn, len(services))
-	for i, s := range services {
-		if q.services[s.Name] == nil {
-			q.services[s.Name] = &serviceTurn{}
-		}
-		turns[i] = q.services[s.Name]
-	}
-	return turns
-}
-
-// sortedServices are the services of jobs by name, each once.
-func sortedServices(jobs []deploy.Job) []service.Service {
-	var services []service.Service
+// waits tells that jobs wait until a service may be told again.
+func (q *installQueue) waits(jobs []deploy.Job, service string, until time.Time) {
+	words := fmt.Sprintf("waiting until %s to tell %s (its min_interval)", until.Format(time.TimeOnly), service)
 	for _, job := range jobs {
-		services = append(services, job.Target.Services...)
+		q.watch(Progress{Time: time.Now(), Cert: job.Target.Cert, Stage: words})
 	}
-	slices.SortFunc(services, func(a, b service.Service) int { return strings.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(services, func(a, b service.Service) bool { return a.Name == b.Name })
+	q.log.Info("waiting for the least time between two reloads", "service", service, "until", until, "installations", len(jobs))
 }

@@ -175,6 +175,34 @@ func TestReloadsAreShared(t *testing.T) {
 	}
 }
 
+// The least time between two reloads begins with a reload: who was not told of a
+// placeholder is told of the certificate at once, and of the next one later, which
+// people can see.
+func TestLeastTimeBetweenReloads(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	reload := f.script("reload", fmt.Sprintf("echo reload >> %s/log\n", f.dir))
+	f.configure(fmt.Sprintf("services: {web: {reload: %s, min_interval: 1h}}\ncertificates: {a.test: {services: [web]}}\n", reload))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := f.Apply(ctx, nil, Only{}); err != nil || len(f.lines("log")) != 1 || f.happened("a.test", store.EventInstalled) != 2 {
+		t.Fatalf("%v, %d reloads", err, len(f.lines("log")))
+	}
+	if err := f.Ask(t.Context(), plan.AskRenew, []string{"a.test"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	seen := ""
+	f.Watch = func(p Progress) {
+		if strings.HasPrefix(p.Stage, "waiting until ") && p.Cert == "a.test" {
+			seen = p.Stage
+			cancel()
+		}
+	}
+	_, _ = f.Apply(ctx, nil, Only{})
+	if !strings.HasSuffix(seen, " to tell web (its min_interval)") || len(f.lines("log")) != 1 {
+		t.Errorf("%q, %d reloads", seen, len(f.lines("log")))
+	}
+}
+
 func TestFailingHookStaysPending(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
 	hook := f.script("hook", fmt.Sprintf("echo $CERTKEEP_EVENT $RENEWED_DOMAINS >> %[1]s/log\ntest -e %[1]s/ok\n", f.dir))

@@ -16,6 +16,7 @@ import (
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/service"
 )
 
 // office is a helper's other side: it notes what comes to it.
@@ -24,11 +25,16 @@ type office struct {
 	jobs   []deploy.Job
 	taken  []plan.File
 	closed int
-	begun  chan struct{} // is closed when an installation begins; may be nil
-	hold   chan struct{} // it ends when this is closed
+
+	services []service.Service // of every target
+	begun    chan struct{}     // is closed when an installation begins; may be nil
+	hold     chan struct{}     // it ends when this is closed
 }
 
-func (o *office) Batch(_ context.Context, jobs []deploy.Job) []deploy.Result {
+func (o *office) Batch(ctx context.Context, jobs []deploy.Job) []deploy.Result {
+	if ctx.Err() != nil {
+		return make([]deploy.Result, len(jobs))
+	}
 	if o.begun != nil {
 		close(o.begun)
 		<-o.hold
@@ -64,7 +70,7 @@ func (o *office) Job(_ context.Context, j handover.Job) (deploy.Job, *plan.Fault
 	if j.Cert == "unknown" {
 		return deploy.Job{}, &plan.Fault{Code: plan.CodeHelper, Words: "no certificate"}
 	}
-	return deploy.Job{Target: deploy.Target{Cert: j.Cert, Name: j.Target, Base: "/from/the/config"}, Content: deploy.Content{Version: j.Version}}, nil
+	return deploy.Job{Target: deploy.Target{Cert: j.Cert, Name: j.Target, Base: "/from/the/config", Services: o.services}, Content: deploy.Content{Version: j.Version}}, nil
 }
 
 func (o *office) Installed(_ context.Context, cert, _ string) (deploy.Target, []plan.File, []string, error) {
@@ -242,5 +248,28 @@ func TestBegunIsDone(t *testing.T) {
 	close(o.hold)
 	if err := end(); err != nil || len(o.jobs) != 1 {
 		t.Errorf("ended with %v after %d jobs", err, len(o.jobs))
+	}
+}
+
+// Whoever asks, a service is not told again before its time; and who waits for it
+// does not keep the helper from ending.
+func TestPaceIsKept(t *testing.T) {
+	t.Parallel()
+	o := &office{services: []service.Service{{Name: "nginx", MinInterval: time.Hour}}}
+	socket, end := serving(t, o)
+	jobs := []deploy.Job{{Target: deploy.Target{Cert: "www", Name: "default"}}}
+	(&handover.Client{Socket: socket}).Batch(t.Context(), jobs)
+	again := make(chan []deploy.Result, 1)
+	go func() { again <- (&handover.Client{Socket: socket}).Batch(t.Context(), jobs) }()
+	select {
+	case r := <-again:
+		t.Errorf("told again: %+v", r)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if len(o.jobs) != 1 {
+		t.Errorf("%d installations", len(o.jobs))
 	}
 }

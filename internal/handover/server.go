@@ -40,6 +40,8 @@ type Server struct {
 	// so that what holds is what stands there.
 	Open func(ctx context.Context) (Book, error)
 	Log  *slog.Logger
+	// Pace is kept whoever asks, and whatever for.
+	Pace Pace
 }
 
 // atOnce are the requests that are carried out at the same time. More wait.
@@ -108,6 +110,7 @@ func (s *Server) answer(ctx context.Context, q request) (a answer, err error) {
 	if ctx.Err() != nil {
 		return a, errors.New("the helper ends")
 	}
+	ending := ctx
 	ctx = context.WithoutCancel(ctx) // what is begun is finished
 	book, err := s.Open(ctx)
 	if err != nil {
@@ -119,7 +122,7 @@ func (s *Server) answer(ctx context.Context, q request) (a answer, err error) {
 		a.Left, err = s.withdraw(ctx, book, *q.Withdraw)
 		return a, err
 	case len(q.Install) > 0:
-		a.Results = s.install(ctx, book, q.Install)
+		a.Results = s.install(ctx, ending, book, q.Install)
 		return a, nil
 	case q.Look:
 		return a, nil
@@ -127,8 +130,9 @@ func (s *Server) answer(ctx context.Context, q request) (a answer, err error) {
 	return a, errors.New("nothing was asked of the helper")
 }
 
-// install carries out those jobs that mean something, in one batch.
-func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
+// install carries out those jobs that mean something, in one batch; none where
+// ending ends before their services may be told.
+func (s *Server) install(ctx, ending context.Context, book Book, asked []Job) []result {
 	results := make([]result, len(asked))
 	var jobs []deploy.Job
 	var at []int
@@ -142,7 +146,7 @@ func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
 		job.Told, job.Staged, job.Spare = q.Told, q.Staged, q.Spare
 		jobs, at = append(jobs, job), append(at, i)
 	}
-	for n, r := range s.Installer.Batch(ctx, jobs) {
+	for n, r := range s.batch(ctx, ending, jobs) {
 		q := asked[at[n]]
 		results[at[n]] = resultOf(r)
 		if r.Fault != nil {
@@ -151,6 +155,19 @@ func (s *Server) install(ctx context.Context, book Book, asked []Job) []result {
 			s.Log.Info("installed", "certificate", q.Cert, "target", q.Target, "version", q.Version, "reloaded", r.Reloaded)
 		}
 	}
+	return results
+}
+
+// batch carries out jobs when it is the turn of their services.
+func (s *Server) batch(ctx, ending context.Context, jobs []deploy.Job) []deploy.Result {
+	told := s.Pace.Turn(ending, jobs, func(service string, until time.Time) {
+		s.Log.Info("waiting for the least time between two reloads", "service", service, "until", until)
+	})
+	if ending.Err() != nil {
+		ctx = ending // nothing has begun
+	}
+	results := s.Installer.Batch(ctx, jobs)
+	told(results)
 	return results
 }
 
