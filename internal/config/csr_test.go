@@ -99,11 +99,34 @@ func TestCSRNamesDiffer(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	writeCSR(t, path, keys.ECDSAP256, true, x509.CertificateRequest{Subject: pkix.Name{CommonName: "a.example"}})
+	writeCSR(t, path, keys.ECDSAP256, true, x509.CertificateRequest{Subject: pkix.Name{CommonName: "Example"}})
 	_, _, err = LoadBytes("c.yaml", fmt.Appendf(nil, "certificates: {www: {csr: {file: %s}}}", path))
-	want = fmt.Sprintf("c.yaml:1:28: the signing request %s: it asks for no DNS name or IP address; a subject alone does not count; make a new one", path)
+	want = fmt.Sprintf("c.yaml:1:28: the signing request %s: it asks for no DNS name or IP address; make a new one", path)
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A DNS name in the subject is one of the names, once; what else stands there is
+// none.
+func TestCSRCommonName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "www.csr")
+	for cn, want := range map[string][]string{
+		"B.example":        {"b.example", "a.example"},
+		"A.example":        {"a.example"},
+		"192.0.2.7":        {"a.example"},
+		"server":           {"a.example"},
+		"Example Co. Ltd.": {"a.example"},
+		"":                 {"a.example"},
+	} {
+		writeCSR(t, path, keys.ECDSAP256, true, x509.CertificateRequest{Subject: pkix.Name{CommonName: cn}, DNSNames: []string{"a.example"}})
+		if got := mustLoad(t, fmt.Sprintf("certificates: {www: {csr: {file: %s}}}", path)).Certificate("www").Names; !slices.Equal(got, want) {
+			t.Errorf("%q: names %q", cn, got)
+		}
+	}
+	writeCSR(t, path, keys.ECDSAP256, true, x509.CertificateRequest{Subject: pkix.Name{CommonName: "a.example"}})
+	if c := mustLoad(t, fmt.Sprintf("certificates: {www: {csr: {file: %s}}}", path)).Certificate("www"); !slices.Equal(c.Names, []string{"a.example"}) || c.CSR.Problem != "" {
+		t.Errorf("alone: %+v", c)
 	}
 }
 

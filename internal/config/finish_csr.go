@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/certkeep/certkeep/internal/keys"
 	"github.com/certkeep/certkeep/internal/plan"
@@ -83,7 +84,9 @@ func readCSR(path string) (*x509.CertificateRequest, keys.Type, error) {
 	return request, keyType, nil
 }
 
-// namesIn lists the names of a request in their canonical form.
+// namesIn lists the names of a request in their canonical form. Its common name is
+// one of them where it is a DNS name, as CAs take it (RFC 8555 section 7.4); else
+// it may be anything, and stands for nothing.
 func namesIn(request *x509.CertificateRequest) (names []string, wrong string) {
 	raw := request.DNSNames
 	for _, ip := range request.IPAddresses {
@@ -96,8 +99,13 @@ func namesIn(request *x509.CertificateRequest) (names []string, wrong string) {
 		}
 		names = append(names, name)
 	}
+	if cn := request.Subject.CommonName; strings.Contains(cn, ".") && !isIP(cn) {
+		if name, wrong, _ := checkName(cn); wrong == "" && !slices.Contains(names, name) {
+			names = slices.Insert(names, 0, name)
+		}
+	}
 	if len(names) == 0 {
-		return nil, "it asks for no DNS name or IP address; a subject alone does not count"
+		return nil, "it asks for no DNS name or IP address"
 	}
 	return names, ""
 }
