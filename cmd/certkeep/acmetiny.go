@@ -17,7 +17,6 @@ import (
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/engine"
 	"github.com/certkeep/certkeep/internal/issuer"
-	"github.com/certkeep/certkeep/internal/keys"
 )
 
 // tinyOptions are those that acme-tiny has: with --acme-dir, or under its name,
@@ -25,7 +24,7 @@ import (
 type tinyOptions struct {
 	dir          string
 	directoryURL string
-	ca           string   // of old: --directory-url without its "/directory"; wins
+	ca           string   // of old: --directory-url without its "/directory"; wins, but for tinyCA
 	contact      []string // nil leaves the account's as they are
 	port         int
 	unchecked    bool
@@ -41,6 +40,10 @@ func (t *tinyOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&t.unchecked, "disable-check", false, "with --acme-dir: have the CA look without looking at the answer before")
 	f.IntVar(&t.port, "check-port", 0, "with --acme-dir: `PORT` of the web server in that look (default 80)")
 }
+
+// tinyCA is what acme-tiny takes for --ca where it is not given, and so cannot tell
+// from that.
+const tinyCA = "https://acme-v02.api.letsencrypt.org"
 
 // contactsFollow stands for --contact without "=": what follows are contacts.
 const contactsFollow = " "
@@ -59,6 +62,30 @@ func (t *tinyOptions) given(cmd *cobra.Command) string {
 func asTiny(program string) bool {
 	name := strings.TrimSuffix(filepath.Base(program), ".py")
 	return name == "acme-tiny" || name == "acme_tiny"
+}
+
+// unabbreviated writes acme-tiny's options in full, which may be cut short where it
+// is clear which one is meant.
+func unabbreviated(args []string) []string {
+	full := slices.Clone(args)
+	for i, arg := range args {
+		given, value, valued := strings.Cut(arg, "=")
+		if given == "--" {
+			break
+		}
+		fits := slices.DeleteFunc(tinyNames(), func(name string) bool { return !strings.HasPrefix("--"+name, given) })
+		if !strings.HasPrefix(given, "--") || len(fits) != 1 {
+			continue
+		}
+		if full[i] = "--" + fits[0]; valued {
+			full[i] += "=" + value
+		}
+	}
+	return full
+}
+
+func tinyNames() []string {
+	return []string{"account-key", "csr", "acme-dir", "quiet", "disable-check", "directory-url", "ca", "contact", "check-port", "help"}
 }
 
 // check finds what cannot be carried out, and takes the contacts from among
@@ -113,7 +140,7 @@ func (a *app) orderTiny(ctx context.Context, o onceOptions, t tinyOptions) (stri
 	if err != nil {
 		return "", fmt.Errorf("read the account's key: %w", err)
 	}
-	account, err := keys.Parse(text)
+	account, err := parseAccountKey(text)
 	if err != nil {
 		return "", fmt.Errorf("read the account's key %s: %w", o.accountKey, err)
 	}
@@ -128,7 +155,7 @@ func (a *app) orderTiny(ctx context.Context, o onceOptions, t tinyOptions) (stri
 	once := engine.Once{
 		Config: cfg, Certificate: onceName, Account: account, AgreeTerms: func(string, string) error { return nil }, UserAgent: userAgent(),
 		Log:   newCommandLog(a.ui, a.getenv, config.Log{}, a.verbose, a.quiet).logger(),
-		Stage: r.stage, Contact: t.contact, Registered: r.registered, Proving: r.prover(t),
+		Stage: r.stage, Contact: t.contact, Registered: r.registered, Updated: r.updated, Proving: r.prover(t),
 	}
 	pairs, err := engine.IssueOnce(ctx, once)
 	if err != nil {
@@ -151,7 +178,7 @@ func (t *tinyOptions) config(o onceOptions) (*config.Config, error) {
 		return nil, errors.Join(err, fmt.Errorf("%s is no folder", t.dir))
 	}
 	o.agreeTerms = true
-	if t.ca != "" {
+	if t.ca != "" && t.ca != tinyCA {
 		t.directoryURL = t.ca + "/directory"
 	}
 	if t.directoryURL != "" {
@@ -173,6 +200,10 @@ func (r *tinyRun) registered(url string, before bool) {
 		word = "Already registered!"
 	}
 	r.say("%s Account ID: %s", word, url)
+}
+
+func (r *tinyRun) updated(contact []string) {
+	r.say("Updated contact details:\n%s", strings.Join(contact, "\n"))
 }
 
 // stage says in acme-tiny's words how far it has come.

@@ -3,10 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
-// TestTinyCA: the old --ca is the directory's address without its end, and wins.
+// TestTinyCA: the old --ca is the directory's address without its end, and wins,
+// unless it is what acme-tiny has without it.
 func TestTinyCA(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -19,6 +21,7 @@ func TestTinyCA(t *testing.T) {
 		want    string
 	}{
 		{tinyOptions{ca: "https://ca.example", directoryURL: "https://other.example/dir"}, "https://ca.example/directory"},
+		{tinyOptions{ca: "https://acme-v02.api.letsencrypt.org", directoryURL: "https://other.example/dir"}, "https://other.example/dir"},
 		{tinyOptions{directoryURL: "https://other.example/dir"}, "https://other.example/dir"},
 		{tinyOptions{}, ""},
 	} {
@@ -33,6 +36,16 @@ func TestTinyCA(t *testing.T) {
 		if issuer := cfg.Certificate(onceName).Issuers[0]; test.want == "" && issuer != "letsencrypt" {
 			t.Errorf("without options it asks %q", issuer)
 		}
+	}
+}
+
+// TestUnabbreviated: acme-tiny's options may be cut short where one is meant.
+func TestUnabbreviated(t *testing.T) {
+	t.Parallel()
+	got := unabbreviated([]string{"--account=k", "--cs", "r", "--acme", "f", "--di", "--dis", "--dir=u", "--ca", "c", "--con", "mailto:a@example.com", "--roots", "x", "-q", "--", "--dis"})
+	want := []string{"--account-key=k", "--csr", "r", "--acme-dir", "f", "--di", "--disable-check", "--directory-url=u", "--ca", "c", "--contact", "mailto:a@example.com", "--roots", "x", "-q", "--", "--dis"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -154,6 +156,19 @@ func writeKey(path string, key crypto.Signer) error {
 	return durable.Write(durable.OS{}, path, text, durable.Private())
 }
 
+// parseAccountKey reads a private key of a kind in which requests to CAs are signed.
+func parseAccountKey(text []byte) (crypto.Signer, error) {
+	key, err := keys.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	switch key.(type) {
+	case *rsa.PrivateKey, *ecdsa.PrivateKey:
+		return key, nil
+	}
+	return nil, errors.New("the key of an account is RSA or ECDSA, and this one is of another kind")
+}
+
 // account reads the account's key, and makes it where it is missing. nil
 // leaves it to a key that is forgotten.
 func (o onceOptions) account() (crypto.Signer, error) {
@@ -162,7 +177,7 @@ func (o onceOptions) account() (crypto.Signer, error) {
 	}
 	text, err := os.ReadFile(o.accountKey)
 	if err == nil {
-		key, err := keys.Parse(text)
+		key, err := parseAccountKey(text)
 		if err != nil {
 			return nil, usage(fmt.Sprintf("--account-key: %s: %v", o.accountKey, err), "name a PEM file with a private key, or a file that does not exist yet")
 		}

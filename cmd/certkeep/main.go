@@ -37,7 +37,7 @@ func run(ui *ui, program string, args []string) int {
 	context.AfterFunc(ctx, stop)
 	a := &app{ui: ui, getenv: os.Getenv, tiny: asTiny(program)}
 	if a.tiny {
-		args = append([]string{"issue"}, args...)
+		args = append([]string{"issue"}, unabbreviated(args)...)
 	}
 	root := a.root()
 	root.SetArgs(args)

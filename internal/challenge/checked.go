@@ -47,6 +47,9 @@ func (c *checked) Present(ctx context.Context, ch Challenge) error {
 	if left := c.CleanUp(context.WithoutCancel(ctx), ch); left != nil {
 		err = fmt.Errorf("%w; and then: %w", err, left)
 	}
+	if _, unanswered := errors.AsType[*url.Error](err); unanswered { // the folder has nothing to do with it
+		return failed(op, plan.CodeChallenge, err, "let the name lead to the web server, and the server answer")
+	}
 	return failed(op, plan.CodeWebroot, err, "have the web server show the folder there")
 }
 

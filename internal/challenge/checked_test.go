@@ -2,6 +2,7 @@ package challenge
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/certkeep/certkeep/internal/durable"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // TestChecked has a web server that shows the folder, also behind a redirect,
@@ -58,5 +60,19 @@ func TestChecked(t *testing.T) {
 				t.Errorf("after %v the answer: %v", err, there)
 			}
 		})
+	}
+}
+
+// TestCheckedUnanswered: where nobody answers the folder is not to blame.
+func TestCheckedUnanswered(t *testing.T) {
+	t.Parallel()
+	folder, err := NewFolder(t.TempDir(), durable.OS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Challenge{Type: TypeHTTP01, Identifier: Identifier{Value: "no-such-name.invalid"}, Token: "token", KeyAuthorization: "token.thumb"}
+	err = Checked(folder, &http.Client{Transport: &http.Transport{}}, 0).Present(t.Context(), c)
+	if failed, ok := errors.AsType[*Error](err); !ok || failed.Code != plan.CodeChallenge || !strings.Contains(failed.Hint, "lead to the web server") {
+		t.Errorf("%v", err)
 	}
 }

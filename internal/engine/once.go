@@ -29,8 +29,10 @@ type Once struct {
 	Log         *slog.Logger
 	Stage       func(words string) // may be nil
 
-	// Contact replaces the contacts of the account, unless it is nil.
+	// Contact replaces the contacts of the account, unless it is nil; Updated is
+	// told of those that the CA has then, and may be nil.
 	Contact []string
+	Updated func(contact []string)
 	// Registered is told of the account, and whether it was there before; may
 	// be nil.
 	Registered func(url string, before bool)
@@ -116,10 +118,13 @@ func (o Once) account(ctx context.Context, e *Engine, p *parts, id string) (issu
 	if o.Registered != nil {
 		o.Registered(account.URL, before)
 	}
-	if o.Contact != nil {
-		return ca.Contact(ctx, account, o.Contact)
+	if o.Contact == nil {
+		return account, nil
 	}
-	return account, nil
+	if account, err = ca.Contact(ctx, account, o.Contact); err == nil && o.Updated != nil {
+		o.Updated(account.Contact)
+	}
+	return account, err
 }
 
 // register opens the account of a key. One that was there before is looked for
