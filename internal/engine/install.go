@@ -361,7 +361,7 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 		return fault
 	}
 	result := w.engine.installs.install(ctx, w.parts.places, deploy.Job{Target: target, Content: content, Spare: true})
-	if result.Fault != nil {
+	if result.Fault != nil && !w.parts.lacksOthers(result, target.Services) {
 		return result.Fault
 	}
 	return w.spared(ctx, s.Target, result.Files)

@@ -11,6 +11,7 @@ import (
 	"github.com/certkeep/certkeep/internal/config"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/plan"
+	"github.com/certkeep/certkeep/internal/service"
 )
 
 // placeholderFor makes a placeholder for a target. One that is switched with
@@ -41,6 +42,30 @@ func (w *worker) placeholderOn(ctx context.Context) (deploy.Content, error) {
 	return content, err
 }
 
+// lacksOthers reports whether a placeholder is in place, and some service of it
+// refuses its configuration while files of other targets are missing there: these
+// come next, and the last of them shows what the service says then.
+func (p *parts) lacksOthers(r deploy.Result, services []service.Service) bool {
+	if !r.Written || r.RolledBack || r.Fault.Code != plan.CodeServiceCheck {
+		return false
+	}
+	for _, cert := range p.cfg.Certificates {
+		if !slices.ContainsFunc(services, func(s service.Service) bool { return slices.Contains(cert.Services, s.Name) }) {
+			continue
+		}
+		for _, t := range cert.Targets() {
+			target, err := p.target(&cert, t)
+			if err != nil {
+				continue // its own installation says so
+			}
+			if vacant, err := deploy.Vacant(target); err == nil && vacant {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // placeholder puts self-signed certificates on the keys, and the files of these
 // keys, where services need them to start. Files of keys that hold anything
 // else are left alone, and so are those of the certificates then. A crash
@@ -63,7 +88,7 @@ func (w *keyWorker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 		return nil
 	}
 	result := w.engine.installs.install(ctx, w.parts.places, job)
-	if result.Fault != nil {
+	if result.Fault != nil && !w.parts.lacksOthers(result, job.Target.Services) {
 		return result.Fault
 	}
 	for _, m := range members {

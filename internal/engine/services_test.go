@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,35 @@ func TestRefusingServiceIsRolledBack(t *testing.T) {
 	}
 	f.apply()
 	f.checkServed("a.test")
+}
+
+// TestPlaceholdersOfSeveral: a server that needs the files of several sites to
+// start refuses its configuration until all have a placeholder. That is no failure;
+// whatever else it refuses is.
+func TestPlaceholdersOfSeveral(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	check := f.script("check", fmt.Sprintf("for n in a b c; do test -e %[1]s/out/$n.test/fullchain.pem || exit 1; done; ! test -e %[1]s/refuse\n", f.dir))
+	text := fmt.Sprintf("services: {web: {check: %s, reload: 'true'}}\ncertificates: {a.test: {services: [web]}, b.test: {services: [web]}, c.test: {services: [web]}}\n", check)
+	f.configure(text)
+	f.apply()
+	for _, name := range []string{"a.test", "b.test", "c.test"} {
+		f.checkServed(name)
+		if n := f.happened(name, store.EventInstalled); n != 2 {
+			t.Errorf("%s: installed %d times, want a placeholder and a certificate", name, n)
+		}
+	}
+
+	other := newFixture(t, acmetest.Options{})
+	other.script("refuse", "")
+	check = other.script("check", fmt.Sprintf("! test -e %s/refuse\n", other.dir))
+	other.configure(fmt.Sprintf("services: {web: {check: %s, reload: 'true'}}\ncertificates: {a.test: {services: [web]}}\n", check))
+	report, err := other.Apply(t.Context(), nil, Only{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := report.Done[slices.IndexFunc(report.Done, func(o Outcome) bool { return o.Step.Kind == plan.KindSpare })]; first.Fault == nil || first.Fault.Code != plan.CodeServiceCheck {
+		t.Errorf("%+v", first)
+	}
 }
 
 // TestReloadsAreShared installs many certificates for one service with one
