@@ -115,9 +115,20 @@ func (o Options) pruneAgain(d *deploy.Deployer) {
 	o.prune(d, cfg)
 }
 
-// prune drops replaced files that are kept no longer.
+// prune drops replaced files that are kept no longer. An archive of the config's is
+// left alone where others could lead root elsewhere by a symlink in it.
 func (o Options) prune(d *deploy.Deployer, cfg *config.Config) {
-	if err := d.PruneArchive(time.Now(), cfg.Keep.Archive, cfg.Keep.ArchiveDirectory); err != nil {
+	archive := cfg.Keep.ArchiveDirectory
+	if archive != "" {
+		where, words, hint, err := command.ExposedWay(archive)
+		if words != "" {
+			o.Log.Warn("nothing is pruned in the archive of replaced files", "folder", where, "because", words, "remedy", hint)
+		}
+		if words != "" || err != nil { // there may be none yet
+			archive = ""
+		}
+	}
+	if err := d.PruneArchive(time.Now(), cfg.Keep.Archive, archive); err != nil {
 		o.Log.Warn("cannot prune the archive of replaced files", "error", err)
 	}
 }

@@ -54,3 +54,23 @@ func TestHelperRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What was replaced long ago is taken away from no folder in which others may put
+// a symlink to another.
+func TestHelperPrunesNoExposedArchive(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	foreign, archive := dir+"/foreign", dir+"/archive"
+	old := foreign + "/2020_01_01_000000/certificate.pem"
+	err := errors.Join(os.MkdirAll(filepath.Dir(old), 0o700), os.WriteFile(old, []byte("x"), 0o600), os.Mkdir(archive, 0o775), os.Chmod(archive, 0o775), os.Symlink(foreign, archive+"/www"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "state: " + dir + "/certkeep\nkeep: {archive: 30d, archive_directory: " + archive + "}\nhelper: {user: no-such-user-here, socket: " + dir + "/run/s, state: " + dir + "/state}\n"
+	if err := help(t, text); err == nil || !strings.Contains(err.Error(), "unknown user") {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(old); err != nil {
+		t.Error(err)
+	}
+}
