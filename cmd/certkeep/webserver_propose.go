@@ -23,6 +23,7 @@ type proposal struct {
 	path  string  // of the config
 	cfg   *config.Config
 	at    map[string][]webserver.Host // as the servers have them now, by server and place, and by server and file
+	now   []webserver.Host            // the same, as they came
 	bare  []webserver.Host            // the same without what stands in snippets of ours
 	given map[string][]byte
 	sites []webSite
@@ -87,7 +88,7 @@ func (p *proposal) find(hosts []webserver.Host) []webserver.Site {
 			p.at[key] = append(p.at[key], h)
 		}
 	}
-	p.bare = hosts
+	p.now, p.bare = hosts, hosts
 	for _, server := range webserver.Servers() {
 		p.bare = webserver.Without(p.bare, p.folder(server))
 	}

@@ -22,7 +22,7 @@ func (p *proposal) wishFor(s wishedSite, cert *config.Certificate) (webserver.Wi
 	http, tls := p.cfg.Listen.Outside.Here()
 	w := webserver.Wish{
 		Mode: s.wish.mode(), Fallback: s.wish.fallback, HSTS: s.wish.strict, Command: s.command(),
-		HTTP: http, TLS: tls,
+		HTTP: http, TLS: tls, Others: p.bare, Now: p.now,
 	}
 	files, err := engine.InstalledFiles(p.cfg, cert)
 	if err != nil {

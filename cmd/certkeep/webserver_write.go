@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,21 +160,17 @@ const nothingWritten = "\nnothing was written: --write does it\n"
 
 // words is where a line belongs.
 func (l webLine) words() string {
-	switch {
-	case l.There:
-		return fmt.Sprintf("  included  %s\n", l.Text)
-	case l.Besides != "" && l.File == "":
-		return fmt.Sprintf("  to add    %s:\n              %s\n", l.Besides, l.Text)
-	case l.File == "":
-		where := "into the http block of nginx"
-		if l.Server == webserver.Apache {
-			where = "into Apache's configuration, outside of every block"
-		}
-		return fmt.Sprintf("  to add    %s:\n              %s\n", where, l.Text)
-	}
 	also := ""
 	if l.Besides != "" {
 		also = "            and " + l.Besides + "\n"
 	}
-	return fmt.Sprintf("  to add    as the first line of the virtual host at %s:%d:\n              %s\n%s", l.File, l.Line, l.Text, also)
+	switch {
+	case l.There:
+		return fmt.Sprintf("  included  %s\n", l.Text)
+	case l.File != "":
+		return fmt.Sprintf("  to add    as the first line of the virtual host at %s:%d:\n              %s\n%s", l.File, l.Line, l.Text, also)
+	case l.Server == webserver.Nginx:
+		return fmt.Sprintf("  to add    into the http block of nginx:\n              %s\n%s", l.Text, also)
+	}
+	return fmt.Sprintf("  to add    %s:\n              %s\n", cmp.Or(l.Besides, "into Apache's configuration, outside of every block"), l.Text)
 }

@@ -30,6 +30,9 @@ type Wish struct {
 	Command  string // by which the snippets are written, with its options: what their first line says
 
 	HTTP, TLS int // ports at which visitors of 80 and 443 arrive
+
+	Others []Host // all that there are, as administrators wrote them
+	Now    []Host // and as the servers have them
 }
 
 // Snippet is a file for a server to include, and where.
@@ -103,6 +106,17 @@ func places(hosts []Host, certificates bool) []Place {
 		found = append(found, p)
 	}
 	return found
+}
+
+// besides adds words to places.
+func besides(places []Place, words string) []Place {
+	for i := range places {
+		if words != "" && places[i].Words != "" {
+			places[i].Words += "; "
+		}
+		places[i].Words += words
+	}
+	return places
 }
 
 func (h Host) listensAt(port int) bool {

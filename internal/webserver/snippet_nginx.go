@@ -2,9 +2,7 @@ package webserver
 
 import (
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -13,8 +11,9 @@ import (
 func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 	var found []Snippet
 	if len(secure) == 0 { // the same block is to speak both
-		text := head(w, "For the server block of the site, as its first line.") + nginxNames(s) + nginxListen(plain, w) + nginxPairs(w) + nginxBoth(w, plain)
-		return []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: places(plain, true)}}
+		at := nginxAt(nginxOwn(plain, false), w.TLS, w.Others)
+		text := head(w, "For the server block of the site, as its first line.") + nginxNames(s) + nginxImplied(plain) + nginxListens(at, " ssl") + nginxPairs(w) + nginxBoth(w, plain)
+		return []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: besides(places(plain, true), restarts(at, w.Now))}}
 	}
 	answers := nginxAnswers(w, secure)
 	if listensPlainly(secure, w.HTTP) {
@@ -34,9 +33,10 @@ func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 			Text: head(w, "For the server block of the site that speaks HTTP, as its first line.") + nginxAnswers(w, plain) + nginxRest(w),
 		})
 	case !listensPlainly(secure, w.HTTP) && w.Answers != "":
+		at := nginxAt(nginxOwn(secure, true), w.HTTP, w.Others)
 		found = append(found, Snippet{
-			Server: Nginx, Name: s.Name + "-http.conf", Places: []Place{{}},
-			Text: head(w, "A server of its own for HTTP, where the site has none. For the http block.") + nginxPort(s, secure, w),
+			Server: Nginx, Name: s.Name + "-http.conf", Places: besides([]Place{{}}, restarts(at, w.Now)),
+			Text: head(w, "A server of its own for HTTP, where the site has none. For the http block.") + nginxPort(s, at, w),
 		})
 	}
 	return found
@@ -50,35 +50,27 @@ func nginxNames(s Site) string {
 	return "server_name " + strings.Join(s.Names, " ") + ";\n"
 }
 
-// nginxListen has the block listen for TLS wherever it listens for HTTP. A
-// block without a line of its own listens at port 80 only as long as nobody
-// adds one.
-func nginxListen(plain []Host, w Wish) string {
-	var lines []string
-	add := func(line string) {
-		if !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	for _, h := range plain {
-		if len(all(h.block, "listen")) == 0 {
-			add("listen 80;")
-		}
+// nginxOwn are the addresses of hosts without TLS. Those that are Unix sockets
+// have no port that would have a sibling.
+func nginxOwn(hosts []Host, isTLS bool) []Address {
+	var own []Address
+	for _, h := range hosts {
 		for _, a := range h.Addresses {
-			proxy := ""
-			if a.Proxy {
-				proxy = " proxy_protocol"
-			}
-			switch {
-			case a.Port == 0: // a Unix socket
-			case a.Host == "":
-				add(fmt.Sprintf("listen %d ssl%s;", w.TLS, proxy))
-			default:
-				add(fmt.Sprintf("listen %s ssl%s;", net.JoinHostPort(a.Host, strconv.Itoa(w.TLS)), proxy))
+			if a.Port != 0 && a.TLS == isTLS {
+				own = append(own, Address{Host: a.Host, Proxy: a.Proxy && !isTLS})
 			}
 		}
 	}
-	return joined(lines)
+	return own
+}
+
+// nginxImplied is what a block without any listen listens at, as long as nobody
+// adds one.
+func nginxImplied(plain []Host) string {
+	if slices.ContainsFunc(plain, func(h Host) bool { return len(all(h.block, "listen")) == 0 }) {
+		return "listen 80;\n"
+	}
+	return ""
 }
 
 func joined(lines []string) string {
@@ -197,22 +189,9 @@ func nginxRest(w Wish) string {
 	return ""
 }
 
-// nginxPort is a server for HTTP of a site that has none, at the addresses of
-// the one for TLS: nginx prefers a server that names the address.
-func nginxPort(s Site, secure []Host, w Wish) string {
-	var lines []string
-	for _, h := range secure {
-		for _, a := range h.Addresses {
-			line := fmt.Sprintf("listen %d;", w.HTTP)
-			if a.Host != "" {
-				line = fmt.Sprintf("listen %s;", net.JoinHostPort(a.Host, strconv.Itoa(w.HTTP)))
-			}
-			if a.TLS && a.Port != 0 && !slices.Contains(lines, line) {
-				lines = append(lines, line)
-			}
-		}
-	}
-	text := "server {\n" + joined(lines) + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
+// nginxPort is a server for HTTP of a site that has none.
+func nginxPort(s Site, at []Address, w Wish) string {
+	text := "server {\n" + nginxListens(at, "") + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
 	if w.Mode == ForceTLS {
 		return text + nginxRest(w) + "}\n"
 	}

@@ -1,0 +1,106 @@
+package webserver
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// anywhere is the wildcard of an address's family. nginx hands a visitor to the hosts of the address
+// that he came to, and to those of the wildcard only where nobody names it.
+func anywhere(host string) string {
+	if strings.Contains(host, ":") {
+		return "::"
+	}
+	return ""
+}
+
+func sameHost(host string) func(Address) bool {
+	return func(a Address) bool { return a.Host == host }
+}
+
+// nginxAt is where a site is to listen at a port, so that visitors reach it at
+// all of its own addresses, and others are reached as before. An address of
+// its own would take away the visitors of all who listen at the wildcard there;
+// a wildcard alone would never be asked where others name the address. At an
+// address that they have, names tell the hosts apart.
+func nginxAt(own []Address, port int, others []Host) []Address {
+	var there, found []Address
+	for _, h := range others {
+		for _, a := range h.Addresses {
+			if h.Server == Nginx && a.Port == port {
+				there = append(there, a)
+			}
+		}
+	}
+	add := func(a Address) {
+		a.Port = port
+		if i := slices.IndexFunc(there, sameHost(a.Host)); i >= 0 {
+			a.Proxy = there[i].Proxy // one socket, one protocol
+		}
+		if !slices.ContainsFunc(found, sameHost(a.Host)) {
+			found = append(found, a)
+		}
+	}
+	for _, a := range own {
+		wild := anywhere(a.Host)
+		if !slices.ContainsFunc(there, sameHost(a.Host)) && slices.ContainsFunc(there, sameHost(wild)) {
+			a.Host = wild
+			add(a)
+			continue
+		}
+		add(a)
+		for _, t := range there {
+			if a.Host == wild && anywhere(t.Host) == wild {
+				add(t)
+			}
+		}
+	}
+	return found
+}
+
+// nginxListens are the lines for addresses.
+func nginxListens(addresses []Address, options string) string {
+	var lines []string
+	for _, a := range addresses {
+		where := strconv.Itoa(a.Port)
+		if a.Host != "" {
+			where = net.JoinHostPort(a.Host, where)
+		}
+		where += options
+		if a.Proxy {
+			where += " proxy_protocol"
+		}
+		lines = append(lines, "listen "+where+";")
+	}
+	return joined(lines)
+}
+
+// restarts are words for the administrator where nginx is to listen at a
+// wildcard of which it has single addresses by now. A reload fails then, though
+// its test does not: it goes on holding the addresses until it has the wildcard.
+func restarts(addresses []Address, now []Host) string {
+	for _, a := range addresses {
+		if a.Host != anywhere(a.Host) {
+			continue
+		}
+		single := ""
+		for _, h := range now {
+			for _, t := range h.Addresses {
+				switch {
+				case h.Server != Nginx || t.Port != a.Port || anywhere(t.Host) != a.Host:
+				case t.Host == a.Host:
+					return ""
+				default:
+					single = t.Host
+				}
+			}
+		}
+		if single != "" {
+			return fmt.Sprintf("restart nginx afterwards: no reload lets it go from port %d of %s alone to that of all addresses", a.Port, single)
+		}
+	}
+	return ""
+}
