@@ -93,7 +93,9 @@ func (p *proposal) find(hosts []webserver.Host) []webserver.Site {
 		p.bare = webserver.Without(p.bare, p.folder(server))
 	}
 	sites := webserver.Sites(p.bare)
+	http, tls := p.cfg.Listen.Outside.Here()
 	for i := range sites {
+		sites[i] = sites[i].Facing(http, tls)
 		name := p.calledBefore(sites[i])
 		if name != "" && !slices.ContainsFunc(sites, func(s webserver.Site) bool { return s.Name == name }) {
 			sites[i].Name = name

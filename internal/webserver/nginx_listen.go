@@ -45,6 +45,7 @@ func nginxAt(own []Address, port int, others []Host) []Address {
 		}
 	}
 	for _, a := range own {
+		a.Proxy = a.Proxy && !a.TLS // nobody knows whether visitors over HTTP come the same way
 		wild := anywhere(a.Host)
 		if !slices.ContainsFunc(there, sameHost(a.Host)) && slices.ContainsFunc(there, sameHost(wild)) {
 			a.Host = wild

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/servertest"
 )
 
@@ -68,5 +69,68 @@ func shown(t *testing.T, address, name string) {
 	defer conn.Close()
 	if err := conn.ConnectionState().PeerCertificates[0].VerifyHostname(name); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSiteBehind has a real nginx ask another server block for a site, which has
+// the same name: visitors arrive at the first alone.
+func TestSiteBehind(t *testing.T) {
+	dir := t.TempDir()
+	plain, behind := servertest.FreeAddress(t), servertest.FreeAddress(t)
+	w := servertest.NginxIn(t, dir)
+	w.Shim(t, "nginx")
+	t.Setenv("PATH", w.Bin()+":"+os.Getenv("PATH"))
+	configure := func(front, back string) []Host {
+		t.Helper()
+		w.Configure(t, "server { "+front+" listen "+plain+"; server_name a.test; location / { proxy_pass http://"+behind+"; proxy_set_header Host $host; } }\nserver { "+back+" listen "+behind+"; server_name a.test; return 204; }")
+		hosts, err := Read(t.Context(), Nginx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hosts
+	}
+	hosts := configure("", "")
+	secure := servertest.FreeAddress(t)
+	wish := Wish{Mode: ForceTLS, Pairs: []KeyFiles{selfSigned(t, dir+"/tls", "x", time.Now().AddDate(0, 0, 60), "a.test")}, Answers: dir + "/answers", HTTP: portOf(t, plain), TLS: portOf(t, secure)}
+	found := Snippets(Sites(hosts)[0].Facing(wish.HTTP, wish.TLS), Nginx, wish)
+	if len(found) != 1 || len(found[0].Places) != 1 || found[0].Places[0].Host.Line != hosts[0].Line {
+		t.Fatalf("found %+v", found)
+	}
+	written(t, dir+"/nginx", found)
+	v := NewVisitor(configure("include "+dir+"/nginx/a.test.conf;", ""), wish.HTTP, wish.TLS, network.OS{})
+	w.Start(t, plain)
+	if visit, err := v.Ask(t.Context(), v.Addresses("a.test")[0], "a.test", "/"); err != nil || visit.Status != 204 || len(visit.Path) != 1 {
+		t.Errorf("visit %+v %v", visit, err)
+	}
+
+	// Behind another program it sends nobody on, and has a server for HTTP of its own.
+	wish.HTTP = portOf(t, servertest.FreeAddress(t))
+	found = Snippets(Sites(hosts[1:])[0].Facing(wish.HTTP, wish.TLS), Nginx, wish)
+	if len(found) != 2 || strings.Contains(found[0].Text, "return 301") || !strings.Contains(found[1].Text, fmt.Sprintf("listen 127.0.0.1:%d;", wish.HTTP)) || !strings.Contains(found[1].Places[0].Words, "leave it out if") {
+		t.Errorf("found %+v", found)
+	}
+}
+
+// TestFacing has nginx ahead of Apache.
+func TestFacing(t *testing.T) {
+	t.Parallel()
+	host := func(server string, addresses ...Address) Host {
+		return Host{Server: server, Names: []string{"a.test", server + ".a.test"}, Addresses: addresses}
+	}
+	front, control := host(Nginx, Address{Port: 80}), host(Nginx, Address{Port: 8443, TLS: true})
+	back, tls := host(Apache, Address{Host: "127.0.0.1", Port: 8080}), host(Apache, Address{Port: 443})
+	for _, test := range []struct {
+		hosts []Host
+		want  string
+	}{
+		{[]Host{front, back}, "[nginx] 1 [a.test nginx.a.test]"},
+		{[]Host{back, front, control}, "[nginx] 2 [a.test nginx.a.test]"},
+		{[]Host{front, back, tls}, "[nginx apache] 2 [a.test nginx.a.test apache.a.test]"},
+		{[]Host{back}, "[apache] 1 [a.test apache.a.test]"},
+	} {
+		s := Sites(test.hosts)[0].Facing(80, 443)
+		if got := fmt.Sprint(s.Server, len(s.Hosts), s.Names); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
 	}
 }

@@ -81,6 +81,28 @@ func Sites(hosts []Host) []Site {
 	return sites
 }
 
+// Facing is the site without what lies behind it: a host at another port than
+// those where visitors arrive, HTTP and TLS, is asked by one that they arrive
+// at, and would send their requests in circles. One that speaks TLS at another
+// port stays, beside a host of its server that visitors arrive at. Where they
+// arrive at none, as far as is known, all stay.
+func (s Site) Facing(http, tls int) Site {
+	faces := func(h Host) bool {
+		return listensPlainly([]Host{h}, http) || len(at([]Host{h}, tls, true)) > 0 || h.Server == Apache && h.listensAt(tls)
+	}
+	left := Site{Name: s.Name, Given: s.Given}
+	for _, h := range s.Hosts {
+		beside := func(o Host) bool { return o.Server == h.Server && faces(o) }
+		if faces(h) || h.TLS() && slices.ContainsFunc(s.Hosts, beside) {
+			left.add(h)
+		}
+	}
+	if len(left.Hosts) == 0 {
+		return s
+	}
+	return left
+}
+
 // canonical is the name that visitors are sent to: what the site is called, as
 // long as that is one of its names.
 func (s Site) canonical() string {

@@ -124,10 +124,12 @@ func (h Host) listensAt(port int) bool {
 }
 
 // listensPlainly reports whether hosts listen where visitors of HTTP arrive.
-func listensPlainly(hosts []Host, port int) bool {
-	return slices.ContainsFunc(hosts, func(h Host) bool {
-		return slices.ContainsFunc(h.Addresses, func(a Address) bool { return !a.TLS && (a.Port == port || a.Port == 0) })
-	})
+func listensPlainly(hosts []Host, port int) bool { return len(at(hosts, port, false)) > 0 }
+
+// unlessTaken is said where a host for HTTP is proposed beside one that visitors
+// over HTTP do not arrive at: what lies ahead of it may be another program.
+func unlessTaken(w Wish) string {
+	return fmt.Sprintf("leave it out if another program has port %d: listen.outside of the config then says at which port here its visitors arrive", w.HTTP)
 }
 
 // quoted is a path for a configuration: both servers take double quotes, with

@@ -23,7 +23,7 @@ func apacheSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 		Server: Apache, Name: s.Name + "-http.conf", Places: places(plain, false),
 		Text: head(w, "For the <VirtualHost> of the site that speaks HTTP, as its first line.") + apacheAnswers(s, w, true),
 	}
-	if len(plain) == 0 {
+	if !listensPlainly(plain, w.HTTP) {
 		if w.Answers == "" {
 			return []Snippet{tls}
 		}

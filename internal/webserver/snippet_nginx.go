@@ -9,15 +9,13 @@ import (
 // nginxSnippets are one for the hosts that speak TLS, or are to, and one for
 // those that speak HTTP beside them.
 func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
-	var found []Snippet
-	if len(secure) == 0 { // the same block is to speak both
-		at := nginxAt(nginxOwn(plain, false), w.TLS, w.Others)
-		text := head(w, "For the server block of the site, as its first line.") + nginxNames(s) + nginxImplied(plain) + nginxListens(at, " ssl") + nginxPairs(w) + nginxBoth(w, plain)
-		return []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: besides(places(plain, true), restarts(at, w.Now))}}
+	if len(secure) == 0 {
+		return nginxOne(s, plain, w)
 	}
+	var found []Snippet
 	answers := nginxAnswers(w, secure)
 	if listensPlainly(secure, w.HTTP) {
-		answers = nginxBoth(w, secure)
+		answers = nginxBoth(w, secure, nginxRest(w))
 	} else {
 		answers = nginxSecure(w) + nginxBegins(w) + answers + nginxWaits(w)
 	}
@@ -26,18 +24,33 @@ func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 		Text: head(w, "For the server block of the site that speaks TLS, as its first line.") + nginxPairs(w) + answers,
 	})
 	switch {
-	case len(plain) > 0 && nginxAnswers(w, plain)+nginxRest(w) == "": // nothing to say there
-	case len(plain) > 0:
+	case listensPlainly(plain, w.HTTP) && nginxAnswers(w, plain)+nginxRest(w) == "": // nothing to say there
+	case listensPlainly(plain, w.HTTP):
 		found = append(found, Snippet{
 			Server: Nginx, Name: s.Name + "-http.conf", Places: places(plain, false),
 			Text: head(w, "For the server block of the site that speaks HTTP, as its first line.") + nginxAnswers(w, plain) + nginxRest(w),
 		})
 	case !listensPlainly(secure, w.HTTP) && w.Answers != "":
-		at := nginxAt(nginxOwn(secure, true), w.HTTP, w.Others)
-		found = append(found, Snippet{
-			Server: Nginx, Name: s.Name + "-http.conf", Places: besides([]Place{{}}, restarts(at, w.Now)),
-			Text: head(w, "A server of its own for HTTP, where the site has none. For the http block.") + nginxPort(s, at, w),
-		})
+		found = append(found, nginxPort(s, nginxOwn(secure, w.TLS, true), w))
+	}
+	return found
+}
+
+// nginxOne has the block of a site that speaks HTTP alone speak both. Where it
+// is not what visitors over HTTP arrive at, it sends nobody on: whoever asks it
+// speaks TLS with them, maybe.
+func nginxOne(s Site, plain []Host, w Wish) []Snippet {
+	at, rest := nginxAt(nginxOwn(plain, w.HTTP, false), w.TLS, w.Others), ""
+	facing := listensPlainly(plain, w.HTTP)
+	if facing {
+		rest = nginxRest(w)
+	}
+	text := head(w, "For the server block of the site, as its first line.") + nginxNames(s) + nginxImplied(plain) + nginxListens(at, " ssl") + nginxPairs(w) + nginxBoth(w, plain, rest)
+	found := []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: besides(places(plain, true), restarts(at, w.Now))}}
+	if !facing && w.Answers != "" && len(at) > 0 {
+		port := nginxPort(s, nginxOwn(plain, w.HTTP, false), w)
+		besides(port.Places, unlessTaken(w))
+		found = append(found, port)
 	}
 	return found
 }
@@ -50,14 +63,15 @@ func nginxNames(s Site) string {
 	return "server_name " + strings.Join(s.Names, " ") + ";\n"
 }
 
-// nginxOwn are the addresses of hosts without TLS. Those that are Unix sockets
-// have no port that would have a sibling.
-func nginxOwn(hosts []Host, isTLS bool) []Address {
-	var own []Address
+// nginxOwn are the addresses of hosts where visitors arrive at a port, or, where
+// they arrive at none, all. Unix sockets have no port that would have a sibling.
+func nginxOwn(hosts []Host, port int, isTLS bool) []Address {
+	own := at(hosts, port, isTLS)
+	arrive := len(own) > 0
 	for _, h := range hosts {
 		for _, a := range h.Addresses {
-			if a.Port != 0 && a.TLS == isTLS {
-				own = append(own, Address{Host: a.Host, Proxy: a.Proxy && !isTLS})
+			if a.Port != 0 && a.TLS == isTLS && !arrive {
+				own = append(own, a)
 			}
 		}
 	}
@@ -101,7 +115,7 @@ func nginxSecure(w Wish) string {
 
 // nginxBoth is for a block that speaks both: HSTS is for TLS alone (RFC 6797
 // section 7.2). A header with an empty value is none.
-func nginxBoth(w Wish, hosts []Host) string {
+func nginxBoth(w Wish, hosts []Host, rest string) string {
 	text := ""
 	if w.HSTS != 0 {
 		text = fmt.Sprintf(`set $certkeep_hsts "";
@@ -109,7 +123,7 @@ if ($scheme = https) { set $certkeep_hsts "max-age=%d"; }
 add_header Strict-Transport-Security $certkeep_hsts always;
 `, seconds(w.HSTS))
 	}
-	return text + nginxBegins(w) + nginxAnswers(w, hosts) + nginxRest(w) + nginxWaits(w)
+	return text + nginxBegins(w) + nginxAnswers(w, hosts) + rest + nginxWaits(w)
 }
 
 // nginxBegins and nginxWaits send visitors over HTTPS away while the mark of the
@@ -190,10 +204,14 @@ func nginxRest(w Wish) string {
 }
 
 // nginxPort is a server for HTTP of a site that has none.
-func nginxPort(s Site, at []Address, w Wish) string {
-	text := "server {\n" + nginxListens(at, "") + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
+func nginxPort(s Site, own []Address, w Wish) Snippet {
+	at := nginxAt(own, w.HTTP, w.Others)
+	text := head(w, "A server of its own for HTTP, where the site has none. For the http block.") +
+		"server {\n" + nginxListens(at, "") + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
 	if w.Mode == ForceTLS {
-		return text + nginxRest(w) + "}\n"
+		text += nginxRest(w) + "}\n"
+	} else {
+		text += "\nlocation / { return 404; }\n}\n"
 	}
-	return text + "\nlocation / { return 404; }\n}\n"
+	return Snippet{Server: Nginx, Name: s.Name + "-http.conf", Text: text, Places: besides([]Place{{}}, restarts(at, w.Now))}
 }
