@@ -145,3 +145,6 @@ const challengePath = "/.well-known/acme-challenge/"
 
 // statusPath is where mod_md's users look for a site's certificate.
 const statusPath = "/.httpd/certificate-status"
+
+// waitPath is what nginx turns requests into while a placeholder is shown.
+const waitPath = "/.well-known/certkeep-wait"

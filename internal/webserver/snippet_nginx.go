@@ -17,7 +17,7 @@ func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 	if listensPlainly(secure, w.HTTP) {
 		answers = nginxBoth(w, secure, nginxRest(w))
 	} else {
-		answers = nginxSecure(w) + nginxBegins(w) + answers + nginxWaits(w)
+		answers = nginxSecure(w, secure) + answers + nginxWaits(w)
 	}
 	found = append(found, Snippet{
 		Server: Nginx, Name: s.Name + ".conf", Places: places(secure, true),
@@ -106,11 +106,32 @@ func nginxPairs(w Wish) string {
 }
 
 // nginxSecure is what is said over TLS alone.
-func nginxSecure(w Wish) string {
+func nginxSecure(w Wish, hosts []Host) string {
 	if w.HSTS == 0 {
 		return ""
 	}
-	return fmt.Sprintf("add_header Strict-Transport-Security \"max-age=%d\" always;\n", seconds(w.HSTS))
+	return nginxHeaders(hosts) + fmt.Sprintf("add_header Strict-Transport-Security \"max-age=%d\" always;\n", seconds(w.HSTS))
+}
+
+// nginxHeaders repeats the headers that a block has from around it: it has them
+// only as long as it adds none of its own.
+func nginxHeaders(hosts []Host) string {
+	var lines []string
+	for _, h := range hosts {
+		if len(all(h.block, "add_header")) > 0 {
+			continue
+		}
+		for _, d := range all(h.outer, "add_header") {
+			line := "add_header"
+			for _, arg := range d.args {
+				line += " " + quoted(arg)
+			}
+			if !slices.Contains(lines, line+";") {
+				lines = append(lines, line+";")
+			}
+		}
+	}
+	return joined(lines)
 }
 
 // nginxBoth is for a block that speaks both: HSTS is for TLS alone (RFC 6797
@@ -118,23 +139,17 @@ func nginxSecure(w Wish) string {
 func nginxBoth(w Wish, hosts []Host, rest string) string {
 	text := ""
 	if w.HSTS != 0 {
-		text = fmt.Sprintf(`set $certkeep_hsts "";
+		text = nginxHeaders(hosts) + fmt.Sprintf(`set $certkeep_hsts "";
 if ($scheme = https) { set $certkeep_hsts "max-age=%d"; }
 add_header Strict-Transport-Security $certkeep_hsts always;
 `, seconds(w.HSTS))
 	}
-	return text + nginxBegins(w) + nginxAnswers(w, hosts) + rest + nginxWaits(w)
+	return text + nginxAnswers(w, hosts) + rest + nginxWaits(w)
 }
 
-// nginxBegins and nginxWaits send visitors over HTTPS away while the mark of the
-// placeholder is there. CAs have had their answers before, by a break.
-func nginxBegins(w Wish) string {
-	if w.Mark == "" {
-		return ""
-	}
-	return "set $certkeep_wait \"\";\nadd_header Retry-After $certkeep_wait always;\n"
-}
-
+// nginxWaits sends visitors over HTTPS away while the mark of the placeholder is
+// there. CAs have had their answers before, by a break. The header has a location
+// of its own: in the server block it would end those from around that.
 func nginxWaits(w Wish) string {
 	if w.Mark == "" {
 		return ""
@@ -142,10 +157,14 @@ func nginxWaits(w Wish) string {
 	return fmt.Sprintf(`
 # Until a CA has signed: a placeholder is shown.
 set $certkeep_mark "";
-if (-f %s) { set $certkeep_mark $https; }
-if ($certkeep_mark) { set $certkeep_wait 60; }
-if ($certkeep_mark) { return 503; }
-`, quoted(w.Mark))
+if (-f %[1]s) { set $certkeep_mark $https; }
+if ($certkeep_mark) { rewrite ^ %[2]s last; }
+location = %[2]s {
+    internal;
+    add_header Retry-After 60 always;
+    return 503;
+}
+`, quoted(w.Mark), waitPath)
 }
 
 // nginxAnswers shows what lies there for CAs. The break ends what rewrites of
