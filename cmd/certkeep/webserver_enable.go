@@ -51,6 +51,8 @@ type webLine struct {
 	Line    int    `json:"line,omitempty"` // where that begins
 	There   bool   `json:"there"`          // it is there already
 	Besides string `json:"besides,omitempty"`
+
+	takeOut bool // others of the host have to go with it
 }
 
 // webWish are the options of `webserver enable`.

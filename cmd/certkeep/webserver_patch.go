@@ -22,6 +22,10 @@ func (p *proposal) patch() (string, error) {
 			if l.There || l.File == "" {
 				continue
 			}
+			if l.takeOut { // the line alone would have the server refuse its configuration, or change nothing
+				p.notes = append(p.notes, fmt.Sprintf("%s:%d: %s; then add the line by hand: %s", l.File, l.Line, l.Besides, l.Text))
+				continue
+			}
 			// patch(1) writes no symlink, such as those in sites-enabled.
 			file, err := filepath.EvalSymlinks(l.File)
 			if err != nil {

@@ -77,3 +77,20 @@ func TestWebserverPatch(t *testing.T) {
 		t.Errorf("what the config says is said again:\n%s", text)
 	}
 }
+
+// TestWebserverPatchLeaves has hosts that a line alone would break, or not
+// change: they are told, and others have their patch.
+func TestWebserverPatchLeaves(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := servertest.NginxIn(t, dir)
+	server.Shim(t, "nginx")
+	server.Configure(t, "server {\nlisten 127.0.0.1:80; server_name a.test;\nlocation /.well-known/acme-challenge/ { root /srv; }\n}\nserver {\nlisten 127.0.0.1:80; server_name b.test;\n}")
+	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
+	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
+	code, diff, told := w.run("--config", w.config, "webserver", "enable", "--all", "--server", "nginx", "--write", "--patch")
+	if code != 0 || strings.Contains(diff, "a.test.conf") || !strings.Contains(diff, "+include "+dir+"/etc/nginx/b.test.conf;") {
+		t.Errorf("code %d\n%s", code, diff)
+	}
+	contains(t, told, "take out the location of "+server.Config+":", "then add the line by hand: include "+dir+"/etc/nginx/a.test.conf;")
+}

@@ -314,7 +314,10 @@ func (p *proposal) line(server, path string, place webserver.Place) webLine {
 	if server == webserver.Apache {
 		include = "Include " + path
 	}
-	line := webLine{Server: server, Text: include, Besides: place.Words}
+	line := webLine{Server: server, Text: include, Besides: place.Words, takeOut: place.TakeOut != ""}
+	if line.takeOut {
+		line.Besides = strings.TrimSuffix(place.TakeOut+"; "+place.Words, "; ")
+	}
 	key := hostKey(server, path, 0) // a host that stands in the snippet
 	if place.Host != nil {
 		line.File, line.Line = place.Host.File, place.Host.Line

@@ -165,6 +165,8 @@ func (l webLine) words() string {
 		also = "            and " + l.Besides + "\n"
 	}
 	switch {
+	case l.There && l.takeOut:
+		return fmt.Sprintf("  included  %s\n%s", l.Text, also)
 	case l.There:
 		return fmt.Sprintf("  included  %s\n", l.Text)
 	case l.File != "":

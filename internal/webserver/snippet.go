@@ -47,6 +47,9 @@ type Snippet struct {
 // where no host is named, the server as a whole.
 type Place struct {
 	Host *Host
+	// TakeOut says what cannot stay in the host once it includes the snippet, ""
+	// where all can: then the line must not come alone.
+	TakeOut string
 	// Words say what has to be done instead of or beside the one line; "" where
 	// that is all.
 	Words string
@@ -94,16 +97,11 @@ func CommandOf(text string) (command string, found bool) {
 // head is how a snippet begins.
 func head(w Wish, what string) string { return Head(w.Command) + "\n# " + what + "\n" }
 
-// places are the hosts that include a snippet. Certificates that a host names
-// itself would stand beside ours.
-func places(hosts []Host, certificates bool) []Place {
+// places are the hosts that include a snippet, maybe one with certificates.
+func places(hosts []Host, w Wish, certificates bool) []Place {
 	var found []Place
 	for _, h := range hosts {
-		p := Place{Host: &h}
-		if own := h.own(); certificates && len(own) > 0 {
-			p.Words = fmt.Sprintf("take out the certificate of %s:%d, and its key", own[0].file, own[0].line)
-		}
-		found = append(found, p)
+		found = append(found, Place{Host: &h, TakeOut: h.takeOut(w, certificates)})
 	}
 	return found
 }
@@ -111,10 +109,7 @@ func places(hosts []Host, certificates bool) []Place {
 // besides adds words to places.
 func besides(places []Place, words string) []Place {
 	for i := range places {
-		if words != "" && places[i].Words != "" {
-			places[i].Words += "; "
-		}
-		places[i].Words += words
+		places[i].Words = strings.Join(slices.DeleteFunc([]string{places[i].Words, words}, func(s string) bool { return s == "" }), "; ")
 	}
 	return places
 }

@@ -9,7 +9,7 @@ import (
 // which speaks HTTP: in Apache no host speaks both.
 func apacheSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 	tls := Snippet{
-		Server: Apache, Name: s.Name + ".conf", Places: places(secure, true),
+		Server: Apache, Name: s.Name + ".conf", Places: places(secure, w, true),
 		Text: head(w, "For the <VirtualHost> of the site that speaks TLS, as its first line.") + apachePairs(w) + apacheAnswers(s, w, false),
 	}
 	if len(secure) == 0 {
@@ -20,7 +20,7 @@ func apacheSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 		tls.Places = []Place{{Words: words + ", and have it begin with this line"}}
 	}
 	http := Snippet{
-		Server: Apache, Name: s.Name + "-http.conf", Places: places(plain, false),
+		Server: Apache, Name: s.Name + "-http.conf", Places: places(plain, w, false),
 		Text: head(w, "For the <VirtualHost> of the site that speaks HTTP, as its first line.") + apacheAnswers(s, w, true),
 	}
 	if !listensPlainly(plain, w.HTTP) {

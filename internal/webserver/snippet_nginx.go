@@ -20,14 +20,14 @@ func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 		answers = nginxSecure(w, secure) + answers + nginxWaits(w)
 	}
 	found = append(found, Snippet{
-		Server: Nginx, Name: s.Name + ".conf", Places: places(secure, true),
+		Server: Nginx, Name: s.Name + ".conf", Places: places(secure, w, true),
 		Text: head(w, "For the server block of the site that speaks TLS, as its first line.") + nginxPairs(w) + answers,
 	})
 	switch {
 	case listensPlainly(plain, w.HTTP) && nginxAnswers(w, plain)+nginxRest(w) == "": // nothing to say there
 	case listensPlainly(plain, w.HTTP):
 		found = append(found, Snippet{
-			Server: Nginx, Name: s.Name + "-http.conf", Places: places(plain, false),
+			Server: Nginx, Name: s.Name + "-http.conf", Places: places(plain, w, false),
 			Text: head(w, "For the server block of the site that speaks HTTP, as its first line.") + nginxAnswers(w, plain) + nginxRest(w),
 		})
 	case !listensPlainly(secure, w.HTTP) && w.Answers != "":
@@ -46,7 +46,7 @@ func nginxOne(s Site, plain []Host, w Wish) []Snippet {
 		rest = nginxRest(w)
 	}
 	text := head(w, "For the server block of the site, as its first line.") + nginxNames(s) + nginxImplied(plain) + nginxListens(at, " ssl") + nginxPairs(w) + nginxBoth(w, plain, rest)
-	found := []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: besides(places(plain, true), restarts(at, w.Now))}}
+	found := []Snippet{{Server: Nginx, Name: s.Name + ".conf", Text: text, Places: besides(places(plain, w, true), restarts(at, w.Now))}}
 	if !facing && w.Answers != "" && len(at) > 0 {
 		port := nginxPort(s, nginxOwn(plain, w.HTTP, false), w)
 		besides(port.Places, unlessTaken(w))

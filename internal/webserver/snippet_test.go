@@ -168,7 +168,7 @@ func TestApacheSnippets(t *testing.T) {
 		found := Snippets(Sites(hosts)[0], Apache, Wish{
 			Mode: ForceTLS, Pairs: []KeyFiles{pair}, Answers: dir + "/answers", HSTS: time.Hour, HTTP: portOf(t, plain), TLS: portOf(t, secure),
 		})
-		if len(found) != 2 || !strings.HasPrefix(found[0].Places[0].Words, "take out the certificate of "+w.Config+":") || found[1].Places[0].Host != nil {
+		if len(found) != 2 || !strings.HasPrefix(found[0].Places[0].TakeOut, "take out the certificate of "+w.Config+":") || found[1].Places[0].Host != nil {
 			t.Fatalf("found %+v", found)
 		}
 		written(t, folder, found)
