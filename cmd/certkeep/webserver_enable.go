@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -125,9 +126,9 @@ func (a *app) enable(ctx context.Context, w webWish, names []string) error {
 	}
 	found := webEnabled{Written: w.write, Sites: p.sites, patched: diff != ""}
 	if w.patch {
-		return a.showPatch(found, diff)
+		return errors.Join(a.showPatch(found, diff), exitWith(p.exitCode()))
 	}
-	return a.show(found, func() string { return a.describeEnabled(found) }, exitOK)
+	return a.show(found, func() string { return a.describeEnabled(found) }, p.exitCode())
 }
 
 // check refuses options that do not go together, or cannot stand in a

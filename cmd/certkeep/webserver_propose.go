@@ -28,6 +28,8 @@ type proposal struct {
 	given map[string][]byte
 	sites []webSite
 	notes []string // what a person should know of it
+
+	leftOut bool // sites that the config refuses
 }
 
 // wishedSite is a site, and what is to be done for it.
@@ -125,7 +127,8 @@ func (p *proposal) make(sites []wishedSite) error {
 	if err := p.account(); err != nil {
 		return err
 	}
-	if err := p.certificates(sites); err != nil {
+	sites, err := p.sound(sites)
+	if err != nil {
 		return err
 	}
 	for _, s := range sites {

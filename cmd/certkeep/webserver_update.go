@@ -72,7 +72,7 @@ func (a *app) update(ctx context.Context, write bool) error {
 			return err
 		}
 	}
-	return a.show(found, func() string { return a.describeUpdated(found) }, exitOK)
+	return a.show(found, func() string { return a.describeUpdated(found) }, p.exitCode())
 }
 
 // again proposes for what was enabled before, and lists what is there no more.

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/certkeep/certkeep/internal/servertest"
+)
+
+// TestWebserverSound has sites with names that no certificate can have beside one
+// that is as it should be.
+func TestWebserverSound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := servertest.NginxIn(t, dir)
+	server.Shim(t, "nginx")
+	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
+	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
+	configure := func(more string) {
+		server.Configure(t, "server { listen 127.0.0.1:80; server_name a.test *.a.test; }\nserver { listen 127.0.0.1:80; server_name b.test "+more+"; }\nserver { listen 127.0.0.1:80; server_name c.test c_c.test; }")
+	}
+	configure("")
+	entry := func(name string) string { return dir + "/etc/conf.d/webserver-" + name + ".yaml" }
+	text := w.certkeep(exitFailed, "webserver", "enable", "--all", "--server", "nginx", "--write")
+	contains(t, text, `a.test is left out: the wildcard "*.a.test" can be proven by dns-01 only`, `c.test is left out: "c_c.test" has an underscore`, "written   "+entry("b.test"))
+	for _, name := range []string{"a.test", "c.test"} {
+		if _, err := os.Stat(entry(name)); err == nil || strings.Contains(text, entry(name)) {
+			t.Errorf("%s was written", name)
+		}
+	}
+	w.certkeep(exitConfig, "webserver", "enable", "a.test", "--server", "nginx", "--write")
+	w.certkeep(0, "webserver", "update", "--write")
+
+	// A name that comes later is the matter of its site, too.
+	w.certkeep(0, "webserver", "update", "--write")
+	server.Configure(t, "server { listen 127.0.0.1:80; server_name b.test; }\nserver { listen 127.0.0.1:80; server_name d.test; }")
+	w.certkeep(0, "webserver", "enable", "d.test", "--server", "nginx", "--write")
+	server.Configure(t, "server { listen 127.0.0.1:80; server_name b.test b_b.test; }\nserver { listen 127.0.0.1:80; server_name d.test www.d.test; }")
+	contains(t, w.certkeep(exitFailed, "webserver", "update", "--write"), "b.test is left out", "written   "+entry("d.test"))
+}
