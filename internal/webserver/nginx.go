@@ -248,5 +248,6 @@ func nginxAddress(args []string, on bool) Address {
 	if slices.Contains([]string{"*", "0.0.0.0"}, a.Host) {
 		a.Host = ""
 	}
+	a.dual = a.Host == "::" && slices.Contains(args, "ipv6only=off")
 	return a
 }

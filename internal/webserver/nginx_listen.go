@@ -44,9 +44,12 @@ func nginxAt(own []Address, port int, others []Host) []Address {
 			found = append(found, a)
 		}
 	}
-	for _, a := range own {
+	for _, a := range bothFamilies(own, others) {
 		a.Proxy = a.Proxy && !a.TLS // nobody knows whether visitors over HTTP come the same way
 		wild := anywhere(a.Host)
+		if wild == "" && dualAt(port, others) { // whoever has it has IPv4, too
+			wild = "::"
+		}
 		if !slices.ContainsFunc(there, sameHost(a.Host)) && slices.ContainsFunc(there, sameHost(wild)) {
 			a.Host = wild
 			add(a)
@@ -60,6 +63,25 @@ func nginxAt(own []Address, port int, others []Host) []Address {
 		}
 	}
 	return found
+}
+
+// bothFamilies adds the wildcard of IPv4 to that of IPv6 where that is both: only
+// one line for an address may say so, which may be another site's.
+func bothFamilies(own []Address, others []Host) []Address {
+	var both []Address
+	for _, a := range own {
+		if a.Host == "::" && (a.dual || dualAt(a.Port, others)) {
+			both = append(both, Address{Port: a.Port, TLS: a.TLS, Proxy: a.Proxy})
+		}
+		both = append(both, a)
+	}
+	return both
+}
+
+func dualAt(port int, hosts []Host) bool {
+	return slices.ContainsFunc(hosts, func(h Host) bool {
+		return slices.ContainsFunc(h.Addresses, func(a Address) bool { return a.dual && a.Port == port })
+	})
 }
 
 // nginxListens are the lines for addresses.

@@ -24,6 +24,9 @@ func TestListensBesideOthers(t *testing.T) {
 		{"a wildcard beside an address", "PLAIN", "127.0.0.1:SECURE", true},
 		{"a wildcard beside both", "PLAIN", "127.0.0.1:SECURE ssl; listen SECURE", false},
 		{"an address that both have", "127.0.0.1:PLAIN", "127.0.0.1:SECURE", false},
+		{"both families", "[::]:PLAIN ipv6only=off", "127.0.0.1:SECURE", true},
+		{"both families at both", "[::]:PLAIN ipv6only=off", "[::]:SECURE ipv6only=off", false},
+		{"an address beside both families", "127.0.0.1:PLAIN", "[::]:SECURE ipv6only=off", false},
 		{"IPv6", "127.0.0.1:PLAIN; listen [::1]:PLAIN", "SECURE ssl; listen [::]:SECURE", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -69,6 +72,23 @@ func shown(t *testing.T, address, name string) {
 	defer conn.Close()
 	if err := conn.ConnectionState().PeerCertificates[0].VerifyHostname(name); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPortOfBothFamilies has a site without HTTP get it at what it has for TLS.
+func TestPortOfBothFamilies(t *testing.T) {
+	t.Parallel()
+	for other, want := range map[string]string{"listen 80;": "listen 80;\nlisten [::]:80;\n", "listen [::]:80 ipv6only=off;": "listen [::]:80;\n"} {
+		hosts, err := ParseNginx(nginxFiles("/n", "http { server { server_name a.test; listen [::]:443 ssl ipv6only=off; } server { listen [::]:443 ssl; server_name b.test; } server { "+other+" } }"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range Sites(hosts) {
+			found := Snippets(s, Nginx, Wish{Mode: AddTLS, HTTP: 80, TLS: 443, Answers: "/a", Others: hosts})
+			if len(found) != 2 || !strings.Contains(found[1].Text, "server {\n"+want+"server_name") {
+				t.Errorf("%s beside %s: %+v", s.Name, other, found)
+			}
+		}
 	}
 }
 

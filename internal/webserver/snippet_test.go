@@ -117,6 +117,7 @@ func TestListens(t *testing.T) {
 	for _, test := range []struct{ block, want string }{
 		{"", "listen 80;\nlisten 443 ssl;\n"},
 		{"listen 80; listen [::]:80;", "listen 443 ssl;\nlisten [::]:443 ssl;\n"},
+		{"listen [::]:80 ipv6only=off;", "listen 443 ssl;\nlisten [::]:443 ssl;\n"},
 		{"listen 192.0.2.1:80 proxy_protocol; listen unix:/run/x;", "listen 192.0.2.1:443 ssl proxy_protocol;\n"},
 	} {
 		hosts, err := ParseNginx(nginxFiles("/n", "http { server { server_name a.test; "+test.block+" } }"))

@@ -48,6 +48,8 @@ type Address struct {
 	Port  int    `json:"port,omitempty"`
 	TLS   bool   `json:"tls"`
 	Proxy bool   `json:"proxy_protocol"` // whoever connects says first for whom (PROXY protocol)
+
+	dual bool // nginx: "::" for all of IPv4, too
 }
 
 // KeyFiles are a certificate and its key as a virtual host names them. Key is
