@@ -151,7 +151,7 @@ func (d *webExaminer) remedy(h webserver.Host) string {
 // have.
 func (d *webExaminer) lacks(cert string, h webserver.Host) string {
 	var missing []string
-	for _, name := range h.Names {
+	for _, name := range h.Fit() {
 		if !covered(d.cfg.Certificate(cert).Names, name) {
 			missing = append(missing, name)
 		}

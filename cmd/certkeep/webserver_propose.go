@@ -132,6 +132,9 @@ func (p *proposal) make(sites []wishedSite) error {
 		return err
 	}
 	for _, s := range sites {
+		if len(s.Unfit) > 0 {
+			p.notes = append(p.notes, fmt.Sprintf("%s: no certificate is asked for with %s, which public CAs do not certify by name", s.Name, strings.Join(s.Unfit, ", ")))
+		}
 		if err := p.site(s); err != nil {
 			return err
 		}

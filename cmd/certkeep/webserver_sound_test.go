@@ -34,8 +34,9 @@ func TestWebserverSound(t *testing.T) {
 
 	// A name that comes later is the matter of its site, too.
 	w.certkeep(0, "webserver", "update", "--write")
-	server.Configure(t, "server { listen 127.0.0.1:80; server_name b.test; }\nserver { listen 127.0.0.1:80; server_name d.test; }")
-	w.certkeep(0, "webserver", "enable", "d.test", "--server", "nginx", "--write")
+	server.Configure(t, "server { listen 127.0.0.1:80; server_name b.test; }\nserver { listen 127.0.0.1:80; server_name 203.0.113.5 d.test; }")
+	contains(t, w.certkeep(0, "webserver", "enable", "d.test", "--server", "nginx", "--write"), "d.test: no certificate is asked for with 203.0.113.5")
+	contains(t, read(t, entry("d.test")), `names: ["d.test"]`)
 	server.Configure(t, "server { listen 127.0.0.1:80; server_name b.test b_b.test; }\nserver { listen 127.0.0.1:80; server_name d.test www.d.test; }")
 	contains(t, w.certkeep(exitFailed, "webserver", "update", "--write"), "b.test is left out", "written   "+entry("d.test"))
 }

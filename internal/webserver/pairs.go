@@ -69,9 +69,10 @@ func (h Host) look(files KeyFiles, now time.Time) Shown {
 	return s
 }
 
-// missing lists the names of the host that a certificate does not name.
+// missing lists the names of the host that a certificate does not name, but for
+// those that it hardly could.
 func (h Host) missing(leaf *x509.Certificate) []string {
-	return slices.DeleteFunc(slices.Clone(h.Names), func(name string) bool {
+	return slices.DeleteFunc(h.Fit(), func(name string) bool {
 		if tail, ok := strings.CutPrefix(name, "*."); ok {
 			name = "x." + tail // any name of the asterisk: it has to be one there too
 		}

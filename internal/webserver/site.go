@@ -12,6 +12,7 @@ import (
 type Site struct {
 	Name   string   // the first name, without "*."; the certificate is called so
 	Names  []string // all that a certificate can have
+	Unfit  []string // those that public CAs certify for nobody, or not by these ways
 	Hosts  []Host
 	Server []string
 
@@ -59,17 +60,26 @@ func (h Host) From(folder string) []string {
 	return files
 }
 
-// Sites gathers virtual hosts by their own name, over all servers. Hosts
-// without a name that a certificate can have belong to none, nor do those that
-// are called by an address: few CAs certify these, and none those of loopback.
+// Fit lists the names of the host that public CAs certify for whoever has them:
+// few certify addresses, and none names of special use, which are nobody's.
+func (h Host) Fit() []string {
+	return slices.DeleteFunc(slices.Clone(h.Names), func(name string) bool {
+		special := func(end string) bool { return strings.HasSuffix(name, end) }
+		return net.ParseIP(name) != nil || slices.ContainsFunc([]string{".localhost", ".localdomain", ".local", ".invalid", ".onion"}, special)
+	})
+}
+
+// Sites gathers virtual hosts by their first name that is fit for a certificate,
+// over all servers. Hosts without one belong to none.
 func Sites(hosts []Host) []Site {
 	var sites []Site
 	at := map[string]int{}
 	for _, h := range hosts {
-		if len(h.Names) == 0 || net.ParseIP(h.Names[0]) != nil {
+		names := h.Fit()
+		if len(names) == 0 {
 			continue
 		}
-		name := strings.TrimPrefix(h.Names[0], "*.")
+		name := strings.TrimPrefix(names[0], "*.")
 		i, known := at[name]
 		if !known {
 			i = len(sites)
@@ -129,9 +139,14 @@ func (s Site) At(server string) Site {
 // add adds a virtual host with its names.
 func (s *Site) add(h Host) {
 	s.Hosts = append(s.Hosts, h)
+	fit := h.Fit()
 	for _, n := range h.Names {
-		if !slices.Contains(s.Names, n) {
-			s.Names = append(s.Names, n)
+		to := &s.Names
+		if !slices.Contains(fit, n) {
+			to = &s.Unfit
+		}
+		if !slices.Contains(*to, n) {
+			*to = append(*to, n)
 		}
 	}
 	if !slices.Contains(s.Server, h.Server) {

@@ -135,15 +135,18 @@ func TestListens(t *testing.T) {
 func TestSites(t *testing.T) {
 	t.Parallel()
 	hosts, err := ParseNginx(nginxFiles("/n", `http { server { server_name www.a.test a.test; } server { listen 443 ssl; server_name www.a.test b.test; }
-server { server_name _; } server { server_name 127.0.0.1 d.test; } server { server_name *.c.test; } server { server_name c.test; } }`))
+server { server_name _; } server { server_name 127.0.0.1 localhost.localdomain d.test foo.local; } server { server_name 192.0.2.1 e.onion; } server { server_name *.c.test; } server { server_name c.test; } }`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, s := range Sites(hosts) {
 		got = append(got, s.Name+": "+strings.Join(s.Names, " "))
+		if unfit := strings.Join(s.Unfit, " "); s.Name == "d.test" && unfit != "127.0.0.1 localhost.localdomain foo.local" {
+			t.Errorf("unfit: %s", unfit)
+		}
 	}
-	if want := "www.a.test: www.a.test a.test b.test, c.test: *.c.test c.test"; strings.Join(got, ", ") != want {
+	if want := "www.a.test: www.a.test a.test b.test, d.test: d.test, c.test: *.c.test c.test"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
 }
