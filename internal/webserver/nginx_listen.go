@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// anywhere is the wildcard of an address's family. nginx hands a visitor to the hosts of the address
+// anywhere is the wildcard of an address: for nginx, of its family. Servers hand
 // that he came to, and to those of the wildcard only where nobody names it.
-func anywhere(host string) string {
-	if strings.Contains(host, ":") {
+func anywhere(server, host string) string {
+	if server == Nginx && strings.Contains(host, ":") {
 		return "::"
 	}
 	return ""
@@ -21,16 +21,16 @@ func sameHost(host string) func(Address) bool {
 	return func(a Address) bool { return a.Host == host }
 }
 
-// nginxAt is where a site is to listen at a port, so that visitors reach it at
+// reach is where a site is to listen at a port, so that visitors reach it at
 // all of its own addresses, and others are reached as before. An address of
 // its own would take away the visitors of all who listen at the wildcard there;
 // a wildcard alone would never be asked where others name the address. At an
 // address that they have, names tell the hosts apart.
-func nginxAt(own []Address, port int, others []Host) []Address {
+func reach(server string, own []Address, port int, others []Host) []Address {
 	var there, found []Address
 	for _, h := range others {
 		for _, a := range h.Addresses {
-			if h.Server == Nginx && a.Port == port {
+			if h.Server == server && (a.Port == port || server == Apache && a.Port == 0) { // 0 is every port
 				there = append(there, a)
 			}
 		}
@@ -46,8 +46,8 @@ func nginxAt(own []Address, port int, others []Host) []Address {
 	}
 	for _, a := range bothFamilies(own, others) {
 		a.Proxy = a.Proxy && !a.TLS // nobody knows whether visitors over HTTP come the same way
-		wild := anywhere(a.Host)
-		if wild == "" && dualAt(port, others) { // whoever has it has IPv4, too
+		wild := anywhere(server, a.Host)
+		if server == Nginx && wild == "" && dualAt(port, others) { // whoever has it has IPv4, too
 			wild = "::"
 		}
 		if !slices.ContainsFunc(there, sameHost(a.Host)) && slices.ContainsFunc(there, sameHost(wild)) {
@@ -57,7 +57,7 @@ func nginxAt(own []Address, port int, others []Host) []Address {
 		}
 		add(a)
 		for _, t := range there {
-			if a.Host == wild && anywhere(t.Host) == wild {
+			if a.Host == wild && anywhere(server, t.Host) == wild {
 				add(t)
 			}
 		}
@@ -105,15 +105,16 @@ func nginxListens(addresses []Address, options string) string {
 // wildcard of which it has single addresses by now. A reload fails then, though
 // its test does not: it goes on holding the addresses until it has the wildcard.
 func restarts(addresses []Address, now []Host) string {
+	const server = Nginx
 	for _, a := range addresses {
-		if a.Host != anywhere(a.Host) {
+		if a.Host != anywhere(server, a.Host) {
 			continue
 		}
 		single := ""
 		for _, h := range now {
 			for _, t := range h.Addresses {
 				switch {
-				case h.Server != Nginx || t.Port != a.Port || anywhere(t.Host) != a.Host:
+				case h.Server != Nginx || t.Port != a.Port || anywhere(server, t.Host) != a.Host:
 				case t.Host == a.Host:
 					return ""
 				default:

@@ -2,6 +2,8 @@ package webserver
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 )
 
@@ -27,7 +29,7 @@ func apacheSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 		if w.Answers == "" {
 			return []Snippet{tls}
 		}
-		http.Text = head(w, "A <VirtualHost> for HTTP, where the site has none. For the configuration as a whole.") + apachePort(s, w)
+		http.Text = head(w, "A <VirtualHost> for HTTP, where the site has none. For the configuration as a whole.") + apachePort(s, append(plain, secure...), w)
 		http.Places = []Place{{}}
 	} else if apacheAnswers(s, w, true) == "" {
 		return []Snippet{tls}
@@ -98,10 +100,19 @@ func apacheAnswers(s Site, w Wish, plain bool) string {
 	return b.String() + others.String()
 }
 
-// apachePort is a <VirtualHost> for HTTP of a site that has none.
-func apachePort(s Site, w Wish) string {
+// apachePort is a <VirtualHost> for HTTP of a site that has none, at the
+// addresses of those that it has, and wherever others would be chosen instead.
+func apachePort(s Site, hosts []Host, w Wish) string {
+	var own []Address
+	for _, h := range hosts {
+		own = append(own, h.Addresses...)
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "<VirtualHost *:%d>\nServerName %s\n", w.HTTP, s.Names[0])
+	b.WriteString("<VirtualHost")
+	for _, a := range reach(Apache, own, w.HTTP, w.Others) {
+		fmt.Fprintf(&b, " %s", net.JoinHostPort(a.star(), strconv.Itoa(w.HTTP)))
+	}
+	fmt.Fprintf(&b, ">\nServerName %s\n", s.Names[0])
 	if len(s.Names) > 1 {
 		fmt.Fprintf(&b, "ServerAlias %s\n", strings.Join(s.Names[1:], " "))
 	}

@@ -40,7 +40,7 @@ func nginxSnippets(s Site, plain, secure []Host, w Wish) []Snippet {
 // is not what visitors over HTTP arrive at, it sends nobody on: whoever asks it
 // speaks TLS with them, maybe.
 func nginxOne(s Site, plain []Host, w Wish) []Snippet {
-	at, rest := nginxAt(nginxOwn(plain, w.HTTP, false), w.TLS, w.Others), ""
+	at, rest := reach(Nginx, nginxOwn(plain, w.HTTP, false), w.TLS, w.Others), ""
 	facing := listensPlainly(plain, w.HTTP)
 	if facing {
 		rest = nginxRest(w)
@@ -224,7 +224,7 @@ func nginxRest(w Wish) string {
 
 // nginxPort is a server for HTTP of a site that has none.
 func nginxPort(s Site, own []Address, w Wish) Snippet {
-	at := nginxAt(own, w.HTTP, w.Others)
+	at := reach(Nginx, own, w.HTTP, w.Others)
 	text := head(w, "A server of its own for HTTP, where the site has none. For the http block.") +
 		"server {\n" + nginxListens(at, "") + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
 	if w.Mode == ForceTLS {
