@@ -41,7 +41,7 @@ func TestApacheBesideOthers(t *testing.T) {
 	}
 	v := NewVisitor(hosts, portOf(t, plain), portOf(t, secure), network.OS{})
 	at := Address{Host: "127.0.0.1", Port: portOf(t, plain)}
-	for _, name := range []string{"a.test"} {
+	for _, name := range []string{"a.test", "b.test"} {
 		visit, err := v.Ask(t.Context(), at, name, challengePath+"token")
 		if err != nil || !visit.Shows("token.answer") {
 			t.Errorf("%s: %+v %q %v", name, visit, visit.Body, err)

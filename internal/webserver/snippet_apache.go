@@ -69,6 +69,11 @@ func apacheAnswers(s Site, w Wish, plain bool) string {
         AuthType None
     </IfModule>
     Require all granted
+    <IfModule mod_access_compat.c>
+        Order allow,deny
+        Allow from all
+        Satisfy any
+    </IfModule>
 </If>
 `, challengePath, quoted(folder+"/"), quoted(folder))
 	}
