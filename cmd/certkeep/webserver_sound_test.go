@@ -40,3 +40,17 @@ func TestWebserverSound(t *testing.T) {
 	server.Configure(t, "server { listen 127.0.0.1:80; server_name b.test b_b.test; }\nserver { listen 127.0.0.1:80; server_name d.test www.d.test; }")
 	contains(t, w.certkeep(exitFailed, "webserver", "update", "--write"), "b.test is left out", "written   "+entry("d.test"))
 }
+
+// TestWebserverStatusEverywhere has a status listener at all addresses, of which
+// a web server needs one.
+func TestWebserverStatusEverywhere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := servertest.NginxIn(t, dir)
+	server.Shim(t, "nginx")
+	server.Configure(t, "server { listen 127.0.0.1:80; server_name a.test; }")
+	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
+	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: {address: \":9780\", token_file: "+dir+"/token}}\n")
+	put(t, dir+"/token", strings.Repeat("t", 40))
+	contains(t, w.certkeep(0, "webserver", "enable", "a.test", "--server", "nginx", "--certificate-status"), "proxy_pass http://127.0.0.1:9780/")
+}

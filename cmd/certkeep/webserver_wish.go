@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,9 @@ func (p *proposal) wishFor(s wishedSite, cert *config.Certificate) (webserver.Wi
 	if s.wish.status {
 		if w.Status = p.cfg.Listen.Status.Address; w.Status == "" || strings.HasPrefix(w.Status, "unix:") {
 			return w, usage("--certificate-status needs a listener at an address and port", `set listen: {status: "127.0.0.1:9780"}`)
+		}
+		if host, port, err := net.SplitHostPort(w.Status); err == nil && slices.Contains([]string{"", "0.0.0.0", "::"}, host) {
+			w.Status = net.JoinHostPort("127.0.0.1", port) // it listens at all of them
 		}
 	}
 	w.Answers = p.answers(s.Site, cert.Name)

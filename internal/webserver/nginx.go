@@ -178,7 +178,7 @@ func nginxHost(server directive, outer []directive) Host {
 	on := flag(h.inherited("ssl"), "on") // of nginx before 1.25
 	for _, d := range all(server.block, "listen") {
 		if len(d.args) > 0 {
-			h.Addresses = append(h.Addresses, nginxAddress(d.args, on))
+			h.Addresses = append(h.Addresses, nginxAddresses(d.args, on)...)
 		}
 	}
 	if len(h.Addresses) == 0 {
@@ -227,7 +227,31 @@ func (h *Host) addNginxName(name string) {
 	}
 }
 
-// nginxAddress reads the arguments of listen.
+// nginxAddresses reads the arguments of listen, which may name a range of ports.
+func nginxAddresses(args []string, on bool) []Address {
+	a := nginxAddress(args, on)
+	_, text, found := strings.Cut(args[0][strings.LastIndex(args[0], ":")+1:], "-")
+	last, err := strconv.Atoi(text)
+	if !found || err != nil || a.Port == 0 || last > 65535 {
+		return []Address{a}
+	}
+	all := []Address{a}
+	for a.Port++; a.Port <= last; a.Port++ {
+		all = append(all, a)
+	}
+	return all
+}
+
+// portsFrom is a port, or the first one of a range.
+func portsFrom(text string) (int, error) {
+	from, to, isRange := strings.Cut(text, "-")
+	if _, err := strconv.Atoi(to); isRange && err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(from)
+}
+
+// nginxAddress reads the arguments of listen; of a range of ports the first.
 func nginxAddress(args []string, on bool) Address {
 	a := Address{Port: 80, TLS: on || slices.Contains(args, "ssl") || slices.Contains(args, "quic"), Proxy: slices.Contains(args, "proxy_protocol")}
 	where := args[0]
@@ -235,13 +259,13 @@ func nginxAddress(args []string, on bool) Address {
 		a.Host, a.Port = strings.TrimPrefix(where, "unix:"), 0
 		return a
 	}
-	if port, err := strconv.Atoi(where); err == nil {
+	if port, err := portsFrom(where); err == nil {
 		a.Port = port
 		return a
 	}
 	a.Host = strings.Trim(where, "[]")
 	if host, text, err := net.SplitHostPort(where); err == nil {
-		if port, err := strconv.Atoi(text); err == nil {
+		if port, err := portsFrom(text); err == nil {
 			a.Host, a.Port = host, port
 		}
 	}

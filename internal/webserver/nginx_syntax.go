@@ -169,8 +169,8 @@ func (r *reader) escaped(b *strings.Builder) {
 	}
 }
 
-// skipLua passes over a block of Lua, whose braces count outside of its quotes
-// and line comments.
+// skipLua passes over a block of Lua, whose braces count outside of its strings
+// and comments.
 func (r *reader) skipLua() error {
 	for depth := 1; r.at < len(r.text); r.at++ {
 		switch c := r.text[r.at]; c {
@@ -188,15 +188,44 @@ func (r *reader) skipLua() error {
 				return err
 			}
 			r.at-- // the loop goes on behind the quote
+		case '[':
+			r.skipLuaBrackets()
 		case '-':
-			if strings.HasPrefix(r.text[r.at:], "--") {
-				for r.at+1 < len(r.text) && r.text[r.at+1] != '\n' {
-					r.at++
-				}
+			if !strings.HasPrefix(r.text[r.at:], "--") {
+				continue
 			}
+			if r.at += 2; r.skipLuaBrackets() {
+				continue
+			}
+			for r.at < len(r.text) && r.text[r.at] != '\n' {
+				r.at++
+			}
+			r.at-- // the loop goes on with the end of the line
 		}
 	}
 	return r.wrong("a block of Lua has no end")
+}
+
+// skipLuaBrackets passes over a string or comment in long brackets, [[ or [==[,
+// up to the last byte of its end, if one begins here.
+func (r *reader) skipLuaBrackets() bool {
+	rest := r.text[r.at:]
+	if !strings.HasPrefix(rest, "[") {
+		return false
+	}
+	level := len(rest[1:]) - len(strings.TrimLeft(rest[1:], "="))
+	if !strings.HasPrefix(rest[1+level:], "[") {
+		return false
+	}
+	end := "]" + strings.Repeat("=", level) + "]"
+	_, after, found := strings.Cut(rest[2+level:], end)
+	if !found {
+		after = ""
+	}
+	last := len(r.text) - len(after) - 1
+	r.line += strings.Count(r.text[r.at:last+1], "\n")
+	r.at = last
+	return true
 }
 
 // ErrSyntax is what a dump that cannot be understood comes to.

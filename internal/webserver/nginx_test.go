@@ -55,6 +55,16 @@ func TestParseNginx(t *testing.T) {
 			{Names: nil, Addresses: []Address{{Port: 81}, {Host: "/run/x", TLS: true}}, File: "/n", Line: 2},
 			{Names: []string{"d.test"}, Addresses: []Address{{Port: 80, TLS: true}}, File: "/n", Line: 3},
 		}},
+		{"ranges of ports", nginxFiles("/n", "http { server { listen 8000-8002; listen [::1]:81-82 ssl; listen a-1.test:80; listen 7-x; listen 5-70000; } }"), []Host{
+			{Addresses: []Address{
+				{Port: 8000}, {Port: 8001}, {Port: 8002}, {Host: "::1", Port: 81, TLS: true}, {Host: "::1", Port: 82, TLS: true},
+				{Host: "a-1.test", Port: 80}, {Host: "7-x", Port: 80}, {Port: 5},
+			}, File: "/n", Line: 1},
+		}},
+		{"Lua", nginxFiles("/n", "http { server { server_name a.test; content_by_lua_block {\n local a = [[it's } ]] local b = [==[ \"]]}]==] -- it's\n --[[ don't }\n]] if t[t[1]] then x = { '}', \"\\\"}\" } end\n--[=[\n' }]=]\n} }\nserver { server_name b.test; } }"), []Host{
+			{Names: []string{"a.test"}, Addresses: []Address{{Port: 80}}, File: "/n", Line: 1},
+			{Names: []string{"b.test"}, Addresses: []Address{{Port: 80}}, File: "/n", Line: 8},
+		}},
 		{"no web server", nginxFiles("/n", "stream { server { listen 443 ssl; } }"), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
