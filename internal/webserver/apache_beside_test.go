@@ -50,4 +50,10 @@ func TestApacheBesideOthers(t *testing.T) {
 	if resp := asked(t, plain, "GET", "http://a.test/x"); resp.StatusCode != 301 || resp.Header.Get("Location") != "https://a.test/x" {
 		t.Errorf("a.test: %+v", resp)
 	}
+	for path, status := range map[string]int{"POST /x": 308, "HEAD /x": 301, "GET /.well-known/security.txt": 404} {
+		method, path, _ := strings.Cut(path, " ")
+		if resp := asked(t, plain, method, "http://a.test"+path); resp.StatusCode != status {
+			t.Errorf("%s %s: %+v", method, path, resp)
+		}
+	}
 }

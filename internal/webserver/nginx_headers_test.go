@@ -99,3 +99,29 @@ func TestHeadersOfOthers(t *testing.T) {
 		t.Errorf("without the page of the error: %+v", resp)
 	}
 }
+
+// TestRedirect has a real nginx send visitors on by what they do.
+func TestRedirect(t *testing.T) {
+	dir := t.TempDir()
+	plain, secure := servertest.FreeAddress(t), servertest.FreeAddress(t)
+	put(t, dir+"/.well-known/security.txt", "a")
+	hosts, err := ParseNginx(nginxFiles("/n", "http { server { listen "+plain+"; server_name a.test; } }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := selfSigned(t, dir+"/tls", "x", time.Now().AddDate(0, 0, 60), "a.test")
+	written(t, dir+"/nginx", Snippets(Sites(hosts)[0], Nginx, Wish{Mode: ForceTLS, Pairs: []KeyFiles{pair}, Answers: dir, HTTP: portOf(t, plain), TLS: portOf(t, secure)}))
+	w := servertest.NginxIn(t, dir)
+	w.Configure(t, "server { include "+dir+"/nginx/a.test.conf; listen "+plain+"; server_name a.test; root "+dir+"; location / { } location /x { return 204; } }")
+	w.Start(t, plain)
+	for path, status := range map[string]int{"GET /x?a=b": 301, "HEAD /x?a=b": 301, "POST /x?a=b": 308, "GET /.well-known/security.txt": 200} {
+		method, path, _ := strings.Cut(path, " ")
+		resp := asked(t, plain, method, "http://a.test"+path)
+		if to := resp.Header.Get("Location"); resp.StatusCode != status || status > 300 && to != "https://a.test"+path {
+			t.Errorf("%s %s: %+v", method, path, resp)
+		}
+	}
+	if resp := asked(t, secure, "POST", "https://a.test/x"); resp.StatusCode != 204 {
+		t.Errorf("over HTTPS: %+v", resp)
+	}
+}

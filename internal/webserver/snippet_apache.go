@@ -90,8 +90,11 @@ func apacheAnswers(s Site, w Wish, plain bool) string {
 	redirect := ""
 	switch {
 	case plain && w.Mode == ForceTLS:
-		rules.WriteString("    RewriteRule \"^\" \"https://%{SERVER_NAME}%{REQUEST_URI}\" [R=301,END]\n")
-		redirect = fmt.Sprintf("    RedirectMatch 301 \"^/(?!\\.well-known/acme-challenge/)(.*)$\" \"https://%s/$1\"\n", s.canonical())
+		rules.WriteString(`    RewriteCond %{REQUEST_METHOD} ^(?:GET|HEAD)$
+    RewriteRule "^/(?!\.well-known/)" "https://%{SERVER_NAME}%{REQUEST_URI}" [R=301,END]
+    RewriteRule "^/(?!\.well-known/)" "https://%{SERVER_NAME}%{REQUEST_URI}" [R=308,END]
+`)
+		redirect = fmt.Sprintf("    RedirectMatch 301 \"^/(?!\\.well-known/)(.*)$\" \"https://%s/$1\"\n", s.canonical())
 	case plain && w.Mode == OnlyTLS:
 		rules.WriteString("    RewriteRule \"^\" \"-\" [R=404,END]\n")
 		redirect = "    RedirectMatch 404 \"^/(?!\\.well-known/acme-challenge/)\"\n"
@@ -125,6 +128,10 @@ func apachePort(s Site, hosts []Host, w Wish) string {
 		w.Mode = OnlyTLS // there is no site to show
 	}
 	b.WriteString(apacheAnswers(s, w, true))
+	if w.Mode == ForceTLS { // which is not about what nobody has here
+		b.WriteString("<IfModule mod_rewrite.c>\n    RewriteRule \"^\" \"-\" [R=404,END]\n</IfModule>\n")
+		b.WriteString("<IfModule !mod_rewrite.c>\n    RedirectMatch 404 \"^/\\.well-known/(?!acme-challenge/)\"\n</IfModule>\n")
+	}
 	b.WriteString("</VirtualHost>\n")
 	return b.String()
 }

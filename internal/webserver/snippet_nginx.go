@@ -211,11 +211,19 @@ location = %[1]s {
 	return b.String()
 }
 
-// nginxRest is what becomes of everybody else over HTTP.
+// nginxRest is what becomes of everybody else over HTTP. Clients may turn a POST
+// into a GET after 301, not after 308 (RFC 9110 section 15.4.9). What lies in
+// /.well-known/ is asked for over HTTP by more than CAs.
 func nginxRest(w Wish) string {
 	switch w.Mode {
 	case ForceTLS:
-		return "\nif ($scheme = http) { return 301 https://$host$request_uri; }\n"
+		return `
+set $certkeep_by $scheme;
+if ($request_method !~ "^(GET|HEAD)$") { set $certkeep_by "$scheme, to be kept"; }
+if ($uri ~ "^/\.well-known/") { set $certkeep_by ""; }
+if ($certkeep_by = "http") { return 301 https://$host$request_uri; }
+if ($certkeep_by = "http, to be kept") { return 308 https://$host$request_uri; }
+`
 	case OnlyTLS:
 		return "\nif ($scheme = http) { return 404; }\n"
 	}
@@ -228,9 +236,8 @@ func nginxPort(s Site, own []Address, w Wish) Snippet {
 	text := head(w, "A server of its own for HTTP, where the site has none. For the http block.") +
 		"server {\n" + nginxListens(at, "") + fmt.Sprintf("server_name %s;\n", strings.Join(s.Names, " ")) + nginxAnswers(w, nil)
 	if w.Mode == ForceTLS {
-		text += nginxRest(w) + "}\n"
-	} else {
-		text += "\nlocation / { return 404; }\n}\n"
+		text += nginxRest(w)
 	}
+	text += "\nlocation / { return 404; }\n}\n"
 	return Snippet{Server: Nginx, Name: s.Name + "-http.conf", Text: text, Places: besides([]Place{{}}, restarts(at, w.Now))}
 }
