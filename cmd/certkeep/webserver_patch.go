@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -28,6 +29,10 @@ func (p *proposal) patch() (string, error) {
 			}
 			// patch(1) writes no symlink, such as those in sites-enabled.
 			file, err := filepath.EvalSymlinks(l.File)
+			if errors.Is(err, fs.ErrNotExist) { // a macro of Apache has none that would be named
+				p.notes = append(p.notes, fmt.Sprintf("%s, line %d, is no file that a patch could change; add the line by hand: %s", l.File, l.Line, l.Text))
+				continue
+			}
 			if err != nil {
 				return "", fmt.Errorf("find the file of a virtual host: %w", err)
 			}

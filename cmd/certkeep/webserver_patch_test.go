@@ -94,3 +94,19 @@ func TestWebserverPatchLeaves(t *testing.T) {
 	}
 	contains(t, told, "take out the location of "+server.Config+":", "then add the line by hand: include "+dir+"/etc/nginx/a.test.conf;")
 }
+
+// TestWebserverPatchMacro has a host of a macro beside another one.
+func TestWebserverPatchMacro(t *testing.T) {
+	t.Parallel()
+	dir := servertest.Folder(t)
+	server := servertest.ApacheIn(t, dir, "macro", "alias")
+	server.Shim(t, "apache2ctl")
+	server.Configure(t, "Listen 127.0.0.1:80\n<Macro VHost $name>\n<VirtualHost 127.0.0.1:80>\nServerName $name\n</VirtualHost>\n</Macro>\nUse VHost a.test\n<VirtualHost 127.0.0.1:80>\nServerName b.test\n</VirtualHost>\n")
+	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
+	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
+	code, diff, told := w.run("--config", w.config, "webserver", "enable", "--all", "--server", "apache", "--write", "--patch")
+	if code != 0 || strings.Contains(diff, "a.test-http.conf") || !strings.Contains(diff, "Include "+dir+"/etc/apache/b.test-http.conf") {
+		t.Errorf("code %d\n%s\n%s", code, diff, told)
+	}
+	contains(t, told, "is no file that a patch could change; add the line by hand: Include "+dir+"/etc/apache/a.test-http.conf")
+}
