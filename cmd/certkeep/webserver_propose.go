@@ -279,6 +279,7 @@ func (p *proposal) site(s wishedSite) error {
 			}
 			out.Files = append(out.Files, file)
 		}
+		out.Files = append(out.Files, p.emptied(s, server, wish, out.Files)...)
 	}
 	for i := range out.Files {
 		if err := out.Files[i].compare(); err != nil {
@@ -294,6 +295,17 @@ func (p *proposal) site(s wishedSite) error {
 	}
 	p.sites = append(p.sites, out)
 	return nil
+}
+
+// emptied is the snippet for HTTP of a site that needs none with its options now,
+// and had one before: what includes it would go on redirecting.
+func (p *proposal) emptied(s wishedSite, server string, wish webserver.Wish, files []webFile) []webFile {
+	path := filepath.Join(p.folder(server), s.Name+"-http.conf")
+	if _, err := os.Lstat(path); err != nil || slices.ContainsFunc(files, func(f webFile) bool { return f.Path == path }) {
+		return nil
+	}
+	used := slices.ContainsFunc(p.now, func(h webserver.Host) bool { return h.Server == server && h.Includes(path) })
+	return []webFile{{Path: path, Content: webserver.Head(wish.Command) + "\n# Nothing is left to say here.\n", server: server, used: used}}
 }
 
 // compare says whether a file has to be written, and refuses one that is

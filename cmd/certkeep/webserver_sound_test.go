@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/certkeep/certkeep/internal/acmetest"
 	"github.com/certkeep/certkeep/internal/servertest"
 )
 
@@ -53,4 +54,26 @@ func TestWebserverStatusEverywhere(t *testing.T) {
 	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: {address: \":9780\", token_file: "+dir+"/token}}\n")
 	put(t, dir+"/token", strings.Repeat("t", 40))
 	contains(t, w.certkeep(0, "webserver", "enable", "a.test", "--server", "nginx", "--certificate-status"), "proxy_pass http://127.0.0.1:9780/")
+}
+
+// TestWebserverEmptied has a redirect taken back that a server block includes.
+func TestWebserverEmptied(t *testing.T) {
+	t.Parallel()
+	l := newWebLife(t, "nginx", acmetest.Options{})
+	file := l.dir + "/etc/nginx/a.test-http.conf"
+	site := func(include string) {
+		l.server.Configure(t, "server { listen "+l.secure+" ssl; server_name a.test; ssl_reject_handshake on; }\nserver { "+include+" listen "+l.plain+"; server_name a.test; return 204; }")
+	}
+	site("")
+	put(t, l.config, strings.Replace(read(t, l.config), "http-01: {folder: "+l.dir+"/answers}", "http-01: {manual: {auth_hook: /bin/true, cleanup_hook: /bin/true}}", 1))
+	enable := func(mode string) string {
+		return l.certkeep(0, "webserver", "enable", "a.test", "--server", "nginx", mode, "--write")
+	}
+	enable("--force-ssl")
+	site("include " + file + ";")
+	l.server.Start(t, l.plain)
+	l.answers("http://a.test/", 301)
+	contains(t, enable("--add-ssl"), "written   "+file)
+	l.answers("http://a.test/", 204)
+	contains(t, l.certkeep(0, "webserver", "update", "--write"), "is there  "+file)
 }
