@@ -90,6 +90,9 @@ func (d *webExaminer) examine(ctx context.Context) error {
 	}
 	ours := proposal{path: d.cfg.Path}
 	for _, h := range d.hosts {
+		if where := h.Managed(); where != "" {
+			d.add(verdictWarning, "host "+hostTitle(h), "mod_md answers CAs for it ("+where+"), and has no answers of Certkeep's", "take the directives of mod_md out")
+		}
 		if h.TLS() && h.File != ours.catchFile(h.Server) { // which has no certificate that anybody trusts
 			d.host(h)
 		}

@@ -135,6 +135,12 @@ func (p *proposal) make(sites []wishedSite) error {
 		if len(s.Unfit) > 0 {
 			p.notes = append(p.notes, fmt.Sprintf("%s: no certificate is asked for with %s, which public CAs do not certify by name", s.Name, strings.Join(s.Unfit, ", ")))
 		}
+		for _, h := range s.Hosts {
+			if where := h.Managed(); where != "" {
+				p.notes = append(p.notes, fmt.Sprintf("%s: mod_md answers CAs for it (%s), and has no answers of Certkeep's: take its directives out first", s.Name, where))
+				break
+			}
+		}
 		if err := p.site(s); err != nil {
 			return err
 		}
