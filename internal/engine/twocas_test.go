@@ -53,7 +53,9 @@ func TestTwoCAs(t *testing.T) {
 	f := newFixture(t, acmetest.Options{})
 	second := f.withSecond(acmetest.Options{})
 	f.configure("certificates: {a.test: {issuer: [pebble, second]}}\n")
-	f.ca.Intercept(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusServiceUnavailable) })
+	f.ca.Intercept(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
 	if passes := f.issuedBy("a.test", "second", plan.AskApply); passes < 2 {
 		t.Errorf("the first CA was asked %d times only", passes)
 	}

@@ -65,7 +65,7 @@ type served struct {
 	stapled tls.Certificate
 	plain   tls.Certificate // the same without an OCSP response
 	usable  usable
-	ends    time.Time       // when the response is not believed any more; zero where there is none
+	ends    time.Time // when the response is not believed any more; zero where there is none
 }
 
 // certificate is what is shown at an instant: a response that has ended would

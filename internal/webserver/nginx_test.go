@@ -57,8 +57,14 @@ func TestParseNginx(t *testing.T) {
 		}},
 		{"ranges of ports", nginxFiles("/n", "http { server { listen 8000-8002; listen [::1]:81-82 ssl; listen a-1.test:80; listen 7-x; listen 5-70000; } }"), []Host{
 			{Addresses: []Address{
-				{Port: 8000}, {Port: 8001}, {Port: 8002}, {Host: "::1", Port: 81, TLS: true}, {Host: "::1", Port: 82, TLS: true},
-				{Host: "a-1.test", Port: 80}, {Host: "7-x", Port: 80}, {Port: 5},
+				{Port: 8000},
+				{Port: 8001},
+				{Port: 8002},
+				{Host: "::1", Port: 81, TLS: true},
+				{Host: "::1", Port: 82, TLS: true},
+				{Host: "a-1.test", Port: 80},
+				{Host: "7-x", Port: 80},
+				{Port: 5},
 			}, File: "/n", Line: 1},
 		}},
 		{"Lua", nginxFiles("/n", "http { server { server_name a.test; content_by_lua_block {\n local a = [[it's } ]] local b = [==[ \"]]}]==] -- it's\n --[[ don't }\n]] if t[t[1]] then x = { '}', \"\\\"}\" } end\n--[=[\n' }]=]\n} }\nserver { server_name b.test; } }"), []Host{
