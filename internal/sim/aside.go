@@ -122,7 +122,7 @@ func (j *judge) isDue(c *cert, now time.Time) bool {
 		if !there || seen.placeholder || seen.keyType != s.keyType() || seen.notAfter.Sub(now) < c.life/5 {
 			return true
 		}
-		lacks := func(name string) bool { return !slices.Contains(seen.names, name) }
+		lacks := func(name string) bool { return !on(seen.names, name) }
 		revoked := func(name string) bool { return !j.world.cas[name].RevokedAt(seen.serial).IsZero() }
 		return slices.ContainsFunc(c.names, lacks) || slices.ContainsFunc(caNames(), revoked)
 	})

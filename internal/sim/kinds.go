@@ -108,6 +108,13 @@ func (j *judge) forgetSide(side side) {
 	delete(j.presented, s)
 }
 
+// on reports whether a certificate on names is good for one: a wildcard among them
+// may cover it, which then is not named beside it.
+func on(names []string, name string) bool {
+	_, below, _ := strings.Cut(name, ".")
+	return slices.Contains(names, name) || slices.Contains(names, "*."+below)
+}
+
 // together looks at whether all sides are on the names that are wanted, where
 // all has been well for so long that they should be.
 func (j *judge) together(p *cert) {
@@ -124,7 +131,7 @@ func (j *judge) together(p *cert) {
 	}
 	for _, s := range p.sides() {
 		seen, there := j.seen(s)
-		lacks := slices.DeleteFunc(slices.Clone(p.names), func(name string) bool { return slices.Contains(seen.names, name) })
+		lacks := slices.DeleteFunc(slices.Clone(p.names), func(name string) bool { return on(seen.names, name) })
 		if there && !seen.placeholder && len(lacks) > 0 && well > p.grace(true) {
 			j.breach("%s: its %s certificate is not on %q, though all was well for %v", s, s.keyType(), lacks, well)
 			j.excuse(p, now)

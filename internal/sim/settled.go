@@ -76,7 +76,7 @@ func (j *judge) filesSettled(c *cert, k *plan.KnownCert) {
 			j.breach("%s: installed at the end is %s, published is %+v", s, serial, version)
 		}
 		for _, name := range c.names {
-			if !slices.Contains(loaded.Leaf.DNSNames, name) && !k.Held {
+			if !on(loaded.Leaf.DNSNames, name) && !k.Held {
 				j.breach("%s: its %s certificate is on %q at the end, not on %s", s, s.keyType(), loaded.Leaf.DNSNames, name)
 			}
 		}
