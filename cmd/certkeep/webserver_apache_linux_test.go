@@ -78,10 +78,7 @@ func TestWebserverEnableRefuses(t *testing.T) {
 	server := servertest.NginxIn(t, dir)
 	server.Shim(t, "nginx")
 	server.Configure(t, `server { listen 127.0.0.1:8080; server_name a.test *.a.test; } server { listen 127.0.0.1:8080; server_name b.test; }`)
-	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
-	put(t, w.config, `state: `+dir+`/state
-accept_terms: true
-listen: {status: false, outside: {443: false}}
+	w := newWebTestOffline(t, server, dir, `listen: {status: false, outside: {443: false}}
 certificates: {b.test: {names: [b.test]}, shop: {names: [c.test]}, two: {names: [b.test], key_types: [rsa-2048, ecdsa-p256], layout: nixos}}
 `)
 	put(t, dir+"/etc/nginx/b.test.conf", "mine")

@@ -31,6 +31,14 @@ func newWebTest(t *testing.T, server *servertest.WebServer, dir string) *webTest
 	return newWebTestWith(t, server, dir, acmetest.Options{})
 }
 
+// newWebTestOffline has a config with more in it, and no CA: nothing is ordered.
+func newWebTestOffline(t *testing.T, server *servertest.WebServer, dir, more string) webTest {
+	t.Helper()
+	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
+	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\n"+more)
+	return w
+}
+
 // newWebTestWith is newWebTest with a CA of another kind.
 func newWebTestWith(t *testing.T, server *servertest.WebServer, dir string, o acmetest.Options) *webTest {
 	t.Helper()

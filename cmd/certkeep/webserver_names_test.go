@@ -127,10 +127,7 @@ func TestWebserverStapleOfNobody(t *testing.T) {
 	server := servertest.NginxIn(t, dir)
 	server.Shim(t, "nginx")
 	server.Configure(t, `server { listen 127.0.0.1:8080; server_name a.test; }`)
-	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
-	put(t, w.config, `state: `+dir+`/state
-accept_terms: true
-listen: {status: false}
+	w := newWebTestOffline(t, server, dir, `listen: {status: false}
 defaults: {key_types: [rsa-2048, ecdsa-p256], ocsp: {file: "`+dir+`/{name}.{key_type}.ocsp"}}
 `)
 	if text := w.certkeep(0, "webserver", "enable", "a.test", "--server", "nginx"); strings.Contains(text, "stapling") {

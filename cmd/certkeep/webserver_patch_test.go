@@ -86,8 +86,7 @@ func TestWebserverPatchLeaves(t *testing.T) {
 	server := servertest.NginxIn(t, dir)
 	server.Shim(t, "nginx")
 	server.Configure(t, "server {\nlisten 127.0.0.1:80; server_name a.test;\nlocation /.well-known/acme-challenge/ { root /srv; }\n}\nserver {\nlisten 127.0.0.1:80; server_name b.test;\n}")
-	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
-	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
+	w := newWebTestOffline(t, server, dir, "listen: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
 	code, diff, told := w.run("--config", w.config, "webserver", "enable", "--all", "--server", "nginx", "--write", "--patch")
 	if code != 0 || strings.Contains(diff, "a.test.conf") || !strings.Contains(diff, "+include "+dir+"/etc/nginx/b.test.conf;") {
 		t.Errorf("code %d\n%s", code, diff)
@@ -102,8 +101,7 @@ func TestWebserverPatchMacro(t *testing.T) {
 	server := servertest.ApacheIn(t, dir, "macro", "alias")
 	server.Shim(t, "apache2ctl")
 	server.Configure(t, "Listen 127.0.0.1:80\n<Macro VHost $name>\n<VirtualHost 127.0.0.1:80>\nServerName $name\n</VirtualHost>\n</Macro>\nUse VHost a.test\n<VirtualHost 127.0.0.1:80>\nServerName b.test\n</VirtualHost>\n")
-	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
-	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
+	w := newWebTestOffline(t, server, dir, "listen: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
 	code, diff, told := w.run("--config", w.config, "webserver", "enable", "--all", "--server", "apache", "--write", "--patch")
 	if code != 0 || strings.Contains(diff, "a.test-http.conf") || !strings.Contains(diff, "Include "+dir+"/etc/apache/b.test-http.conf") {
 		t.Errorf("code %d\n%s\n%s", code, diff, told)

@@ -16,8 +16,7 @@ func TestWebserverSound(t *testing.T) {
 	dir := t.TempDir()
 	server := servertest.NginxIn(t, dir)
 	server.Shim(t, "nginx")
-	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
-	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
+	w := newWebTestOffline(t, server, dir, "listen: {status: false}\ndefaults: {path: "+dir+"/ssl}\n")
 	configure := func(more string) {
 		server.Configure(t, "server { listen 127.0.0.1:80; server_name a.test *.a.test; }\nserver { listen 127.0.0.1:80; server_name b.test "+more+"; }\nserver { listen 127.0.0.1:80; server_name c.test c_c.test; }")
 	}
@@ -50,8 +49,7 @@ func TestWebserverStatusEverywhere(t *testing.T) {
 	server := servertest.NginxIn(t, dir)
 	server.Shim(t, "nginx")
 	server.Configure(t, "server { listen 127.0.0.1:80; server_name a.test; }")
-	w := webTest{called: called{t, server.Bin(), dir}, config: dir + "/etc/certkeep.yaml"}
-	put(t, w.config, "state: "+dir+"/state\naccept_terms: true\nlisten: {status: {address: \":9780\", token_file: "+dir+"/token}}\n")
+	w := newWebTestOffline(t, server, dir, "listen: {status: {address: \":9780\", token_file: "+dir+"/token}}\n")
 	put(t, dir+"/token", strings.Repeat("t", 40))
 	contains(t, w.certkeep(0, "webserver", "enable", "a.test", "--server", "nginx", "--certificate-status"), "proxy_pass http://127.0.0.1:9780/")
 }

@@ -100,11 +100,10 @@ func keyStep(s plan.Step) string {
 
 // refreshKeys reads what is known of the keys of a certificate again.
 func (w *worker) refreshKeys(ctx context.Context) error {
-	fresh, err := w.engine.Store.KnownKeys(context.WithoutCancel(ctx), w.want.Keys)
+	fresh, err := w.engine.freshKeys(context.WithoutCancel(ctx), w.want.Keys, w.keys)
 	if err != nil {
 		return err
 	}
-	fresh.Inspected, fresh.Closed = w.keys.Inspected, w.keys.Closed
 	w.keys = fresh
 	return nil
 }

@@ -117,20 +117,18 @@ func (w *keyWorker) stuck() bool {
 
 // refresh reads what is known of the keys again.
 func (w *keyWorker) refresh(ctx context.Context) error {
-	fresh, err := w.engine.Store.KnownKeys(context.WithoutCancel(ctx), w.want.Name)
+	fresh, err := w.engine.freshKeys(context.WithoutCancel(ctx), w.want.Name, w.known())
 	if err != nil {
 		return err
 	}
-	fresh.Inspected, fresh.Closed = w.known().Inspected, w.known().Closed
 	w.world.Known.Keys[w.want.Name] = fresh
 	// An installation stores facts of the certificates on them too: that they
 	// are installed, and which hooks are to run.
 	for _, cert := range w.world.Wanted.Certs {
-		member, err := w.engine.Store.KnownCert(context.WithoutCancel(ctx), cert.Name)
+		member, err := w.engine.freshCert(context.WithoutCancel(ctx), cert.Name, w.world.Known.Cert(cert.Name))
 		if err != nil {
 			return err
 		}
-		keepTransient(member, w.world.Known.Cert(cert.Name))
 		w.world.Known.Certs[cert.Name] = member
 	}
 	return nil

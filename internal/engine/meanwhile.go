@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"time"
+
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // readAgainAfter is how long a store that could not be read is left alone.
@@ -37,30 +39,44 @@ func (p *pass) meanwhile(ctx context.Context, f finished) finished {
 }
 
 // readAgain reads the facts that a worker hands back from the store.
-func (e *Engine) readAgain(ctx context.Context, f finished) (finished, error) {
+func (e *Engine) readAgain(ctx context.Context, f finished) (_ finished, err error) {
+	fresh := f
 	if f.known != nil {
-		known, err := e.Store.KnownCert(ctx, f.unit)
-		if err != nil {
+		if fresh.known, err = e.freshCert(ctx, f.unit, f.known); err != nil {
 			return f, err
 		}
-		keepTransient(known, f.known)
-		f.known = known
 	}
 	if f.keys != nil {
-		keys, err := e.Store.KnownKeys(ctx, f.keys.Name)
-		if err != nil {
+		if fresh.keys, err = e.freshKeys(ctx, f.keys.Name, f.keys); err != nil {
 			return f, err
 		}
-		keys.Inspected, keys.Closed = f.keys.Inspected, f.keys.Closed
-		f.keys = keys
 	}
 	for name, member := range f.members {
-		known, err := e.Store.KnownCert(ctx, name)
-		if err != nil {
+		if member, err = e.freshCert(ctx, name, member); err != nil {
 			return f, err
 		}
-		keepTransient(known, member)
-		f.members[name] = known
+		f.members[name] = member
 	}
-	return f, nil
+	return fresh, nil
+}
+
+// freshCert reads what is stored of a certificate, and keeps what only this
+// process knows of it.
+func (e *Engine) freshCert(ctx context.Context, name string, before *plan.KnownCert) (*plan.KnownCert, error) {
+	fresh, err := e.Store.KnownCert(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	keepTransient(fresh, before)
+	return fresh, nil
+}
+
+// freshKeys is freshCert for keys.
+func (e *Engine) freshKeys(ctx context.Context, name string, before *plan.KnownKeys) (*plan.KnownKeys, error) {
+	fresh, err := e.Store.KnownKeys(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	fresh.Inspected, fresh.Closed = before.Inspected, before.Closed
+	return fresh, nil
 }

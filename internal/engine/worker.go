@@ -201,11 +201,10 @@ func (w *worker) unchanged(s plan.Step) bool {
 func (w *worker) refresh(ctx context.Context) error {
 	// A step that was cancelled has stored how far it came; reading that must
 	// not be cancelled with it.
-	fresh, err := w.engine.Store.KnownCert(context.WithoutCancel(ctx), w.want.Name)
+	fresh, err := w.engine.freshCert(context.WithoutCancel(ctx), w.want.Name, w.known)
 	if err != nil {
 		return err
 	}
-	keepTransient(fresh, w.known)
 	w.known = fresh
 	if w.want.Keys != "" {
 		if err := w.refreshKeys(ctx); err != nil {

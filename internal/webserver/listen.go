@@ -105,16 +105,15 @@ func nginxListens(addresses []Address, options string) string {
 // wildcard of which it has single addresses by now. A reload fails then, though
 // its test does not: it goes on holding the addresses until it has the wildcard.
 func restarts(addresses []Address, now []Host) string {
-	const server = Nginx
 	for _, a := range addresses {
-		if a.Host != anywhere(server, a.Host) {
+		if a.Host != anywhere(Nginx, a.Host) {
 			continue
 		}
 		single := ""
 		for _, h := range now {
 			for _, t := range h.Addresses {
 				switch {
-				case h.Server != Nginx || t.Port != a.Port || anywhere(server, t.Host) != a.Host:
+				case h.Server != Nginx || t.Port != a.Port || anywhere(Nginx, t.Host) != a.Host:
 				case t.Host == a.Host:
 					return ""
 				default:
