@@ -197,7 +197,17 @@ func (d *decision) revoking(p Pair) bool { return d.known.IsToBeRevoked(p) }
 // pending reports whether some certificate of a version is still to be revoked.
 func (d *decision) pending(v Version) bool {
 	return slices.ContainsFunc(v.Pairs, func(p Pair) bool {
-		return !p.Revoked && p.NotAfter.After(d.now) && (d.banned(p.Key) || d.revoking(p))
+		return !p.Revoked && (d.banned(p.Key) || d.revoking(p)) && !d.known.outlived(p)
+	})
+}
+
+// outlived reports whether a certificate has ended by the clock of a CA, which
+// signed another one that began later. What a person wanted of it is forgotten
+// only then: by the clock of this machine, were it ahead for a while, all would
+// have ended.
+func (k *KnownCert) outlived(p Pair) bool {
+	return slices.ContainsFunc(k.Versions, func(v Version) bool {
+		return slices.ContainsFunc(v.Pairs, func(other Pair) bool { return other.NotBefore.After(p.NotAfter) })
 	})
 }
 
@@ -252,8 +262,9 @@ func (d *decision) revoke(first bool) {
 		p, version, ok := d.known.bearer(r.SHA256)
 		switch {
 		case r.First != first:
-		case !ok || p.Revoked || !p.NotAfter.After(d.now):
+		case !ok || p.Revoked || d.known.outlived(p):
 			d.add(Step{Kind: KindRevoke, Drop: []string{r.SHA256}, Asked: true, Reason: Reason{ReasonExpired, "nothing is left to revoke"}})
+		case !p.NotAfter.After(d.now): // by this machine's clock, which may be wrong
 		case first || d.replaced(p):
 			d.revokeNow(r, p, version)
 		}

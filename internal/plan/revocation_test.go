@@ -158,12 +158,26 @@ func TestBannedKey(t *testing.T) {
 	}
 }
 
-// TestWhatEndedIsNotRevoked: the CA is not asked about what is over.
+// TestWhatEndedIsNotRevoked: the CA is not asked about what is over. Whether it
+// is shows what a CA signed later, not this machine's clock, which may be years
+// ahead for a while.
 func TestWhatEndedIsNotRevoked(t *testing.T) {
 	t.Parallel()
 	s := doomed(false)
 	s.replacement(verified("v2", s.now))
+	s.want.Keep = 1
+	right := s.now
+	s.now = day(3650)
+	s.none(t, plan.KindRevoke)
+	s.none(t, plan.KindPrune)
+	s.now = right
+	if step := s.the(t, plan.KindRevoke); step.Version != "v1" {
+		t.Errorf("step is %+v", step)
+	}
+
 	s.now = day(95)
+	s.none(t, plan.KindRevoke)
+	s.known.Versions = append(s.known.Versions, version("v3", s.now, pair(s.want, ec, s.now, days(90))))
 	step := s.the(t, plan.KindRevoke)
 	if !slices.Equal(step.Drop, []string{"sha-v1"}) || step.Issuer != "" {
 		t.Errorf("step is %+v", step)
