@@ -83,9 +83,11 @@ func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step)
 	}
 	altered := p.inspect(ctx, alone)
 	for _, name := range alone {
+		known := p.world.Known.Certs[name]
+		p.next = plan.Sooner(p.next, plan.InspectAgain(known.Inspected, name)) // the plan in force speaks of this look only
 		// What is altered is installed again, and asks are answered once
 		// nothing else is due.
-		if slices.Contains(altered, name) || len(p.world.Known.Certs[name].Asks) > 0 {
+		if slices.Contains(altered, name) || len(known.Asks) > 0 {
 			rest = append(rest, plan.Cert(now, p.world, p.wanted[name])...)
 		}
 	}

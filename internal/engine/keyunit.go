@@ -72,7 +72,7 @@ func (p *pass) takeKeys(f finished) {
 		}
 	}
 	p.owed[f.unit] = true
-	p.next = sooner(p.next, p.planned.Add(replanEvery))
+	p.next = plan.Sooner(p.next, p.planned.Add(replanEvery))
 }
 
 // owesKeys reports whether keys, or certificates on them, wait for the next

@@ -192,24 +192,24 @@ func (p *pass) run(ctx context.Context) error {
 	}
 }
 
-// replan makes the whole plan and sorts its due steps by certificate.
+// replan plans for all certificates and sorts what is due by certificate.
 func (p *pass) replan(ctx context.Context) {
 	now := time.Now()
 	p.world.Known.Issuers = p.engine.standing.all()
-	steps := plan.Make(now, p.world)
+	steps, next := plan.Due(now, p.world)
 	p.planned, p.took = now, time.Since(now)
-	p.next, p.queue = sooner(plan.Next(now, steps), p.unread), workQueue{}
+	p.next, p.queue = plan.Sooner(next, p.unread), workQueue{}
 	clear(p.owed)
 	steps = p.inspectAll(ctx, now, p.searches(now, steps))
 	place := map[string]int{}
 	var due [][]plan.Step
 	for _, s := range steps {
-		if !s.Due(now) || !p.only.allows(s.Kind) {
+		if !p.only.allows(s.Kind) {
 			continue
 		}
 		unit := unitOf(s)
 		if r := p.resting[unit]; r.until.After(now) {
-			p.next = sooner(p.next, r.until)
+			p.next = plan.Sooner(p.next, r.until)
 			continue
 		}
 		if s.Keys != "" && p.once && p.futile[keyStep(s)] {
@@ -303,14 +303,6 @@ func (p *pass) wake() <-chan struct{} {
 	return p.engine.wake
 }
 
-// sooner is the earlier of two instants; zero means never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // take merges what a worker learned into the world.
 func (p *pass) take(f finished) {
 	delete(p.running, f.unit)
@@ -326,7 +318,7 @@ func (p *pass) take(f finished) {
 	p.outcomes = append(p.outcomes, f.outcomes...)
 	if f.held && !p.again[f.unit] {
 		p.owed[f.unit] = true
-		p.next = sooner(p.next, p.planned.Add(replanEvery))
+		p.next = plan.Sooner(p.next, p.planned.Add(replanEvery))
 	}
 	if p.once && p.owed[f.unit] {
 		p.again[f.unit] = true
@@ -338,7 +330,7 @@ func (p *pass) take(f finished) {
 		return
 	}
 	p.outcomes = nil // a daemon's history is in the store
-	p.next = sooner(p.next, p.planned.Add(replanEvery))
+	p.next = plan.Sooner(p.next, p.planned.Add(replanEvery))
 	if !f.stuck {
 		delete(p.resting, f.unit)
 		return
@@ -355,7 +347,7 @@ func (p *pass) reload(ctx context.Context) {
 	if err != nil {
 		p.engine.Log.Error("cannot read the store; going on with what is known", "error", err)
 		p.unread = time.Now().Add(readAgainAfter)
-		p.next = sooner(p.next, p.unread)
+		p.next = plan.Sooner(p.next, p.unread)
 		return
 	}
 	for name, k := range fresh.Known.Certs {

@@ -119,7 +119,7 @@ func (p *pass) found(ctx context.Context, r searched) {
 	case p.running[name]:
 		p.searching.ready[name] = r.found
 		p.owed[name] = true
-		p.next = sooner(p.next, p.planned.Add(replanEvery))
+		p.next = plan.Sooner(p.next, p.planned.Add(replanEvery))
 	case there:
 		fresh := ownCopy(name, known)
 		fresh.DH = r.found

@@ -33,5 +33,5 @@ func (p *pass) takeBans(f finished) {
 			delete(p.started, name)
 		}
 	}
-	p.next = sooner(p.next, p.planned.Add(replanEvery))
+	p.next = plan.Sooner(p.next, p.planned.Add(replanEvery))
 }

@@ -189,7 +189,7 @@ func (e *Engine) toTell(now time.Time, w plan.World) (jobs []job, next time.Time
 			}
 			j.sending = s
 		} else {
-			next = sooner(next, at)
+			next = plan.Sooner(next, at)
 		}
 		if j.sending != nil || len(j.heard) > 0 {
 			jobs = append(jobs, j)

@@ -32,6 +32,7 @@ func FuzzMake(f *testing.F) {
 		if again := plan.Make(s.now, w); !reflect.DeepEqual(again, steps) {
 			t.Fatalf("another plan for the same world:\n%v\n%v", steps, again)
 		}
+		dueOf(t, s.now, w, steps)
 		promised(t, s.now, w, steps)
 		inOrder(t, s.now, w, steps)
 		for _, p := range problems {

@@ -113,10 +113,38 @@ func Make(now time.Time, w World) []Step {
 		d.make(want)
 	}
 	d.steps = append(d.steps, allKeys(now, w)...)
-	pace(now, w, d.steps)
-	ration(now, w, d.steps)
+	across(now, w, d.steps)
 	byUrgency(now, d.steps)
 	return d.steps
+}
+
+// Due returns of what Make does the steps that are due, in the same order, and
+// when the next one becomes due, as Next says it. Those to come are never held
+// together: of many certificates that have nothing due they are large.
+func Due(now time.Time, w World) (due []Step, next time.Time) {
+	d := decision{now: now, world: w}
+	keep := func(first int) {
+		steps := d.steps[first:]
+		next = Sooner(next, Next(now, steps))
+		steps = slices.DeleteFunc(steps, func(s Step) bool { return !s.Due(now) })
+		d.steps = d.steps[:first+len(steps)]
+	}
+	for _, want := range w.Wanted.Certs {
+		d.make(want)
+		keep(d.first)
+	}
+	d.steps = append(d.steps, allKeys(now, w)...)
+	across(now, w, d.steps)
+	keep(0)
+	byUrgency(now, d.steps)
+	return d.steps, next
+}
+
+// across puts off due steps that share something with those of other
+// certificates: the pace, and the limits of CAs. Steps to come stay as they are.
+func across(now time.Time, w World, steps []Step) {
+	pace(now, w, steps)
+	ration(now, w, steps)
 }
 
 // Cert returns the steps of one certificate, in the order in which they have
@@ -132,11 +160,19 @@ func Cert(now time.Time, w World, want WantedCert) []Step {
 func Next(now time.Time, steps []Step) time.Time {
 	var next time.Time
 	for i := range steps { // which are large
-		if at := steps[i].At; at.After(now) && (next.IsZero() || at.Before(next)) {
-			next = at
+		if at := steps[i].At; at.After(now) {
+			next = Sooner(next, at)
 		}
 	}
 	return next
+}
+
+// Sooner is the earlier of two instants; zero means never.
+func Sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // place is where a step stands in the plan: due before coming, asked and

@@ -20,9 +20,9 @@ type keyDecision struct {
 // Keys returns the steps of one set of keys, in the order in which they have to
 // be done.
 func Keys(now time.Time, w World, want WantedKeys) []Step {
-	wanted := make(map[string]WantedCert, len(want.Certs))
-	for _, c := range w.Wanted.Certs {
-		if slices.Contains(want.Certs, c.Name) {
+	wanted := make(map[string]*WantedCert, len(want.Certs))
+	for i := range w.Wanted.Certs {
+		if c := &w.Wanted.Certs[i]; slices.Contains(want.Certs, c.Name) {
 			wanted[c.Name] = c
 		}
 	}
@@ -34,9 +34,9 @@ func allKeys(now time.Time, w World) []Step {
 	if len(w.Wanted.Keys) == 0 {
 		return nil
 	}
-	wanted := make(map[string]WantedCert, len(w.Wanted.Certs))
-	for _, c := range w.Wanted.Certs {
-		wanted[c.Name] = c
+	wanted := make(map[string]*WantedCert, len(w.Wanted.Certs))
+	for i := range w.Wanted.Certs {
+		wanted[w.Wanted.Certs[i].Name] = &w.Wanted.Certs[i]
 	}
 	var steps []Step
 	for _, want := range w.Wanted.Keys {
@@ -45,12 +45,12 @@ func allKeys(now time.Time, w World) []Step {
 	return steps
 }
 
-func keys(now time.Time, w World, want WantedKeys, wanted map[string]WantedCert) []Step {
+func keys(now time.Time, w World, want WantedKeys, wanted map[string]*WantedCert) []Step {
 	k := keyDecision{now: now, world: w, want: want, known: w.Known.KeysOf(want.Name)}
 	for _, name := range want.Certs {
 		if cert, ok := wanted[name]; ok {
 			d := &decision{now: now, world: w}
-			d.take(cert)
+			d.take(*cert)
 			k.certs = append(k.certs, d)
 		}
 	}

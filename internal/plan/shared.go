@@ -189,7 +189,7 @@ func (k *keyDecision) inspect() {
 	}
 	step := Step{Kind: KindInspect, Target: k.want.Shared.Name, Reason: Reason{ReasonRoutine, "files of keys may have been altered"}}
 	if last := k.known.Inspected; !last.IsZero() && !ahead(last, k.now) {
-		step.At = inspectAt(last, k.want.Name)
+		step.At = InspectAgain(last, k.want.Name)
 		if k.known.Closed != "" {
 			step.At = k.retryAt()
 		}

@@ -79,6 +79,36 @@ func busy() (time.Time, plan.World) {
 	return now, w
 }
 
+// dueOf fails where Due does not say what Make does of a world.
+func dueOf(t *testing.T, now time.Time, w plan.World, steps []plan.Step) {
+	t.Helper()
+	due, next := plan.Due(now, w)
+	first := slices.IndexFunc(steps, func(s plan.Step) bool { return !s.Due(now) }) // what is due stands before what comes
+	if first < 0 {
+		first = len(steps)
+	}
+	if len(due) != first || first > 0 && !reflect.DeepEqual(due, steps[:first]) {
+		t.Fatalf("due are %v\nof %v", due, steps)
+	}
+	if want := plan.Next(now, steps); !next.Equal(want) {
+		t.Fatalf("the next is due at %v, want %v", next, want)
+	}
+}
+
+// TestDueIsOfMake: of a world with much to do, and too much for the pace.
+func TestDueIsOfMake(t *testing.T) {
+	t.Parallel()
+	now, w := busy()
+	for range 3 {
+		steps := plan.Make(now, w)
+		if due, _ := plan.Due(now, w); len(due) == 0 || len(due) == len(steps) {
+			t.Fatalf("%d of %d steps are due: no world for this test", len(due), len(steps))
+		}
+		dueOf(t, now, w, steps)
+		now = now.Add(-20 * 24 * time.Hour)
+	}
+}
+
 // The same world and instant give the same plan, and the world stays as it is.
 func TestPure(t *testing.T) {
 	t.Parallel()

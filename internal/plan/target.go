@@ -121,14 +121,14 @@ func (t Target) waitsUntil(now time.Time) time.Time {
 func (d *decision) inspect() {
 	var at time.Time
 	if last := d.known.Inspected; !last.IsZero() && !ahead(last, d.now) {
-		at = inspectAt(last, d.want.Name)
+		at = InspectAgain(last, d.want.Name)
 	}
 	d.add(Step{Kind: KindInspect, At: at, Reason: Reason{ReasonRoutine, "files may have been altered"}})
 }
 
-// inspectAt is when files that were looked at are looked at again: at the next
+// InspectAgain is when files that were looked at are looked at again: at the next
 // of the instants that belong to the name.
-func inspectAt(last time.Time, name string) time.Time {
+func InspectAgain(last time.Time, name string) time.Time {
 	offset := inspectEvery / inspectSlots * time.Duration(spread(name)%inspectSlots)
 	return last.Add(-offset).Truncate(inspectEvery).Add(inspectEvery + offset)
 }
