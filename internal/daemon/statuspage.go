@@ -88,11 +88,11 @@ func (p *statusPage) watch(e engine.Progress) {
 	}
 }
 
-// follow takes over a config: what it says of the page, and what is wanted.
+// follow takes over a config that the engine has: what it says of the page, and
+// what is wanted.
 // That there can be no page is a problem for a person, and no failure.
 func (p *statusPage) follow(cfg *config.Config) {
-	wanted := cfg.Wanted()
-	wanted.Node = p.d.store.Node()
+	wanted := p.d.engine.Wanted()
 	p.wanted.Store(&wanted)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -189,6 +189,13 @@ func (e *Engine) Ask(ctx context.Context, kind plan.AskKind, names []string, ver
 	return &FaultError{Fault: fault, Err: errors.Join(failed...)}
 }
 
+// Wanted is what the config in force asks for. It is shared, and never changed.
+func (e *Engine) Wanted() plan.Wanted {
+	wanted := e.current().wanted
+	wanted.Node = e.Store.Node()
+	return wanted
+}
+
 // World is what plan looks at, read from the store.
 func (e *Engine) World(ctx context.Context) (plan.World, error) {
 	known, err := e.Store.Known(ctx)
@@ -196,7 +203,6 @@ func (e *Engine) World(ctx context.Context) (plan.World, error) {
 		return plan.World{}, err
 	}
 	known.Issuers = e.standing.merge(known.Issuers)
-	wanted := e.current().wanted
-	wanted.Node = e.Store.Node()
+	wanted := e.Wanted()
 	return plan.World{Wanted: wanted, Known: known, Unclaimed: plan.Unclaimed(wanted, known)}, nil
 }

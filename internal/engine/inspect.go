@@ -88,7 +88,7 @@ func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step)
 		// What is altered is installed again, and asks are answered once
 		// nothing else is due.
 		if slices.Contains(altered, name) || len(known.Asks) > 0 {
-			rest = append(rest, plan.Cert(now, p.world, p.wanted[name])...)
+			rest = append(rest, plan.Cert(now, p.world, p.want(name))...)
 		}
 	}
 	return rest
@@ -104,7 +104,7 @@ func (p *pass) inspect(ctx context.Context, names []string) []string {
 	for range 2 * runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for name := range next {
-				if p.engine.inspectQuietly(ctx, p.wanted[name], p.world.Known.Certs[name], p.world.Known.KeysOf(p.wanted[name].Keys)) {
+				if want := p.want(name); p.engine.inspectQuietly(ctx, want, p.world.Known.Certs[name], p.world.Known.KeysOf(want.Keys)) {
 					mu.Lock()
 					altered = append(altered, name)
 					mu.Unlock()

@@ -37,7 +37,7 @@ func (p *pass) excluded(unit string) bool {
 	if keys, ok := p.keys[unit]; ok {
 		return slices.ContainsFunc(keys.Certs, func(cert string) bool { return p.running[cert] })
 	}
-	keys := p.wanted[unit].Keys
+	keys := p.want(unit).Keys
 	return keys != "" && p.running[keyUnit(keys)]
 }
 
@@ -57,7 +57,7 @@ func (p *pass) takeKeys(f finished) {
 	if isKeys && f.keys != nil {
 		p.world.Known.Keys[keys.Name] = f.keys
 	}
-	if !isKeys && p.wanted[f.unit].Keys == "" || len(f.outcomes) == 0 {
+	if !isKeys && p.want(f.unit).Keys == "" || len(f.outcomes) == 0 {
 		return
 	}
 	for name, known := range f.members {
@@ -79,7 +79,7 @@ func (p *pass) takeKeys(f finished) {
 // plan of all.
 func (p *pass) owesKeys() bool {
 	for unit := range p.owed {
-		if _, isKeys := p.keys[unit]; isKeys || p.wanted[unit].Keys != "" {
+		if _, isKeys := p.keys[unit]; isKeys || p.want(unit).Keys != "" {
 			return true
 		}
 	}

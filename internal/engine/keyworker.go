@@ -44,10 +44,10 @@ func (p *pass) keyWorker(want plan.WantedKeys) *keyWorker {
 		},
 	}
 	for _, name := range want.Certs {
-		if cert, ok := p.wanted[name]; ok {
-			w.world.Wanted.Certs = append(w.world.Wanted.Certs, cert)
+		if cert := p.wanted[name]; cert != nil {
+			w.world.Wanted.Certs = append(w.world.Wanted.Certs, *cert)
 			w.world.Known.Certs[name] = ownCopy(name, p.world.Known.Certs[name])
-			beside := p.beside(cert)
+			beside := p.beside(*cert)
 			maps.Copy(w.world.Known.Certs, beside.Certs)
 			delete(beside.Keys, want.Name)
 			maps.Copy(w.world.Known.Keys, beside.Keys)

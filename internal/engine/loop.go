@@ -98,7 +98,7 @@ func restrict(w *plan.World, names []string) {
 type pass struct {
 	engine   *Engine
 	world    plan.World
-	wanted   map[string]plan.WantedCert
+	wanted   map[string]*plan.WantedCert // of world; see want
 	keys     map[string]plan.WantedKeys // by unit
 	only     Only
 	once     bool
@@ -159,10 +159,18 @@ func newPass(e *Engine, w plan.World, only Only) *pass {
 
 func (p *pass) index() {
 	p.indexKeys()
-	p.wanted = make(map[string]plan.WantedCert, len(p.world.Wanted.Certs))
-	for _, c := range p.world.Wanted.Certs {
-		p.wanted[c.Name] = c
+	p.wanted = make(map[string]*plan.WantedCert, len(p.world.Wanted.Certs))
+	for i := range p.world.Wanted.Certs {
+		p.wanted[p.world.Wanted.Certs[i].Name] = &p.world.Wanted.Certs[i]
 	}
+}
+
+// want is a certificate as the config asks for it; nothing where it does not.
+func (p *pass) want(name string) plan.WantedCert {
+	if want := p.wanted[name]; want != nil {
+		return *want
+	}
+	return plan.WantedCert{}
 }
 
 func (p *pass) failed() bool {
@@ -238,7 +246,7 @@ func (p *pass) laneOf(steps []plan.Step) string {
 		if s.Issuer != "" {
 			return s.Issuer
 		}
-		if issuers := p.wanted[s.Cert].Issuers; s.Kind == plan.KindAdopt && len(issuers) > 0 {
+		if issuers := p.want(s.Cert).Issuers; s.Kind == plan.KindAdopt && len(issuers) > 0 {
 			return issuers[0]
 		}
 	}

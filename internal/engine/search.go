@@ -44,7 +44,7 @@ func (p *pass) search(ctx context.Context) {
 	step := s.waiting[0]
 	s.waiting = s.waiting[1:]
 	s.under = step.Cert
-	want, known := p.wanted[step.Cert], p.world.Known.Cert(step.Cert)
+	want, known := p.want(step.Cert), p.world.Known.Cert(step.Cert)
 	published, _ := known.Version(known.Published)
 	var key string
 	if len(published.Pairs) > 0 {
@@ -137,7 +137,7 @@ func (p *pass) learned(name string) {
 		known.DH = found
 	}
 	delete(p.searching.ready, name)
-	if want := p.wanted[name]; want.DH.Bits > 0 {
+	if want := p.want(name); want.DH.Bits > 0 {
 		now := time.Now()
 		for _, step := range plan.Cert(now, p.world, want) {
 			p.expect(now, step)

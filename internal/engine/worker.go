@@ -43,7 +43,7 @@ type worker struct {
 
 func (p *pass) worker(name, lane string, steps []plan.Step) *worker {
 	w := &worker{
-		engine: p.engine, parts: p.engine.current(), want: p.wanted[name], node: p.world.Wanted.Node,
+		engine: p.engine, parts: p.engine.current(), want: p.want(name), node: p.world.Wanted.Node,
 		known: ownCopy(name, p.world.Known.Certs[name]), banned: p.world.Known.Banned, lane: lane, only: p.only,
 		allowed: map[plan.Kind]bool{}, tried: map[string]bool{},
 	}
