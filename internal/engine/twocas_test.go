@@ -86,16 +86,8 @@ func TestANameIsSetAsideAndComesBack(t *testing.T) {
 	if err := f.ca.DNS.AddA("bad.test", "127.0.0.9"); err != nil { // where nothing listens
 		t.Fatal(err)
 	}
-	names := func() []string {
-		k := f.known("a.test")
-		v, _ := k.Version(k.Published)
-		if len(v.Pairs) == 0 {
-			return nil
-		}
-		return v.Pairs[0].Request.Names
-	}
 	f.issuedBy("a.test", "pebble", plan.AskApply)
-	if got := fmt.Sprint(names()); got != "[a.test]" {
+	if got := fmt.Sprint(f.issuedFor("a.test")); got != "[a.test]" {
 		t.Errorf("issued for %s", got)
 	}
 	if p := f.problem(plan.CodeAside); p.Severity == "" {
@@ -105,7 +97,43 @@ func TestANameIsSetAsideAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.issuedBy("a.test", "pebble", plan.AskApply)
-	if got := fmt.Sprint(names()); got != "[a.test bad.test]" {
+	if got := fmt.Sprint(f.issuedFor("a.test")); got != "[a.test bad.test]" {
 		t.Errorf("issued for %s", got)
+	}
+}
+
+// issuedFor are the names of the request of what is published.
+func (f *fixture) issuedFor(name string) []string {
+	k := f.known(name)
+	v, _ := k.Version(k.Published)
+	if len(v.Pairs) == 0 {
+		return nil
+	}
+	return v.Pairs[0].Request.Names
+}
+
+// TestANameComesBackWhereNoChallengesAreAnswered: a node that may answer none
+// looks, too, whether a name that was set aside has been proven by somebody else.
+func TestANameComesBackWhereNoChallengesAreAnswered(t *testing.T) {
+	f := newFixture(t, acmetest.Options{AuthzReuse: 100})
+	const config = "certificates: {a.test: {names: [a.test, bad.test], quarantine: true}}\n"
+	f.configure(config)
+	if err := f.ca.DNS.AddA("bad.test", "127.0.0.9"); err != nil { // where nothing listens
+		t.Fatal(err)
+	}
+	f.issuedBy("a.test", "pebble", plan.AskApply)
+	if err := f.ca.DNS.ClearA("bad.test"); err != nil {
+		t.Fatal(err)
+	}
+	f.configure("authorizations: [bad.test]\n")
+	f.apply()
+	answered := f.ca.Count(acmetest.Challenge)
+	f.configure("solve: false\n" + config)
+	f.issuedBy("a.test", "pebble", plan.AskApply)
+	if got := fmt.Sprint(f.issuedFor("a.test")); got != "[a.test bad.test]" {
+		t.Errorf("issued for %s", got)
+	}
+	if n := f.ca.Count(acmetest.Challenge) - answered; n != 0 {
+		t.Errorf("%d challenges were answered", n)
 	}
 }

@@ -73,12 +73,12 @@ func (k *KnownCert) SetAside(now time.Time, jitter float64, want WantedCert, nam
 // setAside has names set aside that keep failing, so that the others get their
 // certificate: never one that is protected, and never the last one.
 func (d *decision) setAside(want WantedCert) {
-	if !want.Quarantine || want.CSR != "" || want.NoIssue || want.NoSolve {
+	if !want.Quarantine || want.CSR != "" || want.NoIssue {
 		return
 	}
 	var names []string
 	for _, name := range d.want.Names {
-		if d.known.Failing[name] >= asideAfter && !slices.Contains(want.Protected, name) {
+		if !want.NoSolve && d.known.Failing[name] >= asideAfter && !slices.Contains(want.Protected, name) {
 			names = append(names, name)
 		}
 	}
@@ -107,13 +107,17 @@ func (k *KnownCert) unasked(want WantedCert) []string {
 }
 
 // readmit has a name that was set aside proven again, by itself. Once it is,
-// it is ordered with the others.
+// it is ordered with the others. A node that answers no challenges asks one CA
+// after another whether somebody else has proven it there.
 func (d *decision) readmit(want WantedCert, name string, aside Aside) {
 	if len(want.Issuers) == 0 {
 		return
 	}
-	t := aside.Tries
-	step := Step{Kind: KindReadmit, Names: []string{name}, Issuer: d.issuer(Tries{}), Reason: Reason{ReasonRoutine, "it was set aside, and may be proven again"}}
+	t, turn := aside.Tries, Tries{}
+	if want.NoSolve {
+		turn = t
+	}
+	step := Step{Kind: KindReadmit, Names: []string{name}, Issuer: d.issuer(turn), Reason: Reason{ReasonRoutine, "it was set aside, and may be proven again"}}
 	step.Asked = d.asked(AskApply, t.Last) || d.asked(AskRenew, t.Last)
 	if wait := t.ownWait(d.now); !step.Asked && aside.Proof == want.Proof {
 		step.At = wait

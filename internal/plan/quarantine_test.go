@@ -103,3 +103,29 @@ func TestFailuresOfNamesAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// A node that answers no challenges asks one CA after another whether a name that
+// was set aside has been proven by somebody else; it sets none aside.
+func TestReadmitWithoutChallenges(t *testing.T) {
+	t.Parallel()
+	s := quiet()
+	s.want.Quarantine, s.want.NoSolve = true, true
+	s.known.Failing = map[string]int{"smtp.example": 5}
+	s.none(t, plan.KindAside)
+	s.known.Aside = map[string]plan.Aside{"smtp.example": {Since: day(1)}}
+	var asked []string
+	for range 8 {
+		step := s.the(t, plan.KindReadmit)
+		if len(asked) == 0 || asked[len(asked)-1] != step.Issuer {
+			asked = append(asked, step.Issuer)
+		}
+		aside := s.known.Aside["smtp.example"]
+		aside.Tries = aside.Tries.Begin(s.now, 0)
+		aside.Tries.Issuer = step.Issuer
+		aside.Tries = aside.Tries.Failed(s.now, plan.Fault{Code: plan.CodeNotProven}, time.Time{})
+		s.known.Aside["smtp.example"] = aside
+	}
+	if got := strings.Join(asked, " "); !strings.HasPrefix(got, "le corp le") {
+		t.Errorf("asked were %s", got)
+	}
+}
