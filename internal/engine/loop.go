@@ -99,7 +99,7 @@ type pass struct {
 	engine   *Engine
 	world    plan.World
 	wanted   map[string]*plan.WantedCert // of world; see want
-	keys     map[string]plan.WantedKeys // by unit
+	keys     map[string]plan.WantedKeys  // by unit
 	only     Only
 	once     bool
 	started  map[string]bool // certificates worked on in this pass, where once
