@@ -50,6 +50,10 @@ func (e *Engine) Apply(ctx context.Context, names []string, only Only) (Report, 
 // Run does what is due whenever it becomes due, until ctx ends. It returns
 // once the steps under way have been saved.
 func (e *Engine) Run(ctx context.Context) error {
+	select {
+	case <-e.wake: // the first look sees what was asked for before it
+	default:
+	}
 	world, err := e.World(ctx)
 	if err != nil {
 		return err
