@@ -8,8 +8,10 @@ TOOLS   := $(CURDIR)/build/tools
 export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 # Tests may take this long per package; the whole run takes far less.
 TIMEOUT := 40m
-# How many histories `make simulate` lives through.
+# How many histories `make simulate` lives through; and `make test`, which takes
+# what the machine manages in some five minutes.
 HISTORIES := 20
+TESTED    := $(shell n=$$((3 * $$(nproc))); echo $$((n < 20 ? n : 20)))
 # Histories that `make soak` lives through, and how long each is.
 SEEDS   := 1000
 YEARS   := 1
@@ -41,7 +43,7 @@ tools: ## test CA, formatter, linter and packager, pinned in tools/go.mod, into 
 
 test: tools ## every test, with the race detector; skips are compared with scripts/allowed-skips
 	PATH="$$PATH:/usr/sbin:/sbin" go run ./scripts/testrun -skips scripts/allowed-skips -- -race -timeout $(TIMEOUT) ./...
-	$(MAKE) --no-print-directory simulate HISTORIES=6
+	$(MAKE) --no-print-directory simulate HISTORIES=$(TESTED)
 
 simulate: ## HISTORIES histories of a year, and a defect for each invariant, without the race detector
 	go test -c -o build/sim.test ./internal/sim
