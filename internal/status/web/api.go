@@ -90,13 +90,13 @@ func (h *handler) certificates(w http.ResponseWriter, r *http.Request, s *status
 	if err != nil {
 		return err
 	}
-	found := f.find(s)
-	list := Certificates{Time: s.At, Node: s.Node, Total: len(found), Offset: offset, Limit: limit, Certificates: []status.Certificate{}}
-	for _, row := range part(found, offset, limit) {
+	rows, found := f.find(s, offset, limit)
+	list := Certificates{Time: s.At, Node: s.Node, Total: found, Offset: offset, Limit: limit, Certificates: []status.Certificate{}}
+	for _, row := range rows {
 		c, _ := s.Certificate(row.Name)
 		list.Certificates = append(list.Certificates, c)
 	}
-	if offset+limit < len(found) {
+	if offset+limit < found {
 		q.Set("offset", strconv.Itoa(offset+limit))
 		list.Next = r.URL.Path + "?" + q.Encode()
 	}

@@ -55,16 +55,28 @@ func (f filter) fits(r *status.Row) bool {
 	return slices.ContainsFunc(r.Names, func(name string) bool { return strings.Contains(name, f.words) })
 }
 
-// find lists the rows that fit, in order.
-func (f filter) find(s *status.Snapshot) []*status.Row {
-	found := make([]*status.Row, 0, min(len(s.Rows), 1024))
+// find returns a part of the rows that fit, in order, and how many fit. It never
+// sorts many more than lie before the part's end: a page shows a hundred of
+// 100,000.
+func (f filter) find(s *status.Snapshot, offset, limit int) (rows []*status.Row, found int) {
+	order, end, sorted := f.order(), offset+limit, false
+	var first []*status.Row // where sorted, those up to end are, and no row that was left out comes before them
 	for i := range s.Rows {
-		if f.fits(&s.Rows[i]) {
-			found = append(found, &s.Rows[i])
+		row := &s.Rows[i]
+		if !f.fits(row) {
+			continue
+		}
+		found++
+		if sorted && order(row, first[end-1]) >= 0 {
+			continue
+		}
+		if first = append(first, row); len(first) == 2*end {
+			slices.SortFunc(first, order)
+			first, sorted = first[:end], true
 		}
 	}
-	slices.SortFunc(found, f.order())
-	return found
+	slices.SortFunc(first, order)
+	return part(first, offset, limit), found
 }
 
 // order compares two rows; by name where nothing else tells them apart, so

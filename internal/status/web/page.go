@@ -120,12 +120,11 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, s *status.Snapsho
 	if err != nil {
 		return err
 	}
-	found := f.find(s)
-	rows := part(found, offset, limit)
+	rows, found := f.find(s, offset, limit)
 	p := listPage{
 		frame: h.frame("Certificates", s), Total: len(s.Rows), Counts: stateCounts(s, f), Ahead: ahead(s), Axis: axisOf(s.Weighed, rows),
 		Form:  form{Words: f.words, State: string(f.state), Issuer: f.issuer, Problem: string(f.code), Sort: f.sort, Issuers: issuersOf(s)},
-		Found: len(found), From: min(offset+1, len(found)), To: min(offset+limit, len(found)), Leftover: s.Leftover,
+		Found: found, From: min(offset+1, found), To: min(offset+limit, found), Leftover: s.Leftover,
 		States: []status.State{status.Critical, status.Warning, status.Unknown, status.OK}, Sorts: []string{sortUrgency, sortName, sortExpiry, sortRenewal},
 	}
 	p.Attention, p.More = attention(s)
@@ -135,7 +134,7 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, s *status.Snapsho
 	if offset > 0 {
 		p.Previous = pageLink(q, max(0, offset-limit))
 	}
-	if offset+limit < len(found) {
+	if offset+limit < found {
 		p.Next = pageLink(q, offset+limit)
 	}
 	return h.show(w, r, s, "list.html", p)
