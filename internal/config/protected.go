@@ -8,7 +8,7 @@ import (
 // quarantineKey says whether names are set aside.
 func quarantineKey[T any](at func(*T) *Settings) key[T] {
 	return inherited(field("quarantine", truth(), func(t *T) *bool { return &at(t).Quarantine }, about{
-		doc: "Whether a name that keeps failing its proof is set aside, so that the others get their certificate. It is tried again daily, and comes back by itself; a problem tells of it meanwhile. See `protected`.",
+		doc: "Whether a name that keeps failing its proof is set aside, so that the others get their certificate. It is tried again daily, and comes back by itself; a problem tells of it meanwhile. A wildcard takes the names along that it covers. See `protected`.",
 	}), truth().show(false))
 }
 
