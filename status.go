@@ -34,7 +34,7 @@ func (k *Keeper) StatusHandler() (http.Handler, error) {
 	}
 	return web.New(web.Options{
 		Snapshots: status.NewSnapshots(k.ctx, status.Source{Read: k.world, Problems: k.problems, Events: status.History(k.reader)}),
-		Build:     build(), Hosts: cfg.Listen.Status.Hosts, Token: token, Directories: cfg.Directories(), Email: cfg.Email, Emails: cfg.Emails(), Log: k.log,
+		Build:     build(), Hosts: cfg.Listen.Status.Hosts, Token: token, Directories: cfg.Directories(), Email: cfg.Email, Emails: cfg.Emails(), Declared: cfg.Declared, Log: k.log,
 	}), nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,13 @@ import (
 const (
 	acmebotKey          = "client_key.json"
 	acmebotRegistration = "registration.json"
+)
+
+// mod_md's names of the key of an account, and of the file that holds the key of
+// its store.
+const (
+	modMDKey   = "account.pem"
+	modMDStore = "md_store.json"
 )
 
 // The formats of an exported account.
@@ -160,8 +168,9 @@ func (a *app) accountImportCommand() *cobra.Command {
 		Short: "Take over an account by its private key",
 		Long: "Takes over the account that a CA knows by the private key in FILE, from another client or\n" +
 			"from `account export`: PEM, or JSON (an RSA key, as acmebot's client_key.json and certbot's\n" +
-			"private_key.json). A folder stands for the client_key.json in it. An account that is stored\n" +
-			"already is put aside.",
+			"private_key.json). A folder stands for the client_key.json in it, or for mod_md's account.pem,\n" +
+			"which is opened by the key of the store that it lies in. An account that is stored already is\n" +
+			"put aside.",
 		Args: allArgs(atLeast(2, "an issuer and a file"), atMost(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load()
@@ -186,7 +195,11 @@ func (a *app) accountImportCommand() *cobra.Command {
 func readAccountKey(path string) ([]byte, error) {
 	const hint = "name a file with a private key, in PEM or as acmebot's client_key.json"
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, acmebotKey)
+		folder := path
+		path = filepath.Join(folder, acmebotKey)
+		if _, err := os.Stat(filepath.Join(folder, modMDKey)); err == nil {
+			path = filepath.Join(folder, modMDKey)
+		}
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Base(path) == acmebotKey {
@@ -200,8 +213,37 @@ func readAccountKey(path string) ([]byte, error) {
 		parse = keys.ParseJWK
 	}
 	key, err := parse(text)
+	if _, encrypted := errors.AsType[*keys.EncryptedError](err); encrypted && filepath.Base(path) == modMDKey {
+		return openModMDKey(path, text)
+	}
 	if err != nil {
 		return nil, usage(fmt.Sprintf("%s: %v", path, err), hint)
+	}
+	return keys.Marshal(key)
+}
+
+// openModMDKey opens the key of an account in a store of mod_md,
+// STORE/accounts/ACCOUNT/account.pem, which is under the key of the store.
+func openModMDKey(path string, text []byte) ([]byte, error) {
+	const hint = "leave the account where mod_md keeps it, in STORE/accounts, or copy the store as a whole"
+	at := filepath.Join(filepath.Dir(path), "..", "..", modMDStore)
+	written, err := os.ReadFile(at)
+	if err != nil {
+		return nil, usage(path+" is under the key of mod_md's store: "+err.Error(), hint)
+	}
+	var stored struct {
+		Key string `json:"key"`
+	}
+	if err := json.Unmarshal(written, &stored); err != nil {
+		return nil, usage(at+" is not as mod_md writes it", hint) // the error might quote the key
+	}
+	passphrase, err := base64.RawURLEncoding.DecodeString(stored.Key)
+	if err != nil || len(passphrase) == 0 {
+		return nil, usage(at+" holds no key of the store", hint)
+	}
+	key, err := keys.ParseWith(text, passphrase)
+	if err != nil {
+		return nil, usage(fmt.Sprintf("%s, with the key in %s: %v", path, at, err), hint)
 	}
 	return keys.Marshal(key)
 }

@@ -109,6 +109,30 @@ func (c *Config) MethodsFor(cert, name string, wildcard bool) []Method {
 	return c.Listen.methodsFor(indexRules(own), indexRules(c.Challenges), name)
 }
 
+// Declared tells more of a certificate: by which types of challenge its names are
+// proven, whether it is ordered under its profile alone, and whether the terms
+// of all its issuers are agreed to.
+func (c *Config) Declared(cert string) (challenges []string, profileMandatory, agreed bool) {
+	challenges = []string{}
+	found := c.Certificate(cert)
+	if found == nil {
+		return challenges, false, false
+	}
+	agreed = true
+	for _, name := range found.Names {
+		bare, wildcard := strings.CutPrefix(name, "*.")
+		for _, m := range c.MethodsFor(cert, bare, wildcard) {
+			if !slices.Contains(challenges, m.Type) {
+				challenges = append(challenges, m.Type)
+			}
+		}
+	}
+	for _, id := range found.Issuers {
+		agreed = agreed && c.Terms.Agreed(id)
+	}
+	return challenges, found.ProfileMandatory, agreed
+}
+
 // methodsFor is MethodsFor over indexes made once.
 func (l Listen) methodsFor(own, global rules, name string) []Method {
 	methods := l.standardMethods()

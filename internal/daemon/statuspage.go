@@ -194,7 +194,7 @@ func (p *statusPage) handler(at config.StatusListener) (http.Handler, error) {
 	}
 	return web.New(web.Options{
 		Snapshots: p.snapshots, Build: p.d.Build, Counters: &p.counters,
-		Hosts: at.Hosts, Token: token, Directories: p.issuers, Email: p.cfg.Email, Emails: p.cfg.Emails(), Log: p.d.log,
+		Hosts: at.Hosts, Token: token, Directories: p.issuers, Email: p.cfg.Email, Emails: p.cfg.Emails(), Declared: p.cfg.Declared, Log: p.d.log,
 	}), nil
 }
 

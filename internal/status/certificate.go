@@ -71,7 +71,7 @@ func pairs(now time.Time, v plan.Version, want plan.WantedCert, known *plan.Know
 	for _, p := range v.Pairs {
 		all = append(all, Pair{
 			KeyType: p.KeyType, Issuer: p.Issuer, CA: p.CA, NotBefore: p.NotBefore.UTC(), NotAfter: p.NotAfter.UTC(),
-			Serial: p.Serial, SHA256: p.SHA256, Key: p.Key, Names: list(p.Request.Names), Made: p.Made.UTC(),
+			Serial: p.Serial, SHA256: p.SHA256, Key: p.Key, Names: list(p.Request.Names), Made: p.Made.UTC(), CertID: p.CertID,
 			OCSP: ocspOf(now, p, want, known), SCTs: sctsOf(want, known.ReceiptsOf(p)),
 			Advice: adviceOf(p, want, known),
 		})

@@ -13,6 +13,7 @@ type OCSP struct {
 	ThisUpdate time.Time `json:"this_update,omitzero"`
 	Until      time.Time `json:"until,omitzero"`
 	Asked      time.Time `json:"asked,omitzero"`
+	AskAgain   time.Time `json:"ask_again,omitzero"`
 }
 
 // The states of an OCSP response.
@@ -40,7 +41,7 @@ func ocspOf(now time.Time, p plan.Pair, want plan.WantedCert, known *plan.KnownC
 	if fact.Leaf == "" || want.OCSP == nil {
 		return nil
 	}
-	o := &OCSP{State: OCSPMissing, Responder: fact.Responder, ThisUpdate: fact.ThisUpdate.UTC(), Until: fact.Ends.UTC(), Asked: fact.Asked.UTC()}
+	o := &OCSP{State: OCSPMissing, Responder: fact.Responder, ThisUpdate: fact.ThisUpdate.UTC(), Until: fact.Ends.UTC(), Asked: fact.Asked.UTC(), AskAgain: fact.AskAgain.UTC()}
 	switch {
 	case p.Revoked:
 		o.State = OCSPRevoked

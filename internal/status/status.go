@@ -81,6 +81,7 @@ type Pair struct {
 	Key       string    `json:"key"`
 	Names     []string  `json:"names"` // asked for
 	Made      time.Time `json:"made,omitzero"`
+	CertID    string    `json:"cert_id,omitempty"` // RFC 9773 section 4.1
 	OCSP      *OCSP     `json:"ocsp,omitempty"`
 	SCTs      []SCT     `json:"scts"`
 	Advice    *Advice   `json:"renewal_info,omitempty"`

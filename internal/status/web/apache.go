@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -101,12 +100,13 @@ func (h *handler) managed(s *status.Snapshot, name string, shape mdShape) object
 		"name": c.Name, "domains": c.Names, "contacts": h.contacts(c.Issuers), "renew-mode": mdMode(c.Mode), "must-staple": want.MustStaple,
 		"renew-window": spanWords(want.Renew.Before, "33%"), "warn-window": spanWords(want.Warn, "10%"), "ca": h.authority(c.Issuers),
 	}
+	h.declared(md, c, shape)
 	state, why := mdState(c)
 	md["state"] = state
 	if why != "" {
 		md["state-descr"] = why
 	}
-	if len(c.Pairs) > 0 {
+	if len(c.Pairs) > 0 || shape == mdNewest {
 		md["cert"] = mdCert(c.Pairs, shape)
 	}
 	if renewal := mdRenewal(c, s.Staged(name), shape); renewal != nil {
@@ -165,6 +165,23 @@ func mdState(c status.Certificate) (state int, why string) {
 	return mdComplete, ""
 }
 
+// declared adds what only the config says.
+func (h *handler) declared(md object, c status.Certificate, shape mdShape) {
+	if h.Declared == nil || len(c.Issuers) == 0 {
+		return
+	}
+	challenges, mandatory, agreed := h.Declared(c.Name)
+	if ca, ok := md["ca"].(object); ok {
+		ca["challenges"] = challenges
+		if agreed {
+			ca["agreement"] = "accepted"
+		}
+	}
+	if shape == mdNewest {
+		md["profile-mandatory"] = mandatory
+	}
+}
+
 // contacts are the URLs by which CAs reach whoever runs Certkeep; where no CA
 // is asked there are none.
 func (h *handler) contacts(issuers []string) []string {
@@ -186,79 +203,6 @@ func (h *handler) authority(issuers []string) object {
 		return object{"proto": "ACME", "urls": urls} // static: none is asked
 	}
 	return object{"proto": "ACME", "url": urls[0], "urls": urls}
-}
-
-// mdCert is what is in force: for each kind of key, and what all have in common.
-func mdCert(pairs []status.Pair, shape mdShape) object {
-	if shape == md2019 {
-		p := pairs[0]
-		return object{
-			"valid-from": rfc822(p.NotBefore), "valid-until": rfc822(p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": p.SHA256,
-		}
-	}
-	from, until := pairs[0].NotBefore, pairs[0].NotAfter
-	cert := object{}
-	for _, p := range pairs {
-		if p.NotBefore.After(from) {
-			from = p.NotBefore
-		}
-		if p.NotAfter.Before(until) {
-			until = p.NotAfter
-		}
-		one := object{"valid": valid(p.NotBefore, p.NotAfter), "serial": strings.ToUpper(p.Serial), "sha256-fingerprint": p.SHA256}
-		if p.CA != "" {
-			one["issuer-name"] = p.CA
-		}
-		if o := p.OCSP; o != nil {
-			one["ocsp"] = object{"status": mdOCSP(o.State), "valid": valid(o.ThisUpdate, o.Until)}
-		}
-		cert[mdKeyName(p.KeyType)] = one
-	}
-	cert["valid"] = valid(from, until)
-	return cert
-}
-
-// mdRenewal is what is under way, or failed; nil where nothing is.
-func mdRenewal(c status.Certificate, staged []plan.Pair, shape mdShape) object {
-	if !c.Renewing() && len(staged) == 0 {
-		return nil
-	}
-	renewal := object{"name": c.Name, "finished": len(staged) > 0, "notified": false, "errors": 0, "cert": object{}}
-	if len(staged) > 0 {
-		renewal["cert"] = mdCert(pairsOf(staged), shape)
-	}
-	if len(c.Attempts) == 0 {
-		return renewal
-	}
-	a := c.Attempts[0]
-	renewal["errors"], renewal["last-run"] = a.Count, rfc822(a.Last)
-	if !a.Next.IsZero() {
-		renewal["next-run"] = rfc822(a.Next)
-	}
-	if a.Fault != nil {
-		renewal["last"] = object{"status": 1, "problem": string(a.Fault.Code), "detail": strings.Join(append([]string{a.Fault.Words}, a.Fault.Detail...), "; ")}
-	}
-	return renewal
-}
-
-// successor is what is to come into force, which is empty until it is there.
-func successor(staged []status.Pair, shape mdShape) object {
-	switch {
-	case len(staged) == 0:
-		return object{"cert": object{}}
-	case shape == md2019:
-		return mdCert(staged, shape)
-	}
-	return object{"cert": mdCert(staged, shape)}
-}
-
-// pairsOf are pairs as they are shown.
-func pairsOf(pairs []plan.Pair) []status.Pair {
-	all := make([]status.Pair, 0, len(pairs))
-	for _, p := range pairs {
-		all = append(all, status.Pair{KeyType: p.KeyType, CA: p.CA, NotBefore: p.NotBefore, NotAfter: p.NotAfter, Serial: p.Serial, SHA256: p.SHA256})
-	}
-	return all
 }
 
 const certificateStatusPath = "/.httpd/certificate-status"
@@ -288,6 +232,12 @@ func (h *handler) certificateStatus(w http.ResponseWriter, r *http.Request, s *s
 		if one, ok := key.(object); ok {
 			delete(one, "ocsp")
 			delete(one, "issuer-name")
+			delete(one, "ari-cert-id")
+		}
+	}
+	for _, t := range c.KeyTypes {
+		if _, there := told[mdKeyName(t)]; !there && shape == mdNewest {
+			told[mdKeyName(t)] = object{} // wanted, and not there yet
 		}
 	}
 	return sendJSON(w, r, told)
@@ -315,36 +265,4 @@ func spanWords(s plan.Span, standard string) string {
 		return fmt.Sprintf("%g%%", s.Percent)
 	}
 	return standard
-}
-
-// mdKeyName is under what mod_md files a kind of key.
-func mdKeyName(keyType string) string {
-	family, _, _ := strings.Cut(keyType, "-")
-	curve := map[string]string{"ecdsa-p256": "secp256r1", "ecdsa-p384": "secp384r1", "ecdsa-p521": "secp521r1"}[keyType]
-	return cmp.Or(curve, family)
-}
-
-// mdKeys are the kinds of key that are wanted: one, or a list.
-func mdKeys(types []string) any {
-	all := make([]object, 0, len(types))
-	for _, t := range types {
-		family, size, _ := strings.Cut(t, "-")
-		if family == "rsa" {
-			all = append(all, object{"type": "RSA", "bits": json.Number(size)})
-			continue
-		}
-		all = append(all, object{"type": "EC", "curve": mdKeyName(t)})
-	}
-	if len(all) == 1 {
-		return all[0]
-	}
-	return all
-}
-
-func mdOCSP(state string) string {
-	switch state {
-	case status.OCSPGood, status.OCSPRevoked:
-		return state
-	}
-	return "unknown"
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func (h *handler) statusLines(s *status.Snapshot) []byte {
 	for i, c := range all {
 		h.domainLines(&b, s, i, c)
 	}
-	staplingLines(&b, all)
+	staplingLines(&b, s.Weighed, all)
 	return b.Bytes()
 }
 
@@ -151,7 +152,7 @@ func renewalLines(line func(label, value string), now time.Time, c status.Certif
 }
 
 // staplingLines tell of OCSP responses.
-func staplingLines(b io.Writer, all []status.Certificate) {
+func staplingLines(b io.Writer, now time.Time, all []status.Certificate) {
 	var lines strings.Builder
 	var total, good, revoked int
 	for _, c := range all {
@@ -163,7 +164,11 @@ func staplingLines(b io.Writer, all []status.Certificate) {
 			line("Domain", c.Name)
 			line("OCSPStatus", mdOCSP(p.OCSP.State))
 			line("StaplingValidUntil", day(p.OCSP.Until))
+			line("ResponderName", hostIn(p.OCSP.Responder))
 			line("ResponderURL", p.OCSP.Responder)
+			if p.OCSP.AskAgain.After(now) {
+				line("ActivityRefresh", seconds(now, p.OCSP.AskAgain))
+			}
 			total++
 			switch mdOCSP(p.OCSP.State) {
 			case "good":
@@ -174,6 +179,15 @@ func staplingLines(b io.Writer, all []status.Certificate) {
 		}
 	}
 	fmt.Fprintf(b, "ManagedStaplingsTotal: %d\nManagedStaplingsOK: %d\nManagedStaplingsRenew: %d\nManagedStaplingsErrored: %d\n%s", total, good, revoked, total-good-revoked, lines.String())
+}
+
+// hostIn is the host of a URL.
+func hostIn(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // seconds are those from now until then.

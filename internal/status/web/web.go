@@ -38,8 +38,12 @@ type Options struct {
 	Email       string // contact of accounts; "" is none
 	// Emails are those of issuers with one of their own, by name.
 	Emails map[string]string
-	Token  []byte       // whoever asks has to know it; nil: nobody has to
-	Log    *slog.Logger // nil: nothing is logged
+	// Declared is how a certificate's names are proven, whether it is ordered
+	// under its profile alone, and whether the terms of its CAs are accepted. nil
+	// where nobody knows.
+	Declared func(name string) (challenges []string, profileMandatory, agreed bool)
+	Token    []byte       // whoever asks has to know it; nil: nobody has to
+	Log      *slog.Logger // nil: nothing is logged
 }
 
 // handler answers.
