@@ -21,6 +21,7 @@ import (
 type webSiteText struct {
 	names    string
 	included bool
+	guarded  bool // by a password
 }
 
 // webLife is a web server whose sites come, change and go.
@@ -43,7 +44,7 @@ func newWebLife(t *testing.T, kind string, o acmetest.Options) *webLife {
 		l.server = servertest.NginxIn(t, dir)
 		l.server.Shim(t, "nginx")
 	} else {
-		l.server = servertest.ApacheIn(t, dir, "alias", "dir", "rewrite", "headers", "socache_shmcb", "ssl")
+		l.server = servertest.ApacheIn(t, dir, "alias", "dir", "rewrite", "headers", "socache_shmcb", "ssl", "proxy", "proxy_http", "authn_core", "auth_basic", "authn_file", "authz_user")
 		l.server.Shim(t, "apache2ctl")
 	}
 	l.webTest = newWebTestWith(t, l.server, dir, o)
@@ -70,13 +71,20 @@ func (l *webLife) configure() {
 		}
 		own, other, _ := strings.Cut(site.names, " ")
 		snippet := l.dir + "/etc/" + l.kind + "/" + name
+		guard := ""
+		switch {
+		case site.guarded && l.kind == "nginx":
+			guard = "auth_basic x;\nauth_basic_user_file " + l.dir + "/users;\n"
+		case site.guarded:
+			guard = "<Location \"/\">\nAuthType Basic\nAuthName x\nAuthUserFile " + l.dir + "/users\nRequire valid-user\n</Location>\n"
+		}
 		switch {
 		case l.kind == "nginx" && site.included:
-			b.WriteString("server {\ninclude " + snippet + ".conf;\nlisten " + l.plain + ";\nserver_name " + site.names + ";\nroot " + l.dir + "/site;\n}\n")
+			b.WriteString("server {\ninclude " + snippet + ".conf;\nlisten " + l.plain + ";\nserver_name " + site.names + ";\nroot " + l.dir + "/site;\n" + guard + "}\n")
 		case l.kind == "nginx":
-			b.WriteString("server {\nlisten " + l.plain + ";\nserver_name " + site.names + ";\nroot " + l.dir + "/site;\n}\n")
+			b.WriteString("server {\nlisten " + l.plain + ";\nserver_name " + site.names + ";\nroot " + l.dir + "/site;\n" + guard + "}\n")
 		default:
-			text := "ServerName " + own + "\nDocumentRoot " + l.dir + "/site\n"
+			text := "ServerName " + own + "\nDocumentRoot " + l.dir + "/site\n" + guard
 			if other != "" {
 				text += "ServerAlias " + other + "\n"
 			}
@@ -94,7 +102,7 @@ func (l *webLife) configure() {
 // has has the administrator change a site; its names begin with its own.
 func (l *webLife) has(name, names string, included bool) {
 	l.t.Helper()
-	l.sites[name] = webSiteText{names, included}
+	l.sites[name] = webSiteText{names: names, included: included}
 	l.configure()
 }
 

@@ -64,20 +64,11 @@ func apacheAnswers(s Site, w Wish, plain bool) string {
     Options None
     Require all granted
 </Directory>
-<If "%%{REQUEST_URI} =~ m#^/\.well-known/acme-challenge/#">
-    <IfModule mod_authn_core.c>
-        AuthType None
-    </IfModule>
-    Require all granted
-    <IfModule mod_access_compat.c>
-        Order allow,deny
-        Allow from all
-        Satisfy any
-    </IfModule>
-</If>
 `, challengePath, quoted(folder+"/"), quoted(folder))
+		others.WriteString(apacheOpen(`^/\.well-known/acme-challenge/`))
 	}
 	if w.Status != "" {
+		others.WriteString(apacheOpen(`^/\.httpd/certificate-status$`))
 		fmt.Fprintf(&rules, "    RewriteRule \"^/\\.httpd/certificate-status$\" \"http://%s%s/%%{SERVER_NAME}\" [P]\n", w.Status, statusPath)
 	}
 	if w.Mark != "" && !plain {
@@ -134,4 +125,21 @@ func apachePort(s Site, hosts []Host, w Wish) string {
 	}
 	b.WriteString("</VirtualHost>\n")
 	return b.String()
+}
+
+// apacheOpen lets everybody ask for paths that a pattern is for, whatever the
+// <VirtualHost> demands elsewhere.
+func apacheOpen(path string) string {
+	return `<If "%{REQUEST_URI} =~ m#` + path + `#">
+    <IfModule mod_authn_core.c>
+        AuthType None
+    </IfModule>
+    Require all granted
+    <IfModule mod_access_compat.c>
+        Order allow,deny
+        Allow from all
+        Satisfy any
+    </IfModule>
+</If>
+`
 }
