@@ -128,7 +128,10 @@ func (c *Config) wantStatements(cert *Certificate, hooks []string, w *plan.Wante
 		asked := make(digester, 0, 128)
 		asked.put(o.Responders...)
 		asked.put(strconv.FormatBool(o.Force))
-		w.OCSP = &plan.WantedOCSP{Config: asked.sum()}
+		if !o.Before.IsZero() {
+			asked.put(FormatSpan(o.Before)) // what is kept is asked for anew once, and then in time
+		}
+		w.OCSP = &plan.WantedOCSP{Config: asked.sum(), Keep: o.Keep}
 		if o.File != "" {
 			companion(plan.CompanionOCSP, func(d *digester) { d.put(o.File); d.attributes(o.Attributes) })
 		}

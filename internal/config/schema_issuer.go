@@ -62,7 +62,7 @@ func issuer() shape[Issuer] {
 		}),
 		verifyTLS(),
 		field("proxy", checked("a URL", "http://proxy.example:3128", checkProxy), func(i *Issuer) *string { return &i.Proxy }, about{
-			doc: "HTTP proxy for requests to the CA. One that needs a password is given by the environment variable HTTPS_PROXY.", standard: "as the environment says", example: `"http://proxy.corp.example:3128"`, off: true,
+			doc: "HTTP proxy for requests to the CA, to the OCSP responders of its certificates, and for its revocation lists. One that needs a password is given by the environment variable HTTPS_PROXY.", standard: "as the environment says for the CA, none for the others", example: `"http://proxy.corp.example:3128"`, off: true,
 		}),
 		field("email", checked("a mail address", "tls@example.com", checkEmail), func(i *Issuer) *string { return &i.Email }, about{
 			doc: "Mail address that this CA is told of. For accounts that differ in it, give the CA several entries with the same directory.", standard: "`email`", example: "tls@example.com", off: true,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/hpkp"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // statementKeys are the settings of files that hold what others say of a
@@ -43,7 +44,7 @@ func attributeKeys[T any](at func(*T) *Attributes) []key[T] {
 }
 
 func ocspSettings() shape[OCSP] {
-	return object("ocsp", "OCSP responses in files. Each is asked for again half-way through its life; only one that says good is kept. A certificate that turns out to be revoked is replaced at once.", append([]key[OCSP]{
+	return object("ocsp", "OCSP responses in files. Each is asked for again half-way through its life, unless `before` says otherwise; only one that says good is kept. A certificate that turns out to be revoked is replaced at once.", append([]key[OCSP]{
 		field("file", checked("an absolute path", "/etc/ssl/ocsp/{name}.{key_type}.ocsp", pathWith(nameMark, keyTypeMark, kindMark, suffixMark)), func(o *OCSP) *string { return &o.File }, about{
 			doc: "Where (DER). `{name}` stands for the certificate's name, `{key_type}` and `{suffix}` for the kind of key.", standard: "none: they are kept in the state, for programs that serve through the Go library", example: `"/etc/ssl/ocsp/{name}.{key_type}.ocsp"`, off: true,
 		}),
@@ -52,6 +53,12 @@ func ocspSettings() shape[OCSP] {
 		}),
 		field("force", truth(), func(o *OCSP) *bool { return &o.Force }, about{
 			doc: "Whether `responders` are asked instead of those that the certificate names.", standard: "`false`", example: "true", off: true,
+		}),
+		field("before", span(), func(o *OCSP) *plan.Span { return &o.Before }, about{
+			doc: "How long before a response ends a newer one is asked for: a share of its life, or a duration.", standard: "`50%`", example: "33%", off: true,
+		}),
+		field("keep", either("a duration or false", "1d", off(0, isZeroDuration), duration(time.Minute)), func(o *OCSP) *time.Duration { return &o.Keep }, about{
+			doc: "How long a response that has ended stays in its file while no newer one can be had. The file then says \"try later\", which clients pass over; some refuse a response that has ended. `false` where `defaults` has it.", standard: "until there is a newer one", example: "1d", off: true,
 		}),
 	}, attributeKeys(func(o *OCSP) *Attributes { return &o.Attributes })...), func(r *reader, n *node, o *OCSP) {
 		o.On = true

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // Attributes are whose a file is and who may do what with it.
@@ -24,6 +25,10 @@ type OCSP struct {
 	File       string   // may hold {name}, {key_type} and {suffix}; "" keeps them in the state alone
 	Responders []string // URLs, asked where the certificate names none
 	Force      bool     // Responders are asked instead of those that it names
+	// Before is how much of a response's life is left when a newer one is asked
+	// for; zero: half.
+	Before plan.Span
+	Keep   time.Duration // how long one that has ended stays; 0: until there is a newer one
 	Attributes
 }
 

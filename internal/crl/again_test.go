@@ -108,7 +108,7 @@ func TestSilentServerIsAskedOnce(t *testing.T) {
 	leaf := c.leaf(24)
 	synctest.Test(t, func(t *testing.T) {
 		n := &silent{}
-		client := NewClient(n, "certkeep/test")
+		client := NewClient(n, nil, "certkeep/test")
 		defer client.Close()
 		for _, each := range []struct{ patience, takes time.Duration }{{time.Second, time.Second}, {10 * time.Second, 10 * time.Second}, {10 * time.Second, 0}} {
 			ctx, cancel := context.WithTimeout(t.Context(), each.patience)

@@ -90,10 +90,10 @@ type kept struct {
 	failed   time.Time
 }
 
-// NewClient returns a Client over a network, the machine's where n is nil. It
-// uses no proxy.
-func NewClient(n network.Network, userAgent string) *Client {
-	return &Client{web: network.NewWeb(n, userAgent), lists: map[string]*kept{}}
+// NewClient returns a Client over a network, the machine's where n is nil, that
+// asks through an HTTP proxy, unless that is nil.
+func NewClient(n network.Network, proxy *url.URL, userAgent string) *Client {
+	return &Client{web: network.NewWeb(n, proxy, userAgent), lists: map[string]*kept{}}
 }
 
 // Close ends the connections that are kept for the next question.

@@ -117,7 +117,7 @@ func (c *ca) publish(change func(*x509.RevocationList), revoked ...int64) {
 }
 
 func newClient(t *testing.T) *Client {
-	client := NewClient(nil, "certkeep/test")
+	client := NewClient(nil, nil, "certkeep/test")
 	t.Cleanup(client.Close)
 	return client
 }

@@ -29,7 +29,7 @@ type Client struct{ web *network.Web }
 // NewClient returns a Client over a network, the machine's where n is nil. It
 // uses no proxy.
 func NewClient(n network.Network, userAgent string) *Client {
-	return &Client{web: network.NewWeb(n, userAgent)}
+	return &Client{web: network.NewWeb(n, nil, userAgent)}
 }
 
 // Close ends the connections that are kept for the next certificate.

@@ -29,7 +29,7 @@ func (w *worker) lookUp(ctx context.Context, s plan.Step) *plan.Fault {
 	}
 	w.stage("looking the " + s.KeyType + " certificate up in the CA's revocation list")
 	asking, cancel := context.WithTimeout(ctx, statementTime)
-	answer, err := w.parts.crl.Ask(asking, certs[0], issuerOf(certs))
+	answer, err := w.parts.asker(w.issuerOfPair(pair)).crl.Ask(asking, certs[0], issuerOf(certs))
 	cancel()
 	after, now := context.WithoutCancel(ctx), time.Now()
 	switch {

@@ -59,7 +59,7 @@ func (w *worker) ocsp(ctx context.Context, s plan.Step) *plan.Fault {
 // askResponder puts the question, to whom the config says.
 func (w *worker) askResponder(ctx context.Context, pair plan.Pair, certs []*x509.Certificate, kept store.Statements) (ocsp.Answer, error) {
 	settings := w.parts.cfg.Certificate(w.want.Name).OCSP
-	q := ocsp.Question{Leaf: certs[0], Issuer: issuerOf(certs)}
+	q := ocsp.Question{Leaf: certs[0], Issuer: issuerOf(certs), Before: settings.Before}
 	if q.URLs = ocsp.Responders(q.Leaf); settings.Force || len(q.URLs) == 0 {
 		q.URLs = settings.Responders
 	}
@@ -73,7 +73,7 @@ func (w *worker) askResponder(ctx context.Context, pair plan.Pair, certs []*x509
 	}
 	ctx, cancel := context.WithTimeout(ctx, statementTime)
 	defer cancel()
-	return w.parts.ocsp.Fetch(ctx, q)
+	return w.parts.asker(w.issuerOfPair(pair)).ocsp.Fetch(ctx, q)
 }
 
 // beginOCSP counts the attempt before it is made. What is known of another
@@ -148,6 +148,9 @@ func (w *worker) noResponse(ctx context.Context, pair plan.Pair, cause error) *p
 	}
 	err := w.putStaple(ctx, pair, func(staple plan.Staple) plan.Staple {
 		staple.Asked, staple.Tries = now, staple.Tries.Failed(now, fault, now.Add(wait))
+		if w.want.OCSP.GivesUp(staple, now) {
+			staple.SHA256, staple.GivenUp = "", true
+		}
 		return staple
 	})
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/certkeep/certkeep/internal/challenge"
 	"github.com/certkeep/certkeep/internal/command"
 	"github.com/certkeep/certkeep/internal/config"
-	"github.com/certkeep/certkeep/internal/crl"
 	"github.com/certkeep/certkeep/internal/ct"
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/dns"
@@ -21,7 +20,6 @@ import (
 	"github.com/certkeep/certkeep/internal/handover"
 	"github.com/certkeep/certkeep/internal/issuer"
 	"github.com/certkeep/certkeep/internal/network"
-	"github.com/certkeep/certkeep/internal/ocsp"
 	"github.com/certkeep/certkeep/internal/plan"
 )
 
@@ -39,8 +37,7 @@ type parts struct {
 	manual   *challenge.Manual
 	deployer *deploy.Deployer
 	places   handover.Installer // the deployer, or a helper that runs as root
-	ocsp     *ocsp.Client
-	crl      *crl.Client
+	askers   map[string]*asker  // by the proxy that they use; "" is none
 	ct       *ct.Client
 	helped   bool // it is a helper
 	network  network.Network
@@ -162,11 +159,11 @@ func newParts(cfg *config.Config, old *parts, o Options) (*parts, error) {
 	if p.manual = old.manual; p.manual == nil {
 		p.manual = challenge.NewManual()
 	}
-	if p.crl = old.crl; p.crl == nil {
-		p.crl = crl.NewClient(o.Network, o.UserAgent)
+	if p.ct = old.ct; p.ct == nil {
+		p.ct = ct.NewClient(o.Network, o.UserAgent)
 	}
-	if p.ocsp, p.ct = old.ocsp, old.ct; p.ocsp == nil {
-		p.ocsp, p.ct = ocsp.NewClient(o.Network, o.UserAgent), ct.NewClient(o.Network, o.UserAgent)
+	if err := p.askersBy(old, o); err != nil {
+		return nil, err
 	}
 	p.listeners(old, o.Hosted)
 	p.dnsWriters(old)

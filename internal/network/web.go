@@ -34,7 +34,7 @@ var (
 )
 
 // Web asks web servers whose answers prove themselves, by a signature: OCSP
-// responders and logs of certificates. It uses no proxy and keeps no cookies.
+// responders, lists of revocations and logs of certificates. It keeps no cookies.
 // Every answer is bounded in size and time.
 type Web struct {
 	transport *http.Transport
@@ -49,8 +49,9 @@ type Reply struct {
 	RetryAfter time.Duration // 0 where the server asks for none
 }
 
-// NewWeb returns a Web over a network; the machine's where n is nil.
-func NewWeb(n Network, userAgent string) *Web {
+// NewWeb returns a Web over a network; the machine's where n is nil. It asks
+// through an HTTP proxy, unless that is nil.
+func NewWeb(n Network, proxy *url.URL, userAgent string) *Web {
 	if n == nil {
 		n = OS{}
 	}
@@ -61,6 +62,7 @@ func NewWeb(n Network, userAgent string) *Web {
 	}
 	return &Web{userAgent: userAgent, transport: &http.Transport{
 		DialContext:            dial,
+		Proxy:                  http.ProxyURL(proxy),
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    dialTime,
 		DisableCompression:     true,

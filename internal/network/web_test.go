@@ -36,7 +36,7 @@ func TestAsk(t *testing.T) {
 	}))
 	defer server.Close()
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // is not used
-	web := network.NewWeb(nil, "certkeep/test")
+	web := network.NewWeb(nil, nil, "certkeep/test")
 	defer web.Close()
 	reply, err := ask(t, web, http.MethodPost, server.URL, "question")
 	if err != nil {
@@ -55,7 +55,7 @@ func TestAskTooLong(t *testing.T) {
 		io.WriteString(w, strings.Repeat("a", map[string]int{"/fits": 64, "/long": 65}[r.URL.Path]))
 	}))
 	defer server.Close()
-	web := network.NewWeb(nil, "certkeep/test")
+	web := network.NewWeb(nil, nil, "certkeep/test")
 	defer web.Close()
 	if reply, err := ask(t, web, http.MethodGet, server.URL+"/fits", ""); err != nil || len(reply.Body) != 64 {
 		t.Errorf("64 bytes: %d, %v", len(reply.Body), err)
@@ -73,7 +73,7 @@ func TestAskRedirects(t *testing.T) {
 	mux.Handle("/circle", http.RedirectHandler("/circle", http.StatusFound))
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	web := network.NewWeb(nil, "certkeep/test")
+	web := network.NewWeb(nil, nil, "certkeep/test")
 	defer web.Close()
 	for _, test := range []struct {
 		method, path, body string
@@ -107,7 +107,7 @@ func (mute) DialContext(context.Context, string, string) (net.Conn, error) {
 
 func TestAskTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		web := network.NewWeb(mute{}, "certkeep/test")
+		web := network.NewWeb(mute{}, nil, "certkeep/test")
 		defer web.Close()
 		began := time.Now()
 		_, err := ask(t, web, http.MethodGet, "http://responder.test/", "")

@@ -59,7 +59,7 @@ func Check(der []byte, leaf, issuer *x509.Certificate, now time.Time) (Response,
 	if err := r.checkTimes(now); err != nil {
 		return Response{}, err
 	}
-	r.AskAgain = r.askAgain(now, time.Time{})
+	r.AskAgain = r.askAgain(now, time.Time{}, halfway())
 	return r, nil
 }
 

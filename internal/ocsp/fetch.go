@@ -27,10 +27,10 @@ const maxGet = 255
 // Client asks responders. It may be used by several goroutines.
 type Client struct{ web *network.Web }
 
-// NewClient returns a Client over a network, the machine's where n is nil. It
-// uses no proxy.
-func NewClient(n network.Network, userAgent string) *Client {
-	return &Client{web: network.NewWeb(n, userAgent)}
+// NewClient returns a Client over a network, the machine's where n is nil, that
+// asks through an HTTP proxy, unless that is nil.
+func NewClient(n network.Network, proxy *url.URL, userAgent string) *Client {
+	return &Client{web: network.NewWeb(n, proxy, userAgent)}
 }
 
 // Close ends the connections that are kept for the next question.
@@ -41,6 +41,9 @@ type Question struct {
 	Leaf, Issuer *x509.Certificate
 	URLs         []string // responders, asked in this order; those of Leaf where there are none
 	Kept         Kept     // what is stored of the last answer; may be empty
+	// Before is how much of a statement's life is left when a newer one is asked
+	// for; nothing given is half of it.
+	Before plan.Span
 }
 
 // Kept is what to store of an Answer, for the next Question.
@@ -188,7 +191,7 @@ func (a *asking) send(ctx context.Context, u *url.URL, method, address string) (
 	if a.kept != nil && !supersedes(response, *a.kept) {
 		return a.same(u, reply), nil
 	}
-	response.AskAgain = response.askAgain(now, freshUntil(reply.Header, now))
+	response.AskAgain = response.askAgain(now, freshUntil(reply.Header, now), a.Before)
 	return Answer{
 		Response: response,
 		Keep:     Kept{DER: response.DER, URL: u.String(), ETag: reply.Header.Get("ETag")},
@@ -223,7 +226,7 @@ func (a *asking) request(ctx context.Context, u *url.URL, method, address string
 func (a *asking) same(u *url.URL, reply network.Reply) Answer {
 	now := time.Now()
 	answer := Answer{Response: *a.kept, Keep: a.Kept, Unchanged: true}
-	answer.AskAgain = a.kept.askAgain(now, freshUntil(reply.Header, now))
+	answer.AskAgain = a.kept.askAgain(now, freshUntil(reply.Header, now), a.Before)
 	if tag := reply.Header.Get("ETag"); tag != "" && reply.Status == http.StatusNotModified {
 		answer.Keep.URL, answer.Keep.ETag = u.String(), tag
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 func newClient(t *testing.T, n network.Network) *ocsp.Client {
-	c := ocsp.NewClient(n, "certkeep/test")
+	c := ocsp.NewClient(n, nil, "certkeep/test")
 	t.Cleanup(c.Close)
 	return c
 }
@@ -206,16 +206,22 @@ func TestFetchFresh(t *testing.T) {
 	for _, test := range []struct {
 		header map[string]string
 		want   time.Duration // until the next question
+		before plan.Span
 	}{
-		{map[string]string{"Cache-Control": "public, max-age=3600"}, 83 * time.Hour},
-		{map[string]string{"Cache-Control": "max-age=360000, public"}, 100 * time.Hour},
-		{map[string]string{"Cache-Control": "max-age=360000", "Age": "7200"}, 98 * time.Hour},
-		{map[string]string{"Cache-Control": "max-age=99999999999999999999"}, 83 * time.Hour},
-		{map[string]string{"Cache-Control": "max-age=600000"}, 125 * time.Hour},
-		{map[string]string{"Cache-Control": "max-age=3600", "Expires": date(100 * time.Hour)}, 83 * time.Hour},
-		{map[string]string{"Expires": date(100 * time.Hour)}, 100 * time.Hour},
-		{map[string]string{"Expires": date(105 * time.Hour), "Date": date(5 * time.Hour)}, 100 * time.Hour},
-		{map[string]string{"Expires": "0"}, 83 * time.Hour},
+		{nil, 111*time.Hour + 33*time.Minute + 36*time.Second, plan.Span{Percent: 33}},
+		{nil, 125 * time.Hour, plan.Span{Percent: 25}},
+		{nil, 143 * time.Hour, plan.Span{Fixed: 24 * time.Hour}},
+		{nil, 83*time.Hour + 30*time.Minute, plan.Span{Fixed: 30 * 24 * time.Hour}},
+		{map[string]string{"Cache-Control": "max-age=594000"}, 143 * time.Hour, plan.Span{Fixed: 24 * time.Hour}},
+		{map[string]string{"Cache-Control": "public, max-age=3600"}, 83 * time.Hour, plan.Span{}},
+		{map[string]string{"Cache-Control": "max-age=360000, public"}, 100 * time.Hour, plan.Span{}},
+		{map[string]string{"Cache-Control": "max-age=360000", "Age": "7200"}, 98 * time.Hour, plan.Span{}},
+		{map[string]string{"Cache-Control": "max-age=99999999999999999999"}, 83 * time.Hour, plan.Span{}},
+		{map[string]string{"Cache-Control": "max-age=600000"}, 125 * time.Hour, plan.Span{}},
+		{map[string]string{"Cache-Control": "max-age=3600", "Expires": date(100 * time.Hour)}, 83 * time.Hour, plan.Span{}},
+		{map[string]string{"Expires": date(100 * time.Hour)}, 100 * time.Hour, plan.Span{}},
+		{map[string]string{"Expires": date(105 * time.Hour), "Date": date(5 * time.Hour)}, 100 * time.Hour, plan.Span{}},
+		{map[string]string{"Expires": "0"}, 83 * time.Hour, plan.Span{}},
 	} {
 		r := newResponder(t, func(w http.ResponseWriter, _ *http.Request) {
 			for name, value := range test.header {
@@ -223,9 +229,9 @@ func TestFetchFresh(t *testing.T) {
 			}
 			w.Write(der)
 		})
-		got, err := newClient(t, nil).Fetch(t.Context(), ocsp.Question{Leaf: leaf, Issuer: ca.cert, URLs: []string{r.URL}})
+		got, err := newClient(t, nil).Fetch(t.Context(), ocsp.Question{Leaf: leaf, Issuer: ca.cert, URLs: []string{r.URL}, Before: test.before})
 		if wait := got.AskAgain.Sub(now); err != nil || (wait-test.want).Abs() > time.Minute {
-			t.Errorf("%v: again in %s, want %s (%v)", test.header, wait, test.want, err)
+			t.Errorf("%v, %v: again in %s, want %s (%v)", test.header, test.before, wait, test.want, err)
 		}
 	}
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // Status is what a CA says of a certificate.
@@ -81,23 +83,31 @@ func (r Response) Ends() time.Time {
 	return r.NextUpdate
 }
 
-// askAgain is when to ask for a newer statement: half-way through this one, so
-// that a responder may be away for the other half. Where HTTP says that the
-// answer stays the same until fresh, asking sooner is in vain, but a quarter of
-// the time is kept all the same. A statement that was received late leaves half
-// of what remains of it.
-func (r Response) askAgain(now, fresh time.Time) time.Time {
+// askAgain is when to ask for a newer statement: some time before this one ends,
+// which is half-way through it unless somebody wishes otherwise, so that a
+// responder may be away for the other half. Where HTTP says that the answer stays
+// the same until fresh, asking sooner is in vain, but a quarter of the time is
+// kept all the same. A statement that was received late, or is shorter than the
+// wish, leaves half of what remains of it.
+func (r Response) askAgain(now, fresh time.Time, before plan.Span) time.Time {
 	const soonest = 5 * time.Minute
 	life := r.Ends().Sub(r.ThisUpdate)
-	at := r.ThisUpdate.Add(life / 2)
+	if before.IsZero() {
+		before = halfway()
+	}
+	left := before.Of(life)
+	at := r.Ends().Add(-left)
 	if fresh.After(at) {
-		at = earlier(fresh, r.ThisUpdate.Add(life-life/4))
+		at = earlier(fresh, r.Ends().Add(-min(left, life/4)))
 	}
 	if !at.After(now) {
 		at = now.Add(max(r.Ends().Sub(now)/2, soonest))
 	}
 	return at
 }
+
+// halfway has a newer statement asked for when half of the life is left.
+func halfway() plan.Span { return plan.Span{Percent: 50} }
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {

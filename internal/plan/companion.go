@@ -120,11 +120,11 @@ func (k *KnownCert) stapled(p Pair) []string {
 func stapleMark(p Pair) string { return p.SHA256[:min(len(p.SHA256), 16)] + "." }
 
 // Unstapled reports whether the file of a pair's OCSP response holds that of
-// another certificate, and there is none to put in its place. Clients refuse a
-// server that staples it.
+// another certificate, or one that was given up, and there is none to put in its
+// place. Clients refuse a server that staples it.
 func (k *KnownCert) Unstapled(p Pair) bool {
-	installed := k.Targets[CompanionOCSP].Version
-	return k.StapleOf(p).SHA256 == "" && installed != "" && !strings.Contains(installed, stapleMark(p))
+	installed, staple := k.Targets[CompanionOCSP].Version, k.StapleOf(p)
+	return staple.SHA256 == "" && installed != "" && (staple.GivenUp || !strings.Contains(installed, stapleMark(p)))
 }
 
 // WantedAt is what a target or companion is to hold.

@@ -4,7 +4,14 @@ import "time"
 
 // WantedOCSP says that OCSP responses are kept for servers to staple.
 type WantedOCSP struct {
-	Config string // digest of who is asked
+	Config string        // digest of who is asked, and when
+	Keep   time.Duration // how long one that has ended is kept while there is no newer one; 0: for ever
+}
+
+// GivesUp reports whether a response has ended for so long that it is not to be
+// stapled any more, though there is no newer one.
+func (o *WantedOCSP) GivesUp(s Staple, now time.Time) bool {
+	return o.Keep > 0 && s.SHA256 != "" && !s.Ends.Add(o.Keep).After(now)
 }
 
 // WantedSCT says that certificates are handed to logs, or that the receipts in
@@ -26,6 +33,7 @@ type Staple struct {
 	Asked      time.Time `json:"asked,omitzero"`         // when it was last asked for in vain or not
 	AskAgain   time.Time `json:"ask_again,omitzero"`     // when a newer one should be there
 	Missing    bool      `json:"no_responder,omitempty"` // the certificate names no responder, and none is configured
+	GivenUp    bool      `json:"given_up,omitempty"`     // the one that was kept ended too long ago
 	Tries      Tries     `json:"tries,omitzero"`         // attempts in a row that came to nothing
 }
 
@@ -106,9 +114,11 @@ func (d *decision) askOCSP(pair Pair) {
 	case fact.Leaf == "":
 		step.Reason = Reason{ReasonNotAsked, "no OCSP response of this certificate has been asked for"}
 	case fact.Config != d.want.OCSP.Config:
-		step.Reason = Reason{ReasonConfig, "the responders changed in the config"}
+		step.Reason = Reason{ReasonConfig, "who is asked, or when, changed in the config"}
 	case fact.Missing:
 		return // nobody can be asked; status says so
+	case fact.GivenUp:
+		step.Reason = Reason{ReasonRoutine, "the OCSP response ended on " + day(fact.Ends)}
 	case fact.SHA256 == "":
 		step.Reason = Reason{ReasonNotAsked, "no OCSP response was obtained yet"}
 	default:

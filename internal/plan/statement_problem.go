@@ -7,7 +7,7 @@ func statementMeanings() map[Code]meaning {
 	return map[Code]meaning{
 		CodeOCSP:        {Warning, "The OCSP responder gave nothing that can be stapled. A new certificate may be unknown to it for a while; else check that this machine reaches it (port 80), or name another in `ocsp.responders`. Certkeep tries again by itself, and keeps what it has."},
 		CodeCRL:         {Warning, "The CA's revocation list could not be used, so a revocation would not be noticed this way. Check that this machine reaches its web server (port 80), or leave out `renew.crl`. Certkeep tries again by itself."},
-		CodeOCSPEnded:   {Warning, "Look at the other problems of this certificate. The file stays as it is; most clients pass over a response that has ended."},
+		CodeOCSPEnded:   {Warning, "Look at the other problems of this certificate. The file stays as it is, unless `ocsp.keep` ends that; most clients pass over a response that has ended."},
 		CodeNoResponder: {Critical, "Clients refuse the certificate. Leave `must_staple` out and renew it, or name a responder of the CA in `ocsp.responders`."},
 		CodeSCT:         {Warning, "The log gave no receipt. Check its entry under `ct_logs`, and that this machine reaches it. Certkeep tries again by itself."},
 		CodeSCTWrong:    {Warning, "Browsers may refuse the certificate. Check that the list of logs is current; if it is, report it to the CA."},
@@ -61,7 +61,7 @@ func (d *diagnosis) staple(pair Pair) {
 		}
 		return // else there is nothing to do, and nothing wrong
 	}
-	if fact.SHA256 != "" && !holds {
+	if (fact.SHA256 != "" || fact.GivenUp) && !holds {
 		d.add(CodeOCSPEnded, "", fmt.Sprintf("the OCSP response of the %s certificate ended on %s", pair.KeyType, day(fact.Ends)), nil, fact.Ends)
 		d.weigh(pair)
 	}

@@ -246,6 +246,7 @@ func TestStatementProblems(t *testing.T) {
 		"three failures":               {func(s *scene) { s.staple(func(f *plan.Staple) { f.Tries = tries(3) }) }, "ocsp-failed warning"},
 		"one failure and nothing":      {func(s *scene) { s.staple(func(f *plan.Staple) { f.SHA256, f.Tries = "", tries(1) }) }, "ocsp-failed warning"},
 		"ended":                        {func(s *scene) { s.staple(func(f *plan.Staple) { f.Ends = day(9) }) }, "ocsp-response-ended warning"},
+		"given up":                     {func(s *scene) { s.staple(func(f *plan.Staple) { f.Ends, f.SHA256, f.GivenUp = day(9), "", true }) }, "ocsp-response-ended warning"},
 		"ended and must staple":        {func(s *scene) { s.mustStaple(); s.staple(func(f *plan.Staple) { f.Ends, f.Tries = day(9), tries(1) }) }, "ocsp-response-ended critical, ocsp-failed critical"},
 		"no responder": {func(s *scene) {
 			s.staple(func(f *plan.Staple) { *f = plan.Staple{Leaf: leaf1, Config: "o1", Missing: true} })
