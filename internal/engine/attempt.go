@@ -70,12 +70,10 @@ func (w *worker) failed(ctx context.Context, s plan.Step, order plan.Order, err 
 	w.engine.pause(ctx, order.Issuer, err)
 	w.settleLimits(ctx, s, order, err)
 	w.emit(ctx, store.Event{Kind: store.EventErrored, KeyType: s.KeyType, Issuer: order.Issuer, Words: fault.Words, Detail: fault.Detail, Fault: &fault})
-	events := []store.EventKind{store.EventErrored}
 	if v, ok := w.known.Version(w.known.Published); ok && plan.WarnAt(v.Serving(w.want.KeyTypes), w.want.Warn).Before(time.Now()) {
 		w.emit(ctx, store.Event{Kind: store.EventExpiring, KeyType: s.KeyType, Version: v.ID, Words: "it ends on " + v.NotAfter().UTC().Format(time.RFC3339) + " and could not be renewed"})
-		events = append(events, store.EventExpiring)
 	}
-	w.queueHooks(ctx, events...)
+	w.queueHooks(ctx, store.EventErrored) // that it ends soon is told daily, whether or not an order fails
 	return &fault
 }
 

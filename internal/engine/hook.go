@@ -98,6 +98,9 @@ func (w *worker) hook(ctx context.Context, s plan.Step) *plan.Fault {
 			t = t.HookFailed(s.Hook, now, jitter, *fault)
 		} else {
 			t = t.HookDone(s.Hook)
+			if plan.EventOf(s.Hook) == plan.HookExpiring {
+				t.Warned = now
+			}
 		}
 		targets[s.Target] = t
 		return nil

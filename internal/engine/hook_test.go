@@ -118,3 +118,66 @@ func TestVetoOfOneKeyType(t *testing.T) {
 	}
 	f.checkServed("a.test")
 }
+
+// TestHookOfExpiring runs once a day while a certificate is close to its end,
+// though nobody tries to renew it; not once one is renewed.
+func TestHookOfExpiring(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	hook := f.script("hook", fmt.Sprintf("test ! -e %[1]s/broken || exit 3\ncat >> %[1]s/told\n", f.dir))
+	f.configure(fmt.Sprintf("hooks: {expiring: {command: %s}}\ncertificates: {a.test: {mode: manual}}\n", hook))
+	f.askApply("a.test")
+	f.apply()
+	told := func(want int) {
+		t.Helper()
+		if got := f.lines("told"); len(got) != want {
+			t.Fatalf("told %d times, want %d: %q", len(got), want, got)
+		}
+	}
+	if again := f.apply(); len(again.Done) != 0 {
+		t.Errorf("the second pass did %+v", again.Done)
+	}
+	err := f.store.UpdateCert(t.Context(), "a.test", func(k *plan.KnownCert) error {
+		pair := &k.Versions[0].Pairs[0]
+		pair.NotBefore, pair.NotAfter = time.Now().Add(-85*24*time.Hour), time.Now().Add(5*24*time.Hour)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, "broken"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if fault := f.failing(); fault.Code != plan.CodeHook {
+		t.Errorf("fault %+v", fault)
+	}
+	told(0)
+	if err := os.Remove(filepath.Join(f.dir, "broken")); err != nil {
+		t.Fatal(err)
+	}
+	later := func(by time.Duration) {
+		t.Helper()
+		err := f.store.UpdateTargets(t.Context(), "a.test", func(targets map[string]plan.Target) error {
+			target := targets["default"]
+			target.HookTries = nil
+			target.Warned = target.Warned.Add(-by)
+			targets["default"] = target
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.apply()
+	}
+	later(0)
+	told(1)
+	if lines := f.lines("told"); !strings.Contains(lines[0], `"event":"expiring"`) || !strings.Contains(lines[0], `"certificate":"a.test"`) {
+		t.Errorf("told %q", lines)
+	}
+	later(23 * time.Hour)
+	told(1)
+	later(2 * time.Hour)
+	told(2)
+	f.ask(plan.AskRenew, "a.test")
+	later(25 * time.Hour)
+	told(2)
+}

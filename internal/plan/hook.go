@@ -21,6 +21,33 @@ func (d *decision) hooks(target WantedTarget, fact Target) {
 	}
 }
 
+// HookExpiring is the hook that tells that a certificate ends soon.
+const HookExpiring = "expiring"
+
+// expiringEvery is how often that is told.
+const expiringEvery = 24 * time.Hour
+
+// expiring has that hook run while too little is left of what is published,
+// whatever keeps it from being renewed: an order that fails, a person who does it
+// by hand, a limit.
+func (d *decision) expiring(target WantedTarget, fact Target) {
+	if !slices.Contains(target.Hooks, HookExpiring) || slices.Contains(fact.Hooks, HookExpiring) {
+		return
+	}
+	serving := d.current.Serving(d.want.KeyTypes)
+	step := Step{
+		Kind: KindHook, Target: target.Name, Hook: HookExpiring, Version: fact.Version, At: WarnAt(serving, d.want.Warn),
+		Reason: Reason{ReasonRoutine, "the certificate ends on " + day(serving.NotAfter())},
+	}
+	if !ahead(fact.Warned, d.now) && !fact.Warned.IsZero() {
+		step.At = later(step.At, fact.Warned.Add(expiringEvery))
+	}
+	if tries := fact.HookTries[HookExpiring]; !d.skipsBackoff(tries) {
+		step.At = later(step.At, tries.WaitsUntil(d.now))
+	}
+	d.add(step)
+}
+
 // EventOf is the event of a hook that is still to run. Behind it, separated by
 // blanks, may stand what the hook is told.
 func EventOf(hook string) string {

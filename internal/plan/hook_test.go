@@ -98,3 +98,51 @@ func TestInstallBeforeHook(t *testing.T) {
 		t.Errorf("due %v", due)
 	}
 }
+
+// TestExpiringIsTold: once a day while too little life is left, whatever keeps
+// the certificate from being renewed.
+func TestExpiringIsTold(t *testing.T) {
+	warnAt := day(81) // a tenth of ninety days before the end
+	for name, c := range map[string]struct {
+		change func(*scene)
+		at     time.Time // zero: never
+	}{
+		"long before":     {func(s *scene) { s.now = day(10) }, warnAt},
+		"no such hook":    {func(s *scene) { s.want.Targets[0].Hooks = []string{"installed"} }, time.Time{}},
+		"no certificate":  {func(s *scene) { s.known.Published = "" }, time.Time{}},
+		"within":          {func(*scene) {}, warnAt},
+		"by hand":         {func(s *scene) { s.want.Mode = plan.ModeManual }, warnAt},
+		"may not order":   {func(s *scene) { s.want.NoIssue = true }, warnAt},
+		"ended":           {func(s *scene) { s.now = day(95) }, warnAt},
+		"a longer window": {func(s *scene) { s.want.Warn = plan.Span{Fixed: days(30)} }, day(60)},
+		"told":            {func(s *scene) { s.target(func(f *plan.Target) { f.Warned = day(84.5) }) }, day(85.5)},
+		"told under a clock that was ahead": {func(s *scene) {
+			s.target(func(f *plan.Target) { f.Warned = day(100) })
+		}, warnAt},
+		"an order failed": {func(s *scene) {
+			s.known.Tries = map[string]plan.Tries{ec: plan.Tries{}.Begin(day(84.9), 0).Failed(day(84.9), plan.Fault{Code: plan.CodeNetwork}, day(86))}
+		}, warnAt},
+		"it failed": {func(s *scene) {
+			s.target(func(f *plan.Target) {
+				*f = f.HookFailed(plan.HookExpiring, day(85), 0, plan.Fault{Code: plan.CodeHook})
+			})
+		}, day(85).Add(time.Minute)},
+		"it is to run anyway": {func(s *scene) {
+			s.target(func(f *plan.Target) { f.Hooks, f.Warned = []string{plan.HookExpiring}, day(84.9) })
+		}, day(85)},
+	} {
+		s := quiet()
+		s.now = day(85)
+		s.want.Targets[0].Hooks = []string{plan.HookExpiring}
+		c.change(s)
+		steps := s.all(plan.KindHook)
+		switch {
+		case c.at.IsZero() && len(steps) > 0:
+			t.Errorf("%s: %+v", name, steps)
+		case !c.at.IsZero() && (len(steps) != 1 || steps[0].Hook != plan.HookExpiring):
+			t.Errorf("%s: %+v", name, steps)
+		case !c.at.IsZero() && !steps[0].At.Equal(c.at) && (steps[0].At.After(s.now) || c.at.After(s.now)):
+			t.Errorf("%s: at %s, want %s", name, steps[0].At, c.at)
+		}
+	}
+}

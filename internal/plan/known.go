@@ -354,6 +354,8 @@ type Target struct {
 	Awaits   *Restart     `json:"awaits,omitempty"`
 	Keys     string       `json:"keys,omitempty"` // which keys beside the primary ones its files hold; see keysWords
 
+	Warned time.Time `json:"warned,omitzero"` // when its hook was told last that the certificate ends soon
+
 	// HookTries are the failures in a row of each hook, so that one that
 	// fails never stops another. HookFailed and HookDone keep them.
 	HookTries map[string]Tries `json:"hook_tries,omitempty"`

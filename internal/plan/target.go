@@ -36,6 +36,10 @@ func (d *decision) install() {
 		}
 		d.hooks(target, d.known.Targets[target.Name])
 	}
+	if d.has && len(d.want.Targets) > 0 {
+		first := d.want.Targets[0]
+		d.expiring(first, d.known.Targets[first.Name])
+	}
 	if d.has && len(d.want.Targets)+len(d.want.Companions) > 0 {
 		d.inspect()
 	}

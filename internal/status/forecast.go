@@ -171,7 +171,7 @@ func routine(s plan.Step) bool {
 	switch s.Kind {
 	case plan.KindInspect, plan.KindAdvice, plan.KindCleanUp, plan.KindPrune, plan.KindAnswer, plan.KindLookTLSA:
 		return true
-	case plan.KindVerify, plan.KindInstall, plan.KindOCSP, plan.KindCRL, plan.KindTakeIn:
+	case plan.KindVerify, plan.KindInstall, plan.KindOCSP, plan.KindCRL, plan.KindTakeIn, plan.KindHook:
 		return s.Reason.Code == plan.ReasonRoutine
 	}
 	return false
