@@ -30,6 +30,7 @@ import (
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/seal"
 	"github.com/certkeep/certkeep/internal/serve"
+	"github.com/certkeep/certkeep/internal/status/metrics"
 	"github.com/certkeep/certkeep/internal/store"
 )
 
@@ -82,6 +83,7 @@ type Keeper struct {
 	trouble      atomic.Pointer[plan.Problem]  // why this process does not renew; nil where it, or another one, does
 	unfit        atomic.Pointer[plan.Problem]  // which names on demand the configuration does not take; nil for none
 	placeholders placeholders
+	counters     metrics.Counters // of what this process does while it has the state
 	reader       *store.Store
 	ctx          context.Context // ends at Close
 }

@@ -342,15 +342,32 @@ func TestStatusHandler(t *testing.T) {
 	}
 	page := listen(t)
 	s.serve(page, h, nil)
-	for path, want := range map[string]string{"/": "a.example", "/api/v1/certificates": `"a.example"`, "/metrics": `certkeep_certificate_expiration_timestamp_seconds{`} {
-		answer, err := http.Get("http://" + page.Addr().String() + path)
+	for path, want := range map[string]string{
+		"/": "a.example", "/api/v1/certificates": `"a.example"`, "/metrics": `certkeep_certificate_expiration_timestamp_seconds{`,
+		"/metrics?1": `certkeep_acme_client_requests_total{issuer_name="`, "/metrics?2": `certkeep_acme_client_request_duration_seconds_bucket{issuer_name="`,
+		"/metrics?3": `certkeep_issue_attempts_total{result="success"} 1`, "/metrics?4": `certkeep_events_total{event="issued"} 1`,
+	} {
+		shows(t, "http://"+page.Addr().String()+path, want)
+	}
+}
+
+// shows waits until a page says something: a step is counted when it has ended,
+// which is after what it brought is served.
+func shows(t *testing.T, url, want string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := http.Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
-		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
-			t.Errorf("%s: %d, %v, without %s:\n%.2000s", path, answer.StatusCode, err, want, text)
+		if err == nil && answer.StatusCode == http.StatusOK && strings.Contains(string(text), want) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("%s: %d, %v, without %s:\n%.2000s", url, answer.StatusCode, err, want, text)
+			return
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (k *Keeper) run(ctx context.Context) error {
 			k.config.Store(cfg)
 			return cfg, nil, nil
 		},
-		Disk: durable.OS{}, Log: k.log, Relog: func(config.Log) {}, UserAgent: userAgent, Signals: signals,
+		Disk: durable.OS{}, Log: k.log, Relog: func(config.Log) {}, UserAgent: userAgent, Signals: signals, Counters: &k.counters,
 		Embedded: func(e *engine.Engine) {
 			k.engine.Store(e)
 			k.failed(nil)

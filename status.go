@@ -25,7 +25,8 @@ const (
 // links begin with "/". As the daemon does, it answers only who asks for
 // loopback, for the address that he connected to, or for one of the names in
 // `listen.status.hosts`, and wants the token of `listen.status.token_file` where
-// one is configured. Its error is that of reading the token.
+// one is configured. Its metrics count what this process does; while another one
+// has the state, that one counts. Its error is that of reading the token.
 func (k *Keeper) StatusHandler() (http.Handler, error) {
 	cfg := k.config.Load()
 	token, err := cfg.Listen.Status.ReadToken()
@@ -34,7 +35,7 @@ func (k *Keeper) StatusHandler() (http.Handler, error) {
 	}
 	return web.New(web.Options{
 		Snapshots: status.NewSnapshots(k.ctx, status.Source{Read: k.world, Problems: k.problems, Events: status.History(k.reader)}),
-		Build:     build(), Hosts: cfg.Listen.Status.Hosts, Token: token, Directories: cfg.Directories(), Email: cfg.Email, Emails: cfg.Emails(), Declared: cfg.Declared, Log: k.log,
+		Build:     build(), Counters: &k.counters, Hosts: cfg.Listen.Status.Hosts, Token: token, Directories: cfg.Directories(), Email: cfg.Email, Emails: cfg.Emails(), Declared: cfg.Declared, Log: k.log,
 	}), nil
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/certkeep/certkeep/internal/network"
 	"github.com/certkeep/certkeep/internal/plan"
 	"github.com/certkeep/certkeep/internal/status"
+	"github.com/certkeep/certkeep/internal/status/metrics"
 	"github.com/certkeep/certkeep/internal/store"
 )
 
@@ -57,6 +58,9 @@ type Options struct {
 	// program's: the supervisor is not told anything then, and that program has
 	// the ports of challenges; see engine.Options.Hosted.
 	Embedded func(*engine.Engine)
+	// Counters count what the process does; nil are the daemon's own. A program
+	// that shows them itself keeps them from one Run to the next.
+	Counters *metrics.Counters
 }
 
 // ErrNotSaved says that the end was not waited for.

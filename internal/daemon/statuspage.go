@@ -35,7 +35,7 @@ const (
 // the engine for nothing, so it goes on while the engine hangs.
 type statusPage struct {
 	d         *daemon
-	counters  metrics.Counters
+	counters  *metrics.Counters
 	snapshots *status.Snapshots
 	ctx       context.Context // ends with the process
 	wanted    atomic.Pointer[plan.Wanted]
@@ -52,7 +52,10 @@ type statusPage struct {
 
 // newStatusPage makes one that listens nowhere yet.
 func newStatusPage(ctx context.Context, d *daemon) *statusPage {
-	p := &statusPage{d: d, ctx: ctx}
+	p := &statusPage{d: d, ctx: ctx, counters: d.Counters}
+	if p.counters == nil {
+		p.counters = &metrics.Counters{}
+	}
 	p.wanted.Store(&plan.Wanted{})
 	p.snapshots = status.NewSnapshots(ctx, status.Source{
 		Read: p.read,
@@ -193,7 +196,7 @@ func (p *statusPage) handler(at config.StatusListener) (http.Handler, error) {
 		return nil, err
 	}
 	return web.New(web.Options{
-		Snapshots: p.snapshots, Build: p.d.Build, Counters: &p.counters,
+		Snapshots: p.snapshots, Build: p.d.Build, Counters: p.counters,
 		Hosts: at.Hosts, Token: token, Directories: p.issuers, Email: p.cfg.Email, Emails: p.cfg.Emails(), Declared: p.cfg.Declared, Log: p.d.log,
 	}), nil
 }
