@@ -70,6 +70,28 @@ certificates:
 	contains(t, certkeep(0, "account", "show"), theirs.URL)
 }
 
+// TestModMDKeys: the keys that docs/from-mod_md.md names for directives are taken,
+// together.
+func TestModMDKeys(t *testing.T) {
+	t.Parallel()
+	c := called{t, "", t.TempDir()}
+	put(t, c.dir+"/c.yaml", fmt.Sprintf(`state: %[1]s/state
+email: a@example.com
+accept_terms: [corp]
+listen: {outside: {80: 8080, 443: false}, http: {address: ":8080", redirect: true}, status: "127.0.0.1:9780"}
+issuers: {corp: {directory: "https://127.0.0.1:1/dir", verify_tls: false, proxy: "http://p.example:3128", email: b@example.com}}
+dns: {main: {provider: command, command: [/bin/true], arguments: true, zones: [example.com]}}
+challenges: [{names: [".example.com"], try: [{dns-01: {via: main}}, {http-01: {}}]}]
+notify: {command: {command: /bin/true, arguments: true}}
+hooks: {renewing: {command: /bin/true, arguments: true}, challenge-setup: {command: /bin/true, arguments: true}, installed: {command: {shell: 'x "$CERTKEEP_CERTIFICATE"'}}}
+defaults: {issuer: [corp], renew: {ari: false, before: 33%%}, warn: 10%%, key_types: [rsa-2048], must_staple: false, profile: x, profile_mandatory: false, ocsp: {before: 33%%, keep: 7d}, activate: on-restart, maintenance: {from: "02:00", to: "05:00"}, services: [apache]}
+certificates:
+  a: {names: [a.example.com], quarantine: true}
+  b: {names: [b.example.com], mode: manual}
+`, c.dir))
+	c.must(0, "--config", c.dir+"/c.yaml", "config", "check")
+}
+
 // documented returns the commands in a page of docs in whose block a text stands.
 func documented(t *testing.T, page, part string) string {
 	t.Helper()
