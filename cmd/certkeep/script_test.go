@@ -19,9 +19,10 @@ import (
 	"github.com/certkeep/certkeep/internal/acmetest"
 )
 
-// The test binary is also the program: scripts run it as `certkeep`.
+// The test binary is also the program: scripts run it as `certkeep`, and root runs
+// itself as another user by /proc/self/exe.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"certkeep": main, "acme-tiny": main, "tls-server": serveTLS})
+	testscript.Main(m, map[string]func(){"certkeep": main, "exe": main, "acme-tiny": main, "tls-server": serveTLS})
 }
 
 // TestScripts runs every script of testdata with the real program. Scripts

@@ -41,7 +41,8 @@ type webFile struct {
 	server string // that includes it; "" for a file of the config
 	used   bool   // a server has it included
 
-	make func(disk durable.Disk, path string) error // makes it, where its content is not to be shown; one that is there stays
+	make    func(disk durable.Disk, path string) error // makes it, where its content is not to be shown; one that is there stays
+	standIn bool                                       // it is made with a placeholder, where it is missing
 }
 
 // webLine is a line that the administrator adds.

@@ -30,6 +30,8 @@ type proposal struct {
 	notes []string // what a person should know of it
 
 	leftOut bool // sites that the config refuses
+
+	standIn func(ctx context.Context, cfg *config.Config, names []string) error // makes placeholders
 }
 
 // wishedSite is a site, and what is to be done for it.
@@ -52,7 +54,7 @@ func (a *app) newProposal(w webWish) (*proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &proposal{wish: w, path: cfg.Path, cfg: cfg, at: map[string][]webserver.Host{}, given: map[string][]byte{}}, nil
+	return &proposal{wish: w, path: cfg.Path, cfg: cfg, at: map[string][]webserver.Host{}, given: map[string][]byte{}, standIn: a.standIn}, nil
 }
 
 // propose finds what is to become of the virtual hosts with some names, or of
@@ -292,13 +294,11 @@ func (p *proposal) site(s wishedSite) error {
 			return err
 		}
 	}
-	if wish.Staple != "" && slices.Contains(s.Server, webserver.Nginx) {
-		made, err := madeOnce(wish.Staple, emptyStaple)
-		if err != nil {
-			return err
-		}
-		out.Files = append([]webFile{made}, out.Files...)
+	made, err := p.standsIn(s, cert, wish)
+	if err != nil {
+		return err
 	}
+	out.Files = append(out.Files, made...)
 	p.sites = append(p.sites, out)
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/certkeep/certkeep/internal/deploy"
 	"github.com/certkeep/certkeep/internal/durable"
 	"github.com/certkeep/certkeep/internal/engine"
-	"github.com/certkeep/certkeep/internal/ocsp"
 	"github.com/certkeep/certkeep/internal/webserver"
 )
 
@@ -104,10 +103,4 @@ func madeOnce(path string, how func(disk durable.Disk, path string) error) (webF
 		return webFile{}, fmt.Errorf("look for what was made before: %w", err)
 	}
 	return webFile{Path: path, Changed: err != nil, make: how}, nil
-}
-
-// emptyStaple makes a file for an OCSP response that claims nothing, until there is
-// one: nginx does not start without the file, and some certificates never have one.
-func emptyStaple(disk durable.Disk, path string) error {
-	return durable.Write(disk, path, ocsp.TryLater(), durable.Attr{Mode: 0o644, UID: -1, GID: -1})
 }

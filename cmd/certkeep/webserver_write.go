@@ -16,40 +16,59 @@ import (
 	"github.com/certkeep/certkeep/internal/webserver"
 )
 
-// write writes what has changed. Each file is replaced whole; a crash between
-// two of them leaves some for the next run, which finds them changed. A server
-// that includes one of them tests its configuration before it is reloaded;
-// what it refuses is taken back.
+// write writes what has changed: entries of the config, placeholders for what
+// these install, and then the snippets, which so never name files that are not
+// there. Each file is replaced whole; a crash between two of them leaves some for
+// the next run, which finds them changed. A server that includes one of them tests
+// its configuration before it is reloaded; what it refuses is taken back.
 func (p *proposal) write(ctx context.Context) error {
-	disk := durable.OS{}
-	var undo []func() error
-	used := map[string]bool{}
-	for _, s := range p.sites {
-		for _, f := range s.Files {
-			if !f.Changed {
-				continue
-			}
-			back, err := replace(disk, f)
-			if err != nil {
-				return fmt.Errorf("write %s: %w", f.Path, err)
-			}
-			undo = append(undo, back)
-			used[f.server] = used[f.server] || f.used
-		}
+	undo, err := p.replace(func(f webFile) bool { return f.server == "" })
+	if err == nil {
+		err = p.standInFor(ctx)
+	}
+	if err == nil {
+		var more []func() error
+		more, err = p.replace(func(f webFile) bool { return f.server != "" })
+		undo = append(undo, more...)
 	}
 	for _, server := range webserver.Servers() {
-		if !used[server] {
-			continue
-		}
-		if err := p.reload(ctx, server); err != nil {
-			slices.Reverse(undo)
-			for _, back := range undo {
-				err = errors.Join(err, back())
-			}
-			return err
+		if err == nil && p.uses(server) {
+			err = p.reload(ctx, server)
 		}
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	slices.Reverse(undo)
+	for _, back := range undo {
+		err = errors.Join(err, back())
+	}
+	return err
+}
+
+// replace writes those files that have changed and are meant, and returns what
+// takes that back, the last one last.
+func (p *proposal) replace(meant func(f webFile) bool) (undo []func() error, err error) {
+	for _, s := range p.sites {
+		for _, f := range s.Files {
+			if !f.Changed || f.standIn || !meant(f) {
+				continue
+			}
+			back, err := replace(durable.OS{}, f)
+			if err != nil {
+				return undo, fmt.Errorf("write %s: %w", f.Path, err)
+			}
+			undo = append(undo, back)
+		}
+	}
+	return undo, nil
+}
+
+// uses reports whether a server includes a snippet that has changed.
+func (p *proposal) uses(server string) bool {
+	return slices.ContainsFunc(p.sites, func(s webSite) bool {
+		return slices.ContainsFunc(s.Files, func(f webFile) bool { return f.server == server && f.Changed && f.used })
+	})
 }
 
 // reload tests a server's configuration, and has it read that again.
@@ -143,7 +162,7 @@ func (s webSite) words(written bool) string {
 			fmt.Fprintf(&b, "  is there  %s\n", f.Path)
 		case written:
 			fmt.Fprintf(&b, "  written   %s\n", f.Path)
-		case f.make != nil:
+		case f.make != nil, f.standIn:
 			fmt.Fprintf(&b, "  to make   %s\n", f.Path)
 		default:
 			fmt.Fprintf(&b, "  to write  %s\n%s", f.Path, indent(strings.Split(strings.TrimSuffix(f.Content, "\n"), "\n"), 4))

@@ -22,7 +22,8 @@ type Job struct {
 	// files when somebody restarts them. They are checked all the same.
 	Staged bool
 	// Spare says that the files stand in for those of a certificate that comes
-	// later. A service whose check passes without them is not told. They take the
+	// later. A service whose check passes without them is not told; one that finds
+	// them there already is, for nobody knows whether it was. They take the
 	// place of no certificate, whoever asks for that.
 	Spare bool
 	// Ours are plain files, or those of a placeholder, as they were written
@@ -184,7 +185,7 @@ func (b *batch) group(works []*work) {
 	broken := b.check(services)
 	if broken == nil {
 		for _, w := range works {
-			w.silent = w.job.Spare
+			w.silent = w.job.Spare && !w.complete
 		}
 		b.attempt(works, true)
 		return

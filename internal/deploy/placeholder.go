@@ -13,6 +13,7 @@ import (
 
 	"github.com/certkeep/certkeep/internal/chain"
 	"github.com/certkeep/certkeep/internal/keys"
+	"github.com/certkeep/certkeep/internal/plan"
 )
 
 // PlaceholderVersion is the version of a placeholder's Content.
@@ -54,11 +55,57 @@ func Vacant(t Target) (bool, error) {
 	return len(f.keys) == 0 && len(f.certs) == 0 && !f.taken, nil
 }
 
+// Untold reports whether nothing but a placeholder of ours is there, which is not
+// the one that was remembered: whoever put it there was killed before its services
+// were told, or left that to others. Keys that we may not read are not looked at.
+func Untold(t Target, remembered []plan.File) (bool, error) {
+	if len(t.Services) == 0 || t.Public != nil {
+		return false, nil
+	}
+	f, err := gather(t)
+	if err != nil || len(f.certs) == 0 || !f.standsIn() {
+		return false, err
+	}
+	files, err := t.HookFiles()
+	if err != nil {
+		return false, err
+	}
+	for _, file := range files {
+		data, _, err := read(file.Path)
+		if err != nil {
+			continue // it is lacking, or a key
+		}
+		is := func(r plan.File) bool { return r.Path == file.Path && r.SHA256 == digest(data) }
+		if !slices.ContainsFunc(remembered, is) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Lacks reports whether files of a target are missing, and those that are there
+// are a placeholder's, if any.
+func Lacks(t Target) (bool, error) {
+	if t.Public != nil {
+		return false, nil
+	}
+	f, err := gather(t)
+	return f.lacks > 0 && !f.taken && f.standsIn() && (len(f.keys) == 0 || len(f.certs) > 0), err
+}
+
+// standsIn reports whether no certificate is among the files but placeholders.
+func (f findings) standsIn() bool {
+	return len(f.closed) == 0 && !slices.ContainsFunc(f.certs, func(c *x509.Certificate) bool { return !isPlaceholder(c) })
+}
+
 // PlaceholderFor makes a self-signed content with which the target's services
 // can start. Each key type of the target gets a pair; for RSA 2048 bits will
 // do. It is told from any other by chain.PlaceholderOrganization in its
-// subject, and never adopted.
+// subject, and never adopted. One that is there already, and is good, is kept.
 func PlaceholderFor(t Target, names []string, now time.Time) (Content, error) {
+	if c, there := placeholderAt(t, names, now); there {
+		return c, nil
+	}
 	made := map[string]crypto.Signer{}
 	for _, keyType := range t.KeyTypes {
 		kind, err := keys.ParseType(keyType)
@@ -92,6 +139,32 @@ func PlaceholderOn(with map[string]crypto.Signer, names []string, now time.Time)
 	return c, nil
 }
 
+// placeholderAt is the placeholder that stands at a target, with all that it needs.
+func placeholderAt(t Target, names []string, now time.Time) (Content, bool) {
+	f, err := gather(t)
+	if err != nil || len(f.odd) > 0 || !f.standsIn() {
+		return Content{}, false
+	}
+	c := Content{Version: PlaceholderVersion}
+	for _, keyType := range t.KeyTypes {
+		i := slices.IndexFunc(f.certs, func(cert *x509.Certificate) bool {
+			kind, err := keys.TypeOf(cert.PublicKey)
+			return err == nil && (string(kind) == keyType || kind == keys.RSA2048 && strings.HasPrefix(keyType, "rsa-")) &&
+				usable(chain.Chain{Certs: []*x509.Certificate{cert}}, names, now) == nil
+		})
+		if i < 0 {
+			return Content{}, false
+		}
+		key, fits := f.keyOf(t, f.certs[i])
+		if !fits {
+			return Content{}, false
+		}
+		leaf := chain.Chain{Certs: f.certs[i : i+1]}.LeafPEM()
+		c.Pairs = append(c.Pairs, Pair{KeyType: keyType, Key: key, Leaf: leaf, Root: leaf})
+	}
+	return c, len(c.Pairs) > 0
+}
+
 // isPlaceholder reports whether we made a certificate as a placeholder.
 func isPlaceholder(cert *x509.Certificate) bool {
 	return selfSigned(cert) && slices.Contains(cert.Subject.Organization, chain.PlaceholderOrganization)
@@ -107,7 +180,7 @@ func mayStandIn(t Target) error {
 	if err != nil {
 		return err
 	}
-	if len(f.closed) > 0 || slices.ContainsFunc(f.certs, func(c *x509.Certificate) bool { return !isPlaceholder(c) }) {
+	if !f.standsIn() {
 		return errors.New("a certificate is there, and no placeholder takes its place")
 	}
 	return nil

@@ -57,7 +57,7 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		if want.Shared {
 			target.Files = own // its key may be in place, for others on it
 		}
-		vacant, err := deploy.Vacant(target)
+		vacant, err := w.vacant(target)
 		if err != nil {
 			fault = cmp.Or(fault, w.targetFault(err))
 			continue
@@ -65,6 +65,19 @@ func (w *worker) adopt(ctx context.Context, s plan.Step) *plan.Fault {
 		w.known.Vacant[want.Name] = vacant
 	}
 	return fault
+}
+
+// vacant reports whether a placeholder belongs at a target: no usable file is
+// there, or a placeholder that no fact tells of, whose services may not know it.
+func (w *worker) vacant(target deploy.Target) (bool, error) {
+	if vacant, err := deploy.Vacant(target); vacant || err != nil {
+		return vacant, err
+	}
+	var remembered []plan.File
+	if fact := w.known.Targets[target.Name]; fact.Spare != nil {
+		remembered = fact.Files
+	}
+	return deploy.Untold(target, remembered)
 }
 
 // onBannedKey reports whether something that was found is on a key that must

@@ -364,11 +364,12 @@ func (w *worker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	if result.Fault != nil && !w.parts.lacksOthers(result, target.Services) {
 		return result.Fault
 	}
-	return w.spared(ctx, s.Target, result.Files)
+	return w.spared(ctx, s.Target, result.Files, result.Changed)
 }
 
-// spared stores and tells that a placeholder was installed.
-func (w *worker) spared(ctx context.Context, target string, files []plan.File) *plan.Fault {
+// spared stores and tells that a placeholder was installed, or that one was found
+// and its services told. A crash before it leaves a placeholder that is found.
+func (w *worker) spared(ctx context.Context, target string, files []plan.File, put bool) *plan.Fault {
 	err := w.engine.Store.UpdateTargets(context.WithoutCancel(ctx), w.want.Name, func(targets map[string]plan.Target) error {
 		t := targets[target]
 		t.State, t.Files, t.Spare = plan.TargetPending, files, &plan.Placeholder{At: time.Now()}
@@ -378,6 +379,10 @@ func (w *worker) spared(ctx context.Context, target string, files []plan.File) *
 	if err != nil {
 		return w.fault(plan.CodeDisk, "store that a placeholder was installed: "+err.Error(), nil)
 	}
-	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: target, Words: "placeholder installed, so that " + strings.Join(w.wantedTarget(target).Services, ", ") + " can start"})
+	words, services := "placeholder installed, so that %s can start", strings.Join(w.wantedTarget(target).Services, ", ")
+	if !put {
+		words = "a placeholder was there already; %s had to read it"
+	}
+	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: target, Words: fmt.Sprintf(words, services)})
 	return nil
 }

@@ -69,7 +69,8 @@ func (p *parts) lacksOthers(r deploy.Result, services []service.Service) bool {
 // placeholder puts self-signed certificates on the keys, and the files of these
 // keys, where services need them to start. Files of keys that hold anything
 // else are left alone, and so are those of the certificates then. A crash
-// before the facts are stored leaves files that are no longer vacant.
+// before the facts are stored leaves placeholders that no fact tells of, and these
+// are made again.
 func (w *keyWorker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 	members := w.members(s)
 	for _, m := range members {
@@ -92,7 +93,7 @@ func (w *keyWorker) placeholder(ctx context.Context, s plan.Step) *plan.Fault {
 		return result.Fault
 	}
 	for _, m := range members {
-		if fault := m.spared(ctx, config.DefaultTarget, filesAt(result.Files, job.Target.PathsOf(m.want.Name))); fault != nil {
+		if fault := m.spared(ctx, config.DefaultTarget, filesAt(result.Files, job.Target.PathsOf(m.want.Name)), result.Changed); fault != nil {
 			return fault
 		}
 	}

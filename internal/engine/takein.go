@@ -146,7 +146,7 @@ func (w *worker) refuseGiven(ctx context.Context, cause error) *plan.Fault {
 	return &fault
 }
 
-// vacancies notes where a service is without any file, for a placeholder.
+// vacancies notes where a placeholder belongs.
 func (w *worker) vacancies(ctx context.Context) {
 	if w.known.Published != "" {
 		return
@@ -157,7 +157,7 @@ func (w *worker) vacancies(ctx context.Context) {
 		if err != nil {
 			continue // its installation will say so
 		}
-		if vacant, err := deploy.Vacant(target); err == nil {
+		if vacant, err := w.vacant(target); err == nil {
 			w.known.Vacant[want.Name] = vacant
 		}
 	}

@@ -86,7 +86,8 @@ type KnownCert struct {
 
 	// Looked is set when adoption was tried and found nothing.
 	Looked bool `json:"-"`
-	// Vacant are the targets where a service is named and no usable file is.
+	// Vacant are the targets where a service is named and no usable file is, or a
+	// placeholder that no fact tells of: its services may not have been told.
 	Vacant map[string]bool `json:"-"`
 	// Inspected is when the installed files were last looked at.
 	Inspected time.Time `json:"-"`

@@ -13,7 +13,7 @@ func (k *keyDecision) spare() {
 	if k.want.Shared == nil || len(k.missing()) > 0 || k.filesStand() || k.revoked() {
 		return
 	}
-	step := Step{Kind: KindSpare, Target: k.want.Shared.Name, Urgent: true, Reason: Reason{ReasonNoFile, "services are named and no usable files are there"}}
+	step := Step{Kind: KindSpare, Target: k.want.Shared.Name, Urgent: true, Reason: Reason{ReasonNoFile, "services are named and no certificates are there"}}
 	for _, d := range k.certs {
 		if d.has || d.known.Damage != "" {
 			continue

@@ -32,7 +32,7 @@ func (d *decision) install() {
 		case target.Shared && !d.keyFilesStand(): // its placeholder comes with the files of the keys
 		case d.known.Vacant[target.Name] && len(target.Services) > 0:
 			// First in line: a web server that cannot start answers no challenge.
-			d.addFirst(Step{Kind: KindSpare, Target: target.Name, Urgent: true, Reason: Reason{ReasonNoFile, "a service is named and no usable file is there"}})
+			d.addFirst(Step{Kind: KindSpare, Target: target.Name, Urgent: true, Reason: Reason{ReasonNoFile, "a service is named and no certificate is there"}})
 		}
 		d.hooks(target, d.known.Targets[target.Name])
 	}
