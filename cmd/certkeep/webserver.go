@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) webserverCommand() *cobra.Command {
-	return group("webserver", "Virtual hosts of nginx and Apache: list them, check them, give them certificates", a.webserverListCommand(), a.webserverCheckCommand(), a.webserverEnableCommand(), a.webserverUpdateCommand(), a.webserverCatchAllCommand(), a.webserverPlaceholderCommand())
+	return group("webserver", "Virtual hosts of nginx and Apache: list them, check them, give them certificates", a.webserverListCommand(), a.webserverCheckCommand(), a.webserverEnableCommand(), a.webserverUpdateCommand(), a.webserverDisableCommand(), a.webserverCatchAllCommand(), a.webserverPlaceholderCommand())
 }
 
 // webHosts are what `webserver list` prints; see docs/json.md.

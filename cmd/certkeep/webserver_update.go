@@ -36,8 +36,8 @@ func (a *app) webserverUpdateCommand() *cobra.Command {
 			"or lost come into its certificate's entry in the config, or leave it; `certkeep apply` then has\n" +
 			"CAs asked. Until they have answered, the certificate that there is goes on being shown. Where\n" +
 			"nothing has changed, nothing is written and no server is reloaded.\n\n" +
-			"Files of a virtual host that is gone stay, and so does its certificate: they are listed, to be\n" +
-			"deleted by hand. Without --write nothing is done. certkeep-webserver.timer does it each day.",
+			"Files of a virtual host that is gone stay, and so does its certificate: they are listed, and\n" +
+			"`webserver disable` removes them. Without --write nothing is done. certkeep-webserver.timer does it each day.",
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.update(cmd.Context(), write)
@@ -181,7 +181,7 @@ func (a *app) describeUpdated(found webUpdated) string {
 		b.WriteString(a.describeEnabled(changed))
 	}
 	for _, g := range found.Gone {
-		fmt.Fprintf(&b, "%s: no virtual host has this name any more. Its certificate is kept until you delete\n%s", g.Name, indent(g.Files, 4))
+		fmt.Fprintf(&b, "%s: no virtual host has this name any more. Its certificate is kept until `certkeep webserver disable %s --write` removes\n%s", g.Name, g.Name, indent(g.Files, 4))
 	}
 	return string(visible([]byte(b.String())))
 }

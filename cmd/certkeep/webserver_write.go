@@ -120,10 +120,13 @@ func replace(disk durable.Disk, f webFile) (back func() error, err error) {
 func (a *app) describeEnabled(found webEnabled) string {
 	var b strings.Builder
 	var certs []string
-	changed, missing := false, false
+	changed, missing, reload := false, false, "reload the server, " // unless `apply` does, for a new certificate
 	for _, s := range found.Sites {
 		fmt.Fprintf(&b, "%s: %s\n%s", s.Certificate, strings.Join(s.Names, ", "), s.words(found.Written))
 		changed, missing = changed || s.changed(), missing || s.missing()
+		if slices.ContainsFunc(s.Files, func(f webFile) bool { return f.standIn && f.Changed }) {
+			reload = ""
+		}
 		if !slices.Contains(certs, s.Certificate) {
 			certs = append(certs, s.Certificate)
 		}
@@ -134,9 +137,9 @@ func (a *app) describeEnabled(found webEnabled) string {
 	case !found.Written && changed:
 		b.WriteString(nothingWritten)
 	case missing && found.patched:
-		fmt.Fprintf(&b, "\nthe patch adds the lines; then: certkeep apply %s\n", strings.Join(certs, " "))
+		fmt.Fprintf(&b, "\nthe patch adds the lines; %sthen: certkeep apply %s\n", reload, strings.Join(certs, " "))
 	case missing:
-		fmt.Fprintf(&b, "\nadd the lines, then: certkeep apply %s\n", strings.Join(certs, " "))
+		fmt.Fprintf(&b, "\nadd the lines, %sthen: certkeep apply %s\n", reload, strings.Join(certs, " "))
 	case changed:
 		fmt.Fprintf(&b, "\nnow: certkeep apply %s\n", strings.Join(certs, " "))
 	}

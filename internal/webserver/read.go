@@ -59,10 +59,13 @@ func Read(ctx context.Context, server string) ([]Host, error) {
 	return nil, fmt.Errorf("%q is no web server that is known", server)
 }
 
+// apachePrograms are what starts Apache, the best first.
+func apachePrograms() []string { return []string{"apache2ctl", "apachectl", "httpd", "apache2"} }
+
 // readApache tries the places where mod_info lies, which prints the
 // configuration. Where the server has loaded it, the word is passed over.
 func readApache(ctx context.Context) ([]Host, error) {
-	program, ok := find("apache2ctl", "apachectl", "httpd", "apache2")
+	program, ok := find(apachePrograms()...)
 	if !ok {
 		return nil, ErrNotInstalled
 	}
