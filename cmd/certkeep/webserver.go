@@ -82,6 +82,9 @@ func serverHint(err error) string {
 	if errors.Is(err, webserver.ErrSyntax) {
 		return "this is a limit of Certkeep: please report it, with the lines that are named"
 	}
+	if errors.Is(err, webserver.ErrNoSSL) {
+		return "load mod_ssl: on Debian `a2enmod ssl`, elsewhere by LoadModule ssl_module"
+	}
 	return "have its own test say that the configuration is sound first; only root can read all of it"
 }
 

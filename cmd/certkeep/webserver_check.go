@@ -30,7 +30,8 @@ func (a *app) webserverCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Find what would break renewal, or what visitors are shown",
 		Long: "Looks at the virtual hosts that speak TLS: whether their certificates name them, go on, fit\n" +
-			"their keys, and are those that Certkeep renews. For each name that is proven by files of a\n" +
+			"their keys, are those that Certkeep renews, and are shown: by a handshake for each name at\n" +
+			"each address. For each name that is proven by files of a\n" +
 			"webroot it puts a file with a random name there, asks the web server on this machine for\n" +
 			"it as a CA would, following redirects, and takes it away again. No CA is asked.",
 		Args: atMost(0),
@@ -66,6 +67,9 @@ type webExaminer struct {
 	chain   map[string]string // certificate's name → its first file with the chain
 	port    int               // at which CAs arrive that ask for http-01
 	whose   map[string]string // name → a certificate of the config that has it
+	shows   map[string]string // certificate in DER → the first host that declares it
+	silent  map[string]bool   // where nobody answered
+	plain   bool              // Apache lacks something, which is told
 }
 
 func (d *webExaminer) examine(ctx context.Context) error {
@@ -88,18 +92,24 @@ func (d *webExaminer) examine(ctx context.Context) error {
 			d.whose[name] = cmp.Or(d.whose[name], cert.Name)
 		}
 	}
+	http, tls := d.cfg.Listen.Outside.Here()
+	d.port = http
+	d.visitor = webserver.NewVisitor(d.hosts, http, tls, network.OS{})
+	if err := d.servers(ctx); err != nil {
+		return err
+	}
 	ours := proposal{path: d.cfg.Path}
 	for _, h := range d.hosts {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if where := h.Managed(); where != "" {
 			d.add(verdictWarning, "host "+hostTitle(h), "mod_md answers CAs for it ("+where+"), and has no answers of Certkeep's", "take the directives of mod_md out")
 		}
 		if h.TLS() && h.File != ours.catchFile(h.Server) { // which has no certificate that anybody trusts
-			d.host(h)
+			d.host(ctx, h)
 		}
 	}
-	http, tls := d.cfg.Listen.Outside.Here()
-	d.port = http
-	d.visitor = webserver.NewVisitor(d.hosts, http, tls, network.OS{})
 	for i := range d.cfg.Certificates {
 		d.challenges(ctx, &d.cfg.Certificates[i])
 		if ctx.Err() != nil {
@@ -110,13 +120,20 @@ func (d *webExaminer) examine(ctx context.Context) error {
 }
 
 // host looks at what a virtual host shows. The worst of it is told.
-func (d *webExaminer) host(h webserver.Host) {
+func (d *webExaminer) host(ctx context.Context, h webserver.Host) {
 	name := "host " + hostTitle(h)
 	where := " (" + place(h) + ")"
 	shown := h.Look(d.now)
 	for _, s := range shown {
 		if s.Wrong != "" {
 			d.add(verdictProblem, name, s.Wrong+where, d.remedy(h))
+			return
+		}
+	}
+	if len(shown) > 0 && len(shown) == len(h.Pairs) && !(d.plain && h.Server == webserver.Apache) {
+		if c, differs := d.presented(ctx, h, shown); differs {
+			c.Name = name
+			d.checks = append(d.checks, c)
 			return
 		}
 	}

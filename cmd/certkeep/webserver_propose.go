@@ -80,7 +80,26 @@ func (p *proposal) propose(ctx context.Context, names []string) error {
 	for _, s := range chosen {
 		sites = append(sites, wishedSite{s, p.wish})
 	}
+	if err := p.lacks(ctx, sites); err != nil {
+		return err
+	}
 	return p.make(sites)
+}
+
+// lacks tells what Apache lacks to take the snippets of sites.
+func (p *proposal) lacks(ctx context.Context, sites []wishedSite) error {
+	if !slices.ContainsFunc(sites, func(s wishedSite) bool { return slices.Contains(s.Server, webserver.Apache) }) {
+		return nil
+	}
+	_, tls := p.cfg.Listen.Outside.Here()
+	found, err := webserver.ApacheLacks(ctx, p.now, tls)
+	if err != nil {
+		return &hintedError{code: exitFailed, words: fmt.Sprintf("%s: %v", webserver.Apache, err), hint: serverHint(err), err: err}
+	}
+	for _, l := range found {
+		p.notes = append(p.notes, webserver.Apache+": "+l.Words+": "+l.Remedy)
+	}
+	return nil
 }
 
 // find gathers the sites of virtual hosts, as they would be without snippets of

@@ -113,6 +113,9 @@ func (p *proposal) again(ctx context.Context, before []remembered, caught []stri
 		}
 		all = append(all, wishedSite{site, r.wish})
 	}
+	if err := p.lacks(ctx, all); err != nil {
+		return nil, err
+	}
 	if err := p.make(all); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ const threats = "docs/security.md"
 func unverified() map[string]string {
 	return map[string]string{
 		"internal/verify/handshake.go":  "compares what a service presents with what was installed, which is stricter",
-		"internal/webserver/visit.go":   "asks local virtual hosts alone, as a CA does that follows a redirect: for a public text that it has just put there",
+		"internal/webserver/visit.go":   "asks local virtual hosts alone, as a CA does that follows a redirect: for a public text that it has just put there, and for certificates, to compare them with files",
 		"internal/issuer/unverified.go": "obeys verify_tls: false, which an administrator has to write, and which is warned of",
 	}
 }

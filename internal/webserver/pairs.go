@@ -25,6 +25,7 @@ type Shown struct {
 	// answered.
 	Placeholder bool
 	NotAfter    time.Time
+	Leaf        *x509.Certificate // nil where none could be read
 }
 
 // Look reads the certificates of a host that speaks TLS. Files whose names hold
@@ -53,7 +54,7 @@ func (h Host) look(files KeyFiles, now time.Time) Shown {
 		return s
 	}
 	leaf := certs.Leaf()
-	s.NotAfter = leaf.NotAfter
+	s.NotAfter, s.Leaf = leaf.NotAfter, leaf
 	s.Placeholder = slices.Contains(leaf.Subject.Organization, chain.PlaceholderOrganization)
 	missing := h.missing(leaf)
 	switch {

@@ -31,6 +31,12 @@ var (
 	ErrNotSetUp = errors.New("it has no configuration")
 )
 
+// ErrNoSSL says that Apache refuses a line that only mod_ssl understands.
+var ErrNoSSL = errors.New("mod_ssl is not loaded")
+
+// noSSL is what Apache says then.
+var noSSL = regexp.MustCompile(`Invalid command 'SSL`)
+
 // missing is what servers say of the file that all of their configuration
 // starts from. Of a file that is included they say where, before it.
 var missing = map[string]*regexp.Regexp{
@@ -87,6 +93,9 @@ func readApache(ctx context.Context) ([]Host, error) {
 
 func dumped(ctx context.Context, server, program string, args ...string) (string, error) {
 	result, err := command.Run(ctx, command.Command{Args: append([]string{program}, args...), Timeout: patience, MaxOutput: maxDump})
+	if failed, ok := errors.AsType[*command.Error](err); ok && server == Apache && noSSL.Match(failed.Stderr) {
+		return "", fmt.Errorf("%w: %w", ErrNoSSL, err)
+	}
 	if file := absent(server, err); file != "" {
 		return "", fmt.Errorf("%w: %s is not there", ErrNotSetUp, file)
 	}
