@@ -18,6 +18,8 @@ import (
 type webDisabled struct {
 	Written bool      `json:"written"`
 	Sites   []webLess `json:"sites"`
+
+	patched bool // the lines are printed as a patch
 }
 
 // webLess is what is taken away of one site.
@@ -109,7 +111,7 @@ func (a *app) disable(ctx context.Context, w webUnwish, names []string) error {
 	if err := p.keepEntries(found.Sites, others); err != nil {
 		return err
 	}
-	if w.patch {
+	if found.patched = w.patch; w.patch {
 		return a.showLess(found)
 	}
 	code := exitOK
@@ -244,6 +246,8 @@ func describeLess(found webDisabled) string {
 	switch {
 	case len(found.Sites) == 0:
 		b.WriteString("no virtual host was enabled: there is nothing to take away\n")
+	case len(stay) > 0 && found.patched:
+		fmt.Fprintf(&b, "\nthe patch takes out what no warning speaks of; then: certkeep webserver disable %s --write\n", strings.Join(stay, " "))
 	case len(stay) > 0:
 		fmt.Fprintf(&b, "\nfirst take the lines out, by hand or with: certkeep webserver disable %s --patch | patch -p1 -d /\n", strings.Join(stay, " "))
 	case !found.Written:

@@ -165,7 +165,7 @@ func TestWebserverCheckApacheLacks(t *testing.T) {
 		t.Errorf("without a host that speaks TLS:\n%s", text)
 	}
 	server.Configure(t, hosts+"<VirtualHost *:443>\nServerName a.test\n<IfModule mod_ssl.c>\nSSLEngine on\n</IfModule>\n</VirtualHost>\n")
-	contains(t, check(exitFailed), "problem  server apache: "+module, "problem  server apache: "+listen+"443: no Listen names it")
+	contains(t, check(exitFailed), "problem  server apache: "+module, "problem  server apache: "+listen+"443, for no Listen names it")
 	server.Configure(t, hosts+"<VirtualHost *:443>\nServerName a.test\nSSLEngine on\n</VirtualHost>\n")
 	contains(t, check(exitFailed), "mod_ssl is not loaded", "load mod_ssl: on Debian `a2enmod ssl`")
 }

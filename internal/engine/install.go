@@ -381,7 +381,7 @@ func (w *worker) spared(ctx context.Context, target string, files []plan.File, p
 	}
 	words, services := "placeholder installed, so that %s can start", strings.Join(w.wantedTarget(target).Services, ", ")
 	if !put {
-		words = "a placeholder was there already; %s had to read it"
+		words = "a placeholder was there already; told to read it, where it runs: %s"
 	}
 	w.emit(ctx, store.Event{Kind: store.EventInstalled, Target: target, Words: fmt.Sprintf(words, services)})
 	return nil

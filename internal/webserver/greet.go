@@ -130,12 +130,12 @@ func ApacheLacks(ctx context.Context, hosts []Host, port int) ([]Lack, error) {
 		return nil, err
 	}
 	if !strings.Contains(dump, " ssl_module ") {
-		lacks = append(lacks, Lack{"mod_ssl is not loaded: it speaks no TLS, and refuses snippets that begin with SSLEngine", sslRemedy})
+		lacks = append(lacks, Lack{"mod_ssl is not loaded, so it speaks no TLS, and refuses snippets", sslRemedy})
 	}
 	for _, p := range needs {
 		there := func(d directive) bool { return apacheAddress(first(d)).Port == p }
 		if !slices.ContainsFunc(all(hosts[0].outer, "listen"), there) {
-			lacks = append(lacks, Lack{fmt.Sprintf("it does not listen at port %d: no Listen names it", p), fmt.Sprintf("add `Listen %d`, outside of every block", p)})
+			lacks = append(lacks, Lack{fmt.Sprintf("it does not listen at port %d, for no Listen names it", p), fmt.Sprintf("add `Listen %d`, outside of every block", p)})
 		}
 	}
 	return lacks, nil
