@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -159,7 +160,18 @@ func TestWebserverPlaceholderOfAnotherUser(t *testing.T) {
 			t.Errorf("%s was written", path)
 		}
 	}
+	// Root does not follow him to a folder that he may not enter.
+	if err := errors.Join(os.Mkdir(dir+"/secret", 0o700), os.Symlink("../secret", dir+"/ssl/.versions")); err != nil {
+		t.Fatal(err)
+	}
 	who.Own(t, dir+"/ssl")
+	contains(t, w.certkeep(exitFailed, enable...), "no placeholder could be made")
+	if left, err := os.ReadDir(dir + "/secret"); err != nil || len(left) > 0 {
+		t.Errorf("root wrote %v, %v", left, err)
+	}
+	if err := os.Remove(dir + "/ssl/.versions"); err != nil {
+		t.Fatal(err)
+	}
 	w.certkeep(0, enable...)
 	found := 0
 	err := filepath.WalkDir(dir+"/ssl", func(path string, e fs.DirEntry, err error) error {
