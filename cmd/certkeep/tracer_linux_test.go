@@ -34,6 +34,9 @@ type tampering struct {
 	kill    bool     // at the one that would be refused
 	stays   bool     // all later ones that count are refused too
 	env     []string // of the program; nil is the test's own
+
+	files   []*os.File    // its descriptors from 3 on
+	started func(pid int) // is told when it begins; may be nil
 }
 
 // traced is a program that ran under the tracer.
@@ -80,13 +83,20 @@ func (tr *tracer) run(program string, args []string, out *os.File) error {
 	if env == nil {
 		env = os.Environ()
 	}
+	files := []uintptr{0, out.Fd(), out.Fd()}
+	for _, file := range tr.files {
+		files = append(files, file.Fd())
+	}
 	pid, err := syscall.ForkExec(program, append([]string{program}, args...), &syscall.ProcAttr{
-		Env: env, Files: []uintptr{0, out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
+		Env: env, Files: files, Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if err != nil {
 		return fmt.Errorf("start %s traced: %w", program, err)
 	}
 	tr.pid, tr.threads = pid, map[int]bool{pid: true}
+	if tr.started != nil {
+		tr.started(pid)
+	}
 	status := (*unix.WaitStatus)(&tr.seen.status)
 	if _, err := unix.Wait4(pid, status, unix.WALL, nil); err != nil {
 		return fmt.Errorf("wait for the start of %s: %w", program, err)

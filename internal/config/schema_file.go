@@ -49,7 +49,7 @@ func file() shape[File] {
 		field("owner", userName(), func(f *File) *string { return &f.Owner }, about{doc: "Owner.", standard: "the certificate's", example: "root", off: true}),
 		field("group", userName(), func(f *File) *string { return &f.Group }, about{doc: "Group.", standard: "the certificate's", example: "ssl-cert", off: true}),
 		field("mode", mode(), func(f *File) *fs.FileMode { return &f.Mode }, about{
-			doc: "Permissions, a quoted octal number. A folder that is made for files with permissions of their own is entered by those who may read them.", standard: "`\"0644\"`; with a private key `\"0600\"`, or `\"0640\"` with a group", example: `"0640"`, off: true,
+			doc: "Permissions, a quoted octal number. A folder that is made for files with permissions of their own is entered by those who may read them, and written by its owner alone.", standard: "`\"0644\"`; with a private key `\"0600\"`, or `\"0640\"` with a group", example: `"0640"`, off: true,
 		}),
 		field("target", checked("a name", "app", checkTarget), func(f *File) *string { return &f.Target }, about{
 			doc: "Files with the same target are switched together.", standard: "`" + DefaultTarget + "`", example: "mail", off: true,

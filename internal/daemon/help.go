@@ -34,7 +34,7 @@ const leastPause = 3 * time.Second
 // as another user, until ctx ends. What a former process left half done is
 // finished or undone before anybody is answered. Of the options it takes Load,
 // Disk, Log, Relog, UserAgent and ReadyFD.
-func Help(ctx context.Context, o Options) error {
+func Help(ctx context.Context, o Options) (err error) {
 	notify := newNotifier(o.Log, o.ReadyFD, true)
 	cfg, _, err := o.Load()
 	if err != nil {
@@ -46,11 +46,20 @@ func Help(ctx context.Context, o Options) error {
 	to := cfg.Log
 	to.File = "" // that file is the user's, and what is in its place may be, too
 	o.Relog(to)
-	deployer, err := o.helperDeployer(ctx, cfg)
+	uid, err := uidOf(cfg.Helper.User)
 	if err != nil {
 		return err
 	}
-	l, err := o.helperSocket(ctx, cfg.Helper)
+	lock, err := o.holdHelperState(cfg.Helper.State)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	deployer, err := o.helperDeployer(ctx, cfg, uid)
+	if err != nil {
+		return err
+	}
+	l, err := o.helperSocket(ctx, cfg.Helper, uid)
 	if err != nil {
 		return fmt.Errorf("make the helper's socket: %w", err)
 	}
@@ -78,19 +87,8 @@ func Help(ctx context.Context, o Options) error {
 }
 
 // helperDeployer is what installs, after it finished what was interrupted.
-func (o Options) helperDeployer(ctx context.Context, cfg *config.Config) (*deploy.Deployer, error) {
-	if err := o.Disk.Mkdir(cfg.Helper.State, durable.PrivateDir()); err != nil {
-		return nil, fmt.Errorf("make the helper's state: %w", err)
-	}
-	// Journals say what is written where: whoever could write them could write anywhere.
-	where, words, _, err := command.ExposedWay(cfg.Helper.State)
-	if err != nil {
-		return nil, fmt.Errorf("look at the helper's state: %w", err)
-	}
-	if words != "" {
-		return nil, fmt.Errorf("the helper's state: %s: %s", where, words)
-	}
-	d := deploy.New(deploy.Options{State: cfg.Helper.State, Disk: o.Disk})
+func (o Options) helperDeployer(ctx context.Context, cfg *config.Config, uid int) (*deploy.Deployer, error) {
+	d := deploy.New(deploy.Options{State: cfg.Helper.State, Disk: o.Disk, KeepsOutOf: uid})
 	recovered, err := d.Recover(ctx)
 	for _, r := range recovered {
 		o.Log.Info("an interrupted installation was finished or undone", "certificate", r.Cert, "target", r.Target, "version", r.Version, "finished", r.Forward)
@@ -134,11 +132,7 @@ func (o Options) prune(d *deploy.Deployer, cfg *config.Config) {
 }
 
 // helperSocket listens for the user that the config names, and for root.
-func (o Options) helperSocket(ctx context.Context, h config.Helper) (net.Listener, error) {
-	uid, err := uidOf(h.User)
-	if err != nil {
-		return nil, err
-	}
+func (o Options) helperSocket(ctx context.Context, h config.Helper, uid int) (net.Listener, error) {
 	open := durable.Attr{Mode: 0o755, UID: -1, GID: -1}
 	if err := o.Disk.Mkdir(filepath.Dir(h.Socket), open); err != nil {
 		return nil, err

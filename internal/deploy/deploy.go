@@ -43,6 +43,10 @@ type Options struct {
 	// as they were.
 	Sealer Sealer
 
+	// KeepsOutOf is a user into whose folders nothing is written, and to whom
+	// therefore none is given: he whom a helper of root helps. 0 for nobody.
+	KeepsOutOf int
+
 	// SystemdDir exists where systemd runs the machine, see sd_booted(3);
 	// "" is /run/systemd/system.
 	SystemdDir string
@@ -78,6 +82,8 @@ type Deployer struct {
 	systemd bool
 	sealer  Sealer
 
+	keepsOutOf int // a user, see Options; 0 for nobody
+
 	temps temps
 	locks locks // on targets whose files are switched and services that are told
 }
@@ -94,7 +100,7 @@ func New(o Options) *Deployer {
 		o.Sealer = unsealed{}
 	}
 	info, err := os.Lstat(o.SystemdDir)
-	return &Deployer{disk: o.Disk, state: o.State, sealer: o.Sealer, systemd: err == nil && info.IsDir()}
+	return &Deployer{disk: o.Disk, state: o.State, sealer: o.Sealer, systemd: err == nil && info.IsDir(), keepsOutOf: o.KeepsOutOf}
 }
 
 func (d *Deployer) journalDir() string { return filepath.Join(d.state, "journal") }

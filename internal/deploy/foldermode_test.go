@@ -10,20 +10,22 @@ import (
 )
 
 // TestFolderModes: a folder that is made for files whose modes were given is
-// entered by those alone who may read them.
+// entered by those alone who may read them, and written by its owner alone.
 func TestFolderModes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		modes []fs.FileMode // of files in it
 		want  fs.FileMode
 	}{
-		"for the group":     {[]fs.FileMode{0o640}, 0o750},
-		"for the owner":     {[]fs.FileMode{0o600}, 0o700},
-		"read only":         {[]fs.FileMode{0o400}, 0o700},
-		"for the group too": {[]fs.FileMode{0o600, 0o640}, 0o750},
-		"for all":           {[]fs.FileMode{0o600, 0o644}, 0o755},
-		"not given":         {[]fs.FileMode{0}, 0o755},
-		"one not given":     {[]fs.FileMode{0o600, 0}, 0o755},
+		"for the group":      {[]fs.FileMode{0o640}, 0o750},
+		"for the owner":      {[]fs.FileMode{0o600}, 0o700},
+		"read only":          {[]fs.FileMode{0o400}, 0o700},
+		"for the group too":  {[]fs.FileMode{0o600, 0o640}, 0o750},
+		"written by a group": {[]fs.FileMode{0o660}, 0o750},
+		"written by all":     {[]fs.FileMode{0o666}, 0o755},
+		"for all":            {[]fs.FileMode{0o600, 0o644}, 0o755},
+		"not given":          {[]fs.FileMode{0}, 0o755},
+		"one not given":      {[]fs.FileMode{0o600, 0}, 0o755},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,7 @@ func (d *Deployer) stage(ops []Op) error {
 
 // makeFolder makes a folder of files. Those above it may be entered by all.
 func (d *Deployer) makeFolder(dir string, ops []Op) error {
-	attr := folderFor(dir, ops)
+	attr := d.folderFor(dir, ops)
 	if attr != folderAttr() {
 		if err := d.disk.Mkdir(filepath.Dir(dir), folderAttr()); err != nil {
 			return err
@@ -88,17 +88,20 @@ func (d *Deployer) makeFolder(dir string, ops []Op) error {
 
 // folderFor is how a folder is made for what is staged in it. Where the
 // administrator said who may read each of these files, nobody else may enter;
-// so does acmebot.
-func folderFor(dir string, ops []Op) durable.Attr {
+// so does acmebot. Who may write a file may not exchange it for another one, or
+// for a symlink: a folder is its owner's to write.
+func (d *Deployer) folderFor(dir string, ops []Op) durable.Attr {
 	var attr durable.Attr
 	for _, op := range ops {
 		switch {
 		case filepath.Dir(op.Staged) != dir:
 			continue
+		case d.keepsOutOf != 0 && op.New.UID == d.keepsOutOf:
+			return folderAttr() // next time nothing would be written into his
 		case !op.Exact || attr.Mode != 0 && (attr.UID != op.New.UID || attr.GID != op.New.GID):
 			return folderAttr()
 		}
-		attr.Mode |= 0o700 | op.New.Mode | op.New.Mode&0o444>>2 // who may read may enter
+		attr.Mode |= 0o700 | op.New.Mode&^0o022 | op.New.Mode&0o444>>2 // who may read may enter
 		attr.UID, attr.GID = op.New.UID, op.New.GID
 	}
 	if attr.Mode == 0 {

@@ -63,7 +63,7 @@ func newDir(path string, a Attr) error {
 	if a == PrivateDir() {
 		return newPrivateDir(path)
 	}
-	temp, f, err := tempDir(path)
+	temp, f, err := tempDir(path, a.UID)
 	if err == nil {
 		// By the open folder, never by its name: whoever owns the folder above
 		// may put a symlink in its place at any moment.
@@ -118,12 +118,12 @@ func makeDir(path string) error {
 // tempDir makes and opens the temporary of a folder, or takes over the one
 // that a crash left: it has the same name each time. Two that make the same
 // folder at once share it; one of them gets to rename it.
-func tempDir(path string) (string, *os.File, error) {
+func tempDir(path string, uid int) (string, *os.File, error) {
 	temp := tempName(path, strings.Repeat("0", tempLen))
 	if err := makeDir(temp); err != nil && !errors.Is(err, fs.ErrExist) {
 		return temp, nil, err
 	}
-	f, err := openOwn(temp)
+	f, err := openOwn(temp, uid)
 	if !errors.Is(err, errForeign) {
 		return temp, f, err // ErrNotExist: renamed just now by the other one
 	}
@@ -131,15 +131,16 @@ func tempDir(path string) (string, *os.File, error) {
 	if err := makeDir(temp); err != nil {
 		return temp, nil, err
 	}
-	f, err = openOwn(temp)
+	f, err = openOwn(temp, uid)
 	return temp, f, err
 }
 
 var errForeign = errors.New("it is not an empty folder of ours")
 
-// openOwn opens an empty folder of ours. Whatever else stands there is not
-// ours to open up to others: errForeign.
-func openOwn(path string) (*os.File, error) {
+// openOwn opens an empty folder of ours, or of the user with uid, who is to have
+// it: a crash may have come after it was given to him. Whatever else stands there
+// is not ours to open up to others: errForeign.
+func openOwn(path string, uid int) (*os.File, error) {
 	foreign := &fs.PathError{Op: "open", Path: path, Err: errForeign}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
@@ -151,7 +152,7 @@ func openOwn(path string) (*os.File, error) {
 	info, err := f.Stat()
 	if err == nil {
 		stat, ok := info.Sys().(*syscall.Stat_t)
-		if _, some := f.Readdirnames(1); !ok || int(stat.Uid) != os.Geteuid() || !errors.Is(some, io.EOF) {
+		if _, some := f.Readdirnames(1); !ok || int(stat.Uid) != os.Geteuid() && int(stat.Uid) != uid || !errors.Is(some, io.EOF) {
 			err = foreign
 		}
 	}

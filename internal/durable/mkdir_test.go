@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -75,6 +76,28 @@ func TestMkdirTakesOverWhatACrashLeft(t *testing.T) {
 				t.Errorf("there are %v, %v", entries, err)
 			}
 		})
+	}
+}
+
+// TestMkdirTakesOverWhatWasGivenAway: the process may be killed when the folder has
+// its owner, and not its name.
+func TestMkdirTakesOverWhatWasGivenAway(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give a folder to another user")
+	}
+	const them, others = 65534, 65533
+	for owner, entries := range map[int]int{them: 1, others: 2} {
+		dir := t.TempDir()
+		left := tempName(filepath.Join(dir, "new"), strings.Repeat("0", tempLen))
+		if err := errors.Join(os.Mkdir(left, 0o700), os.Lchown(left, owner, -1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := (NoSync{}).Mkdir(filepath.Join(dir, "new"), Attr{Mode: 0o750, UID: them, GID: -1}); err != nil {
+			t.Fatal(err)
+		}
+		if names, err := os.ReadDir(dir); err != nil || len(names) != entries {
+			t.Errorf("of user %d: there are %v, %v", owner, names, err)
+		}
 	}
 }
 

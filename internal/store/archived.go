@@ -116,13 +116,7 @@ func (s *Store) sealArchived(p place) (changed bool, err error) {
 // sweepArchive removes the temporaries that a process which died left in the
 // archive.
 func (f folder) sweepArchive() error {
-	err := filepath.WalkDir(filepath.Join(f.path, archiveFolder), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && durable.IsTemp(entry.Name()) && entry.Type().IsRegular() {
-			err = f.disk.Remove(path)
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.RemoveTemps(f.disk, filepath.Join(f.path, archiveFolder)); err != nil {
 		return f.unusable(err)
 	}
 	return nil
