@@ -84,6 +84,9 @@
   (nginx-pid-file      configuration-nginx-pid-file (default "/var/run/nginx/pid"))
   ;; #f: a run at boot and twice a day instead.
   (daemon?             configuration-daemon? (default #t))
+  ;; Whether Certkeep reads the configuration when the system is built, and so
+  ;; refuses a wrong one there. It takes a package.
+  (check?              configuration-check? (default #t))
   (extra-options       configuration-extra-options (default '())))
 
 (define (refuse format-string . arguments)
@@ -253,13 +256,29 @@ and then runs HOOK."
                       certificates))))
      (configuration-extra-options config))))
 
-(define* (certkeep-configuration-file config #:key (nginx? #t))
-  "Return CONFIG as a file in Certkeep's own form."
-  (apply mixed-text-file "certkeep.json" (append (json (configuration->table config nginx?)) '("\n"))))
-
 (define (program config)
   (let ((package (configuration-package config)))
     (if (string? package) package (file-append package "/bin/certkeep"))))
+
+(define (checked-file program file)
+  "Return FILE, which Certkeep's PROGRAM has to find right."
+  (computed-file
+   "certkeep.json"
+   #~(begin
+       (unless (zero? (status:exit-val
+                       (with-input-from-file #$file
+                         (lambda () (system* #$program "-q" "config" "check" "-")))))
+         (error "certkeep: the configuration is refused; stdin is the file that the records make"))
+       (copy-file #$file #$output))))
+
+(define* (certkeep-configuration-file config #:key (nginx? #t))
+  "Return CONFIG as a file in Certkeep's own form."
+  (define (written name)
+    (apply mixed-text-file name (append (json (configuration->table config nginx?)) '("\n"))))
+  ;; A program by its path is not there where systems are built.
+  (if (and (configuration-check? config) (not (string? (configuration-package config))))
+      (checked-file (program config) (written "certkeep-unchecked.json"))
+      (written "certkeep.json")))
 
 
 ;;; What the service adds to the system.

@@ -186,7 +186,7 @@ func TestStandalone(t *testing.T) {
 // What a system is given beside the configuration.
 func TestSystem(t *testing.T) {
 	t.Parallel()
-	e := mustExpand(t, "nginx", `(certkeep-configuration (package (plain-file "package" "")) (certificates
+	e := mustExpand(t, "nginx", `(certkeep-configuration (package (plain-file "package" "")) (check? #f) (certificates
   (list (certkeep-certificate-configuration (domains '("a.example" "*.a.example")) (challenge "dns-01") (authentication-hook "x"))
         (certkeep-certificate-configuration (domains '("b.example" "c.example"))))))`)
 	program := e.dir + "/package/bin/certkeep"
@@ -207,6 +207,36 @@ server { listen 80; listen [::]:80; server_name b.example c.example; root /srv/h
 	}
 	if got := mustExpand(t, "nginx", `(certkeep-configuration (default-location #f) (certificates (list (certkeep-certificate-configuration (domains '("b.example"))))))`).read("nginx.conf"); strings.Contains(got, "301") {
 		t.Errorf("without a default location nginx gets %s", got)
+	}
+}
+
+// A package is at hand where the system is built: there Certkeep reads what is
+// made, and nothing that it names.
+func TestChecked(t *testing.T) {
+	t.Parallel()
+	m := machine{T: t, dir: t.TempDir()}
+	m.build()
+	if err := os.MkdirAll(m.dir+"/package/bin", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.write("package/bin/certkeep", "#!/bin/sh\nexec "+m.dir+"/certkeep \"$@\"\n")
+	if err := os.Chmod(m.dir+"/package/bin/certkeep", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	service := func(extra string) string {
+		return `(certkeep-configuration (package (file-append "` + m.dir + `/package" "")) (certificates
+  (list (certkeep-certificate-configuration (domains '("a.example"))) (certkeep-certificate-configuration (name "b") (csr "/nowhere/b.csr"))))
+  (extra-options '(` + extra + `)))`
+	}
+	e := mustExpand(t, "nginx", service("(store_key_file . \"/nowhere/key\")"))
+	if text := e.read("certkeep.json"); text != e.read("certkeep-unchecked.json") || !strings.Contains(text, "/nowhere/b.csr") {
+		t.Errorf("the file is %s", text)
+	}
+	if _, err := expand(t, "nginx", service("(certificats . ())")); err == nil || !strings.Contains(err.Error(), `did you mean "certificates"`) {
+		t.Errorf("a bad one: %v", err)
+	}
+	if text := mustExpand(t, "nginx", strings.Replace(service("(certificats . ())"), "(certificates", "(check? #f) (certificates", 1)).read("certkeep.json"); !strings.Contains(text, "certificats") {
+		t.Errorf("unchecked: %s", text)
 	}
 }
 
@@ -260,7 +290,7 @@ func TestDocumented(t *testing.T) {
 			fields = append(fields, strings.TrimPrefix(words[0], "("))
 		}
 	}
-	if len(fields) != 26 {
+	if len(fields) != 27 {
 		t.Fatalf("%d fields: %q", len(fields), fields)
 	}
 	// Of Guix's own service, and what certbot tells hooks.

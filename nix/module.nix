@@ -32,6 +32,17 @@ in
       description = "The package that is run.";
     };
 
+    checkConfig = mkOption {
+      type = types.bool;
+      default = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
+      defaultText = literalExpression "pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform";
+      description = ''
+        Whether the configuration is read by Certkeep when the system is built,
+        so that a wrong one is refused there, in Certkeep's own words. Files
+        that it names are not read.
+      '';
+    };
+
     acceptTerms = mkOption {
       type = types.either types.bool (types.listOf types.str);
       default = false;

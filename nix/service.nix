@@ -9,7 +9,15 @@ let
   names = import ./names.nix { inherit lib; };
   certs = builtins.attrValues cfg.certs;
 
-  configFile = json.generate "certkeep.json" cfg.settings;
+  written = json.generate "certkeep.json" cfg.settings;
+  configFile = if !cfg.checkConfig then written else
+    pkgs.runCommand "certkeep.json" { nativeBuildInputs = [ cfg.package ]; inherit written; } ''
+      if ! certkeep --quiet config check - < "$written"; then
+        echo 'services.certkeep: the configuration is refused; stdin is the file that its options make' >&2
+        exit 1
+      fi
+      cp "$written" "$out"
+    '';
 
   # Files that a service may want to read when it starts.
   awaited = map (name: "${cfg.certs.${name}.directory}/fullchain.pem")

@@ -30,13 +30,22 @@ type findings struct {
 
 func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check",
+		Use:   "check [-]",
 		Short: "Say all that is wrong with the config",
 		Long: "Reads the config and the files that it speaks of: secrets have to be readable, and nobody\n" +
-			"else may write the programs that are run. Nothing is asked of any network.",
-		Args: atMost(0),
-		RunE: func(*cobra.Command, []string) error {
-			found, path, err := a.findings()
+			"else may write the programs that are run. Nothing is asked of any network.\n\n" +
+			"With - it reads a config from standard input and nothing else: no file that it names, no conf.d,\n" +
+			"no state. So it runs where a system is built that will use the config elsewhere.",
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			find := a.findings
+			if len(args) > 0 {
+				if args[0] != "-" || a.configPath != "" {
+					return usage("a config comes from the file that --config names, or from standard input (-)", "use it as: "+cmd.UseLine())
+				}
+				find = a.findingsAlone
+			}
+			found, path, err := find()
 			if err != nil {
 				return err
 			}
@@ -56,22 +65,36 @@ func (a *app) configCheckCommand() *cobra.Command {
 
 // findings gathers what is wrong with the config.
 func (a *app) findings() (findings, string, error) {
-	found := findings{Errors: []config.Finding{}, Warnings: []config.Finding{}}
 	cfg, warnings, err := a.loadQuietly()
-	for _, w := range warnings {
-		found.Warnings = append(found.Warnings, config.Finding(w))
-	}
-	if wrong, ok := errors.AsType[config.Errors](err); ok {
-		found.Errors = wrong
-		return found, "", nil
-	}
-	if err != nil {
+	found, err := found(warnings, err)
+	if err != nil || len(found.Errors) > 0 {
 		return found, "", err
 	}
 	found.Errors = append(found.Errors, cfg.Check()...)
 	found.lookAtUpdateKeys(cfg)
 	found.Valid = len(found.Errors) == 0
 	return found, cfg.Path, nil
+}
+
+// findingsAlone gathers what is wrong with a config on standard input, whatever
+// there is on this machine.
+func (a *app) findingsAlone() (findings, string, error) {
+	_, warnings, err := config.LoadAlone("stdin", a.ui.stdin)
+	found, err := found(warnings, err)
+	found.Valid = err == nil && len(found.Errors) == 0
+	return found, "stdin", err
+}
+
+// found is what loading a config found.
+func found(warnings []config.Warning, err error) (findings, error) {
+	found := findings{Errors: []config.Finding{}, Warnings: []config.Finding{}}
+	for _, w := range warnings {
+		found.Warnings = append(found.Warnings, config.Finding(w))
+	}
+	if wrong, ok := errors.AsType[config.Errors](err); ok {
+		found.Errors, err = wrong, nil
+	}
+	return found, err
 }
 
 // lookAtUpdateKeys adds what is wrong with keys that sign updates of DNS, where

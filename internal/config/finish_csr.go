@@ -33,6 +33,12 @@ func finishCSR(r *reader, n *node, c *Certificate) {
 	if c.CSR.File == "" {
 		return // reported already
 	}
+	if r.out.alone {
+		if c.CSR.Problem = "it was not read"; c.Names == nil {
+			c.Names = []string{}
+		}
+		return
+	}
 	request, keyType, err := readCSR(c.CSR.File)
 	if err != nil {
 		c.CSR.Problem = err.Error()

@@ -15,7 +15,7 @@ import (
 // readLogList notes what the list of logs is, so that another one counts. One
 // that cannot be read is a warning here and a Problem later.
 func readLogList(r *reader, n *node, l *CTLogs) {
-	if l.List == "" {
+	if l.List == "" || r.out.alone {
 		return
 	}
 	content, err := readBounded(l.List, maxLogList)

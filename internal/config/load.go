@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -84,6 +85,25 @@ func load(path string, given map[string][]byte, add func([]*node) []*node) (*Con
 func LoadBytes(name string, data []byte) (*Config, []Warning, error) {
 	out := &findings{files: []string{name}}
 	return decode(out, []*node{parseYAML(out, 0, data)}, noFacts())
+}
+
+// LoadAlone reads a single configuration, and nothing else: no file that it names,
+// and of this machine neither users nor groups. What it finds is what is wrong
+// wherever the configuration is used. name stands for the file in findings.
+func LoadAlone(name string, from io.Reader) (*Config, []Warning, error) {
+	data, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	if err != nil {
+		return nil, nil, Errors{{File: name, Words: fmt.Sprintf("cannot be read: %v", cause(err))}}
+	}
+	if len(data) > maxFile {
+		return nil, nil, Errors{{File: name, Words: fmt.Sprintf("larger than %d MB", maxFile>>20)}}
+	}
+	out := &findings{files: []string{name}, alone: true}
+	cfg, warnings, err := decode(out, []*node{parseYAML(out, 0, data)}, noFacts())
+	if cfg != nil {
+		cfg.Path = name
+	}
+	return cfg, warnings, err
 }
 
 // decode makes a Config of what was read. Files that are acmebot's are

@@ -65,6 +65,9 @@ func finishStatic(r *reader, n *node, c *Certificate) {
 		if s.Certificate == "" {
 			return // reported already
 		}
+		if r.out.alone {
+			continue
+		}
 		leaf, err := readStatic(s.Certificate)
 		if err != nil {
 			r.out.warn(n.placeOf("static"), fmt.Sprintf("certificate %q cannot be taken in: %v", c.Name, err), "")

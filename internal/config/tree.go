@@ -99,6 +99,7 @@ type findings struct {
 	warnings []Warning
 	// translation is set where the tree that is read was made from acmebot's.
 	translation *translation
+	alone       bool // no file is read that it names
 	broken      bool // a file cannot be read as YAML: what follows from that is not worth saying
 }
 

@@ -16,6 +16,13 @@ let
     };
     writeShellScript = name: text: builtins.toFile name "#!/bin/sh\n${text}";
     callPackage = _: _: program "certkeep";
+    stdenv = { buildPlatform.canExecute = _: true; hostPlatform = { }; };
+    # Nothing is built: the commands are for the caller to run, and where their
+    # result would be is what they make it of.
+    runCommand = name: attributes: commands: {
+      outPath = attributes.written;
+      build = { inherit name commands; inherit (attributes) written; inputs = attributes.nativeBuildInputs; };
+    };
   } // lib.genAttrs [ "coreutils" "diffutils" "findutils" "gnugrep" "gnused" "openssl" "systemd" ] program;
 
   evaluated = lib.evalModules {
@@ -36,6 +43,7 @@ in
 {
   broken = map (a: a.message) (builtins.filter (a: !a.assertion) config.assertions);
   file = config.environment.etc."certkeep/certkeep.json".source or "";
+  build = config.environment.etc."certkeep/certkeep.json".source.build or null;
   units = config.systemd.services;
   targets = config.systemd.targets;
   tmpfiles = config.systemd.tmpfiles.settings;

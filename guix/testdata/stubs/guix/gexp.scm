@@ -6,10 +6,11 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:export (make-gexp gexp? gexp-form lower lower-form
-            with-imported-modules plain-file mixed-text-file program-file file-append))
+            with-imported-modules plain-file mixed-text-file program-file computed-file output file-append))
 
 (define-record-type <gexp> (make-gexp form) gexp? (form gexp-form))
 (define-record-type <file> (make-file name write) file? (name file-name) (write file-write))
+(define-record-type <computed> (make-computed name gexp) computed? (name computed-name) (gexp computed-gexp))
 (define-record-type <within> (make-within base suffix) within? (base within-base) (suffix within-suffix))
 
 ;; #~ is a quasiquotation, in which #$ and #$@ leave a hole.
@@ -34,17 +35,30 @@
                     (display "#!/usr/bin/guile --no-auto-compile\n!#\n" port)
                     (write (lower-form gexp) port))))
 
+(define (computed-file name gexp) (make-computed name gexp))
+(define output (make-gexp '(getenv "out")))
+
+(define (build computed)
+  "Make what COMPUTED describes, by a process of its own, and return its path."
+  (let ((path (string-append (getenv "STUB_STORE") "/" (computed-name computed)))
+        (builder (lower (program-file (string-append (computed-name computed) "-builder") (computed-gexp computed)))))
+    (setenv "out" path)
+    (unless (zero? (status:exit-val (system* "guile" "--no-auto-compile" builder)))
+      (error "the builder failed:" builder))
+    path))
+
 (define (lower-form form)
   "Return FORM with paths in place of files, and forms in place of gexps."
   (cond ((gexp? form) (lower-form (gexp-form form)))
         ((pair? form) (cons (lower-form (car form)) (lower-form (cdr form))))
-        ((or (file? form) (within? form)) (lower form))
+        ((or (file? form) (within? form) (computed? form)) (lower form))
         (else form)))
 
 (define (lower file)
   "Write FILE and return its path."
   (match file
     ((? string? path) path)
+    ((? computed?) (build file))
     ((? within?) (string-append (lower (within-base file)) (within-suffix file)))
     ((? file?)
      (let ((path (string-append (getenv "STUB_STORE") "/" (file-name file))))
