@@ -149,6 +149,9 @@ in
       (must (same "listenTLS")
         "services.certkeep: certificates name ${values "listenTLS"} as listenTLS. One listener answers for all; set defaults.listenTLS.")
     ]
+    ++ mapAttrsToList (name: c: must (!cfg.helper || c.postRun == "")
+      "services.certkeep.certs.\"${name}\".postRun: with services.certkeep.helper hooks are run by the user ${names.user}, who may not start commands of root. Leave postRun out, or helper. reloadServices are reloaded by the helper.")
+      cfg.certs
     ++ map (issuer: must (names.isIssuer cfg.settings (names.issuer issuer))
       "services.certkeep.acceptTerms: \"${issuer}\" is no issuer that Certkeep has, none of settings.issuers, and no server of a certificate.")
       (if builtins.isList cfg.acceptTerms then cfg.acceptTerms else [ ])

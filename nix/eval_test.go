@@ -22,6 +22,10 @@ type system struct {
 	Nginx   map[string]virtualHost
 	Httpd   map[string]virtualHost
 	Certs   map[string]map[string]any
+	Users   map[string]struct {
+		IsSystemUser bool
+		Group        string
+	}
 }
 
 // rule is one of systemd-tmpfiles.
@@ -32,6 +36,8 @@ type unit struct {
 	Documentation []string
 	WantedBy      []string
 	Wants         []string
+	Requires      []string
+	PartOf        []string
 	After         []string
 	Before        []string
 	ServiceConfig map[string]any
@@ -153,7 +159,7 @@ func callWith(programs, configuration, attributes string) string {
 func (m machine) evaluate(t *testing.T, configuration string) system {
 	t.Helper()
 	var s system
-	if err := m.try(t, m.call(configuration, "broken file units targets tmpfiles nginx httpd certs"), &s); err != nil {
+	if err := m.try(t, m.call(configuration, "broken file units targets tmpfiles nginx httpd certs users"), &s); err != nil {
 		t.Fatal(err)
 	}
 	return s

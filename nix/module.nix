@@ -59,6 +59,19 @@ in
       description = "Orders that are under way at once. 0 means 1000.";
     };
 
+    helper = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether what talks to CAs, name servers and visitors runs as the user
+        `certkeep`, without any right of root. certkeep-helper.service, which
+        is root and talks to no network, then installs files and reloads
+        services; see docs/services.md. Hooks run as that user, so there is no
+        `postRun`, and a webroot with `{host}` and its like has to be one where
+        that user may write.
+      '';
+    };
+
     certsDirectory = mkOption {
       type = types.strMatching "/.*";
       default = "/var/lib/certkeep-certs";

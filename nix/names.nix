@@ -43,6 +43,9 @@ let
   };
 in
 rec {
+  # Who talks to others, where a helper of root installs.
+  user = "certkeep";
+
   list = v: if builtins.isList v then v else [ v ];
 
   keyType = type: keyTypes.${type} or type;

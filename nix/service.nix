@@ -68,18 +68,22 @@ let
     in port != null && builtins.stringLength (builtins.head port) <= 4 && lib.toInt (builtins.head port) < 1024;
   listens = builtins.any low (concatMap (c: optional (c.listenHTTP != null) c.listenHTTP ++ optional (c.listenTLS != null) c.listenTLS) certs);
 
-  # What both units may do. Certkeep is root, because files have the owners and
+  # What all units may do. Certkeep is root, because files have the owners and
   # groups that the configuration names and services are reloaded; of what root
   # may do it keeps that.
+  ofRoot = [
+    "CAP_CHOWN" # owner and group of files
+    "CAP_FOWNER"
+    "CAP_DAC_OVERRIDE" # webroots of others
+    "CAP_SETUID" # hooks with a `user`
+    "CAP_SETGID"
+    "CAP_KILL" # ending those, and reload by a signal
+  ];
+  binds = optional listens "CAP_NET_BIND_SERVICE";
+  writes = paths: unique (map (path: "-${path}") (paths ++ cfg.readWritePaths));
+
   confined = {
-    CapabilityBoundingSet = [
-      "CAP_CHOWN" # owner and group of files
-      "CAP_FOWNER"
-      "CAP_DAC_OVERRIDE" # webroots of others
-      "CAP_SETUID" # hooks with a `user`
-      "CAP_SETGID"
-      "CAP_KILL" # ending those, and reload by a signal
-    ] ++ optional listens "CAP_NET_BIND_SERVICE";
+    CapabilityBoundingSet = ofRoot ++ binds;
     LockPersonality = true;
     MemoryDenyWriteExecute = true;
     NoNewPrivileges = true;
@@ -93,7 +97,7 @@ let
     ProtectKernelModules = true;
     ProtectKernelTunables = true;
     ProtectSystem = "strict";
-    ReadWritePaths = unique (map (path: "-${path}") ([ cfg.certsDirectory ] ++ webroots ++ cfg.readWritePaths));
+    ReadWritePaths = writes ([ cfg.certsDirectory ] ++ webroots);
     RemoveIPC = true;
     RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" "AF_NETLINK" ];
     RestrictNamespaces = true;
@@ -107,6 +111,22 @@ let
   } // credentials general // lib.optionalAttrs (cfg.environmentFile != null) {
     EnvironmentFile = "-${cfg.environmentFile}";
   };
+
+  # All but the helper: where there is one, they are somebody else, who installs
+  # nothing himself.
+  own = if !cfg.helper then confined else confined // {
+    User = names.user;
+    Group = names.user;
+    CapabilityBoundingSet = if binds == [ ] then "" else binds;
+    AmbientCapabilities = if binds == [ ] then "" else binds;
+    ReadWritePaths = writes webroots;
+    SystemCallFilter = [ "@system-service" "~@privileged @resources" ];
+  };
+  helper = optional cfg.helper "certkeep-helper.service";
+
+  # Where that user puts the answers to challenges: root has made the webroot.
+  answers = map (root: "${root}/.well-known/acme-challenge")
+    (if cfg.helper then builtins.filter (root: builtins.match ".*[{].*" root == null) (unique (builtins.filter (root: root != "") (map (c: toString c.webroot) certs))) else [ ]);
 in
 {
   config = mkIf cfg.enable {
@@ -114,12 +134,13 @@ in
     environment.systemPackages = [ cfg.package ];
 
     users.groups.certkeep = { };
+    users.users = mkIf cfg.helper { ${names.user} = { isSystemUser = true; group = "certkeep"; }; };
 
     # A webroot is made where it is not: 0755, root. One that is there stays as it
     # is, since neither owner nor mode is said.
     systemd.tmpfiles.settings."10-certkeep" = lib.genAttrs webroots (_: { d = { }; }) // {
       ${cfg.certsDirectory}.d = { mode = "0755"; user = "root"; group = "root"; };
-    };
+    } // lib.genAttrs answers (_: { d = { mode = "0755"; user = names.user; group = "certkeep"; }; });
 
     systemd.services = {
       certkeep = {
@@ -127,13 +148,14 @@ in
         documentation = [ "man:certkeep(1)" ];
         wantedBy = [ "multi-user.target" ];
         wants = [ "network-online.target" ] ++ setup;
+        requires = helper;
         # After the web servers that answer challenges. After no other service: it
         # may itself wait for its certificate (certkeep-finished@).
-        after = [ "network-online.target" "nss-lookup.target" ] ++ setup ++ withReload answering;
+        after = [ "network-online.target" "nss-lookup.target" ] ++ helper ++ setup ++ withReload answering;
         # Restarted, not reloaded: a switch stops it before services learn of new
         # virtual hosts, and starts it when they answer.
         restartTriggers = [ configFile ];
-        serviceConfig = confined // credentials (general ++ dns) // {
+        serviceConfig = own // credentials (general ++ dns) // {
           Type = "notify";
           ExecStartPre = variables;
           ExecStart = "${cfg.package}/bin/certkeep --config /etc/certkeep/certkeep.json run";
@@ -152,9 +174,11 @@ in
         description = "Placeholders for services that would find no certificate";
         wantedBy = withReload readers;
         before = withReload readers;
+        requires = helper;
+        after = helper;
         unitConfig.ConditionPathExists = map (path: "|!${path}") awaited; # any of them
         restartTriggers = [ configFile ];
-        serviceConfig = confined // {
+        serviceConfig = own // {
           Type = "oneshot";
           RemainAfterExit = true;
           ExecStart = "${cfg.package}/bin/certkeep --quiet --config ${configFile} apply --only install";
@@ -164,18 +188,43 @@ in
         };
       };
 
+      # Root, for a Certkeep that is not: it is told names, and reads the rest in the
+      # configuration and the state.
+      certkeep-helper = mkIf cfg.helper {
+        description = "Certkeep's helper, which installs files";
+        documentation = [ "man:certkeep(1)" ];
+        after = [ "local-fs.target" ];
+        # Restarted and stopped with the daemon, so that both are of one version.
+        # It reads a changed configuration by itself.
+        partOf = [ "certkeep.service" ];
+        unitConfig.StartLimitIntervalSec = 0;
+        serviceConfig = confined // {
+          Type = "notify";
+          ExecStart = "${cfg.package}/bin/certkeep --config /etc/certkeep/certkeep.json helper";
+          Restart = "on-failure";
+          RestartSec = "10s";
+          RestartPreventExitStatus = [ 2 3 ];
+          TimeoutStopSec = "3min"; # what is under way is finished
+          CapabilityBoundingSet = ofRoot;
+          ReadWritePaths = writes [ cfg.certsDirectory ];
+          RuntimeDirectory = "certkeep-helper"; # its socket, see `helper` of docs/configuration.md
+          StateDirectory = "certkeep-helper";
+        };
+      };
+
       # Behind certkeep-finished@NAME.target, for whatever must not start before
       # the certificate NAME is valid and in place.
       "certkeep-finished@" = {
         description = "Wait for TLS certificate %i";
         documentation = [ "man:certkeep(1)" ];
         after = [ "certkeep.service" ];
-        serviceConfig = confined // {
+        serviceConfig = own // {
           Type = "oneshot";
           RemainAfterExit = true;
           ExecStart = "${cfg.package}/bin/certkeep --quiet --config /etc/certkeep/certkeep.json status --wait 5m %i";
           TimeoutStartSec = "6min";
           CapabilityBoundingSet = "";
+          AmbientCapabilities = "";
           PrivateNetwork = true;
           ReadWritePaths = [ ];
           RestrictAddressFamilies = "AF_UNIX";

@@ -115,6 +115,9 @@ in
     (mkIf (firstOf (map (c: c.email) certs) != null) {
       email = mkDefault (firstOf (map (c: c.email) certs));
     })
+    (mkIf cfg.helper {
+      helper.user = mkDefault names.user;
+    })
     (mkIf (withPostRun != { }) {
       hooks.installed = leaves { command = [ (toString hook) ]; timeout = "5m"; };
     })

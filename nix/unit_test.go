@@ -30,6 +30,7 @@ func (u unit) text() string {
 	}
 	whole := map[string]any{
 		"Description": u.Description, "Documentation": strings.Join(u.Documentation, " "), "Wants": strings.Join(u.Wants, " "),
+		"Requires": strings.Join(u.Requires, " "), "PartOf": strings.Join(u.PartOf, " "),
 		"After": strings.Join(u.After, " "), "Before": strings.Join(u.Before, " "),
 	}
 	maps.Copy(whole, u.UnitConfig)

@@ -49,6 +49,7 @@ in
   tmpfiles = config.systemd.tmpfiles.settings;
   nginx = config.services.nginx.virtualHosts;
   httpd = config.services.httpd.virtualHosts;
+  users = config.users.users;
   certs = config.services.certkeep.certs;
   options = named "" options.services.certkeep;
 }

@@ -33,8 +33,10 @@ in
       documentation = words;
       wantedBy = words;
       wants = words;
+      requires = words;
       after = words;
       before = words;
+      partOf = words;
       restartTriggers = mkOption { type = types.listOf types.anything; default = [ ]; };
       serviceConfig = open;
       unitConfig = open;
