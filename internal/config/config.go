@@ -171,7 +171,7 @@ type DNS struct {
 	Directory   string  // zonefile: folder of the zones' files
 	FileName    string  // zonefile: of a zone, in which {zone} stands for its name
 	Command     Command // command; zonefile: what makes a zone anew
-	Arguments   bool    // command: as mod_md: setup or teardown, domain and value follow the command's own
+	Arguments   Manner  // command: what follows the command's own
 	TTL         time.Duration
 	Timeout     time.Duration // command: of one run
 	Resolver    string        // host:port asked for zones and CNAMEs; "" is the system's

@@ -112,8 +112,11 @@ func (d *digester) dns(w DNS) {
 	if !w.Environment.IsZero() {
 		d.put("environment", w.Environment.String())
 	}
-	if w.Arguments {
+	switch w.Arguments {
+	case MannerModMD:
 		d.put("arguments")
+	case MannerLego:
+		d.put("arguments of lego")
 	}
 	d.put(strconv.FormatBool(w.Propagation.Off), w.Propagation.Timeout.String())
 	for _, list := range [][]string{w.Command.Args, w.Zones, w.Propagation.Servers} {

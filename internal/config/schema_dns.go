@@ -38,8 +38,8 @@ func dnsWriter() shape[DNS] {
 		field("command", command("[/usr/local/bin/dns-record]"), func(d *DNS) *Command { return &d.Command }, about{
 			doc: "command: the program that writes and removes records. zonefile: the program that makes a zone anew; the zone is its last argument.", example: "[/usr/local/bin/dns-record]", off: true,
 		}),
-		fieldOr("arguments", truth(), func(d *DNS) *bool { return &d.Arguments }, false, about{
-			doc: "command: whether it is run as mod_md runs its MDChallengeDns01: `setup NAME VALUE` and `teardown NAME VALUE` follow its own arguments. Such a program writes the TXT records of `_acme-challenge` names only.",
+		fieldOr("arguments", manner(), func(d *DNS) *Manner { return &d.Arguments }, MannerNone, about{
+			doc: "command: what follows its own arguments. `true` is what mod_md tells its MDChallengeDns01: `setup NAME VALUE` and `teardown NAME VALUE`, for TXT records of `_acme-challenge` names only. `lego` is what lego tells a program of its provider `exec`: `present RECORD. VALUE` and `cleanup RECORD. VALUE`, for TXT records, aliases followed.", example: "lego", off: true,
 		}),
 		fieldOr("timeout", duration(time.Millisecond), func(d *DNS) *time.Duration { return &d.Timeout }, standardDNSTimeout, about{
 			doc: "command, zonefile: how long one run may take.",

@@ -35,6 +35,7 @@ dns:
   cmd: {provider: command, command: {shell: "a | b"}, timeout: 90m, propagation: {timeout: 1d12h, servers: ["[2001:db8::1]:5353", ns.example.com]}}
   lego: {provider: rfc2136, environment_env: DNS_ENVIRONMENT}
   secret: {provider: command, command: x, arguments: true, environment_credential: dns}
+  exec: {provider: command, command: x, arguments: lego}
   local: {provider: zonefile, file_name: "{zone}.json", zones: [example.com], directory: /etc/ssl/challenges, command: [/etc/bind/reload-zone.sh, -v], timeout: 1m}
 ct_logs:
   list: /etc/logs.json

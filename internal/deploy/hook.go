@@ -201,14 +201,20 @@ func (p Payload) environment() []string {
 		plain = combined
 	}
 	domains := strings.Join(p.Names, ",")
+	renewed, failed := strings.Join(p.Names, " "), ""
+	if p.Event == "errored" { // to a script of certbot's it is not renewed
+		renewed, failed = "", renewed
+	}
 	variables := [][2]string{
 		{"CERTKEEP_EVENT", p.Event},
 		{"CERTKEEP_CERTIFICATE", p.Certificate},
 		{"CERTKEEP_TARGET", p.Target},
 		{"CERTKEEP_VERSION", p.Version},
 		{"RENEWED_LINEAGE", p.Lineage},
-		{"RENEWED_DOMAINS", strings.Join(p.Names, " ")},
+		{"RENEWED_DOMAINS", renewed},
+		{"FAILED_DOMAINS", failed},
 		{"CERTBOT_ALL_DOMAINS", domains},
+		{"CERTBOT_ALL_IDENTIFIERS", domains},
 		{"LEGO_CERT_DOMAIN", first(p.Names)},
 		{"LEGO_CERT_PATH", plain},
 		{"LEGO_CERT_KEY_PATH", key},
@@ -216,15 +222,18 @@ func (p Payload) environment() []string {
 		{"LEGO_CERT_PEM_PATH", combined},
 		{"LEGO_ISSUER_CERT_PATH", chain},
 		{"LEGO_HOOK_CERT_NAME", p.Certificate},
+		{"LEGO_HOOK_CERT_NAME_SANITIZED", p.Certificate}, // it has letters, digits, dots and the like
+		{"LEGO_HOOK_CERT_KEY_TYPE", p.legoKeyType()},
 		{"LEGO_HOOK_CERT_DOMAINS", domains},
 		{"LEGO_HOOK_CERT_PATH", plain},
 		{"LEGO_HOOK_CERT_KEY_PATH", key},
 		{"LEGO_HOOK_CERT_PEM_PATH", combined},
+		{"LEGO_HOOK_CERT_PFX_PATH", pfx},
 		{"LEGO_HOOK_ISSUER_CERT_PATH", chain},
 	}
 	if c := p.Challenge; c != nil {
 		variables = append(variables,
-			[2]string{"CERTBOT_DOMAIN", c.Domain}, [2]string{"CERTBOT_TOKEN", c.Token}, [2]string{"CERTBOT_VALIDATION", c.Validation})
+			[2]string{"CERTBOT_DOMAIN", c.Domain}, [2]string{"CERTBOT_IDENTIFIER", c.Domain}, [2]string{"CERTBOT_TOKEN", c.Token}, [2]string{"CERTBOT_VALIDATION", c.Validation})
 	}
 	var env []string
 	for _, v := range variables {
@@ -253,6 +262,22 @@ func (p Payload) file(fits func(HookFile) bool, only Part) string {
 }
 
 func (f HookFile) has(part Part) bool { return slices.Contains(f.Content, part) }
+
+// legoKeyType is what lego calls the kind of the key in the files; "" where it knows
+// none.
+func (p Payload) legoKeyType() string {
+	if len(p.Files) == 0 {
+		return ""
+	}
+	algorithm, size, _ := strings.Cut(p.Files[0].KeyType, "-")
+	switch curve, onCurve := strings.CutPrefix(size, "p"); {
+	case algorithm == "ecdsa" && onCurve && curve != "521":
+		return "EC" + curve
+	case algorithm == "rsa":
+		return "RSA" + size
+	}
+	return ""
+}
 
 func first(list []string) string {
 	if len(list) == 0 {

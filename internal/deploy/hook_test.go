@@ -45,9 +45,9 @@ func TestHookIsTold(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(env)), "\n")
 	for _, want := range []string{
 		"RENEWED_LINEAGE=/b/c", "RENEWED_DOMAINS=a.test *.a.test",
-		"CERTBOT_ALL_DOMAINS=a.test,*.a.test", "CERTBOT_DOMAIN=a.test", "CERTBOT_TOKEN=tok", "CERTBOT_VALIDATION=val",
+		"CERTBOT_ALL_DOMAINS=a.test,*.a.test", "CERTBOT_ALL_IDENTIFIERS=a.test,*.a.test", "CERTBOT_DOMAIN=a.test", "CERTBOT_IDENTIFIER=a.test", "CERTBOT_TOKEN=tok", "CERTBOT_VALIDATION=val",
 		"LEGO_CERT_DOMAIN=a.test", "LEGO_CERT_PATH=/b/c/fullchain.pem", "LEGO_CERT_KEY_PATH=/b/c/privkey.pem", "LEGO_ISSUER_CERT_PATH=/b/c/chain.pem",
-		"LEGO_HOOK_CERT_NAME=c", "LEGO_HOOK_CERT_DOMAINS=a.test,*.a.test", "LEGO_HOOK_CERT_PATH=/b/c/fullchain.pem", "LEGO_HOOK_CERT_KEY_PATH=/b/c/privkey.pem",
+		"LEGO_HOOK_CERT_NAME=c", "LEGO_HOOK_CERT_NAME_SANITIZED=c", "LEGO_HOOK_CERT_KEY_TYPE=RSA2048", "LEGO_HOOK_CERT_DOMAINS=a.test,*.a.test", "LEGO_HOOK_CERT_PATH=/b/c/fullchain.pem", "LEGO_HOOK_CERT_KEY_PATH=/b/c/privkey.pem",
 		"CERTKEEP_EVENT=installed", "CERTKEEP_CERTIFICATE=c", "CERTKEEP_TARGET=d", "CERTKEEP_VERSION=v1",
 	} {
 		if !slices.Contains(lines, want) {
@@ -64,6 +64,23 @@ func TestHookIsTold(t *testing.T) {
 	var got Payload
 	if err := json.Unmarshal(stdin, &got); err != nil || got.Certificate != "c" || got.Attempt != 2 || len(got.Files) != len(p.Files) || got.Challenge.Validation != "val" {
 		t.Errorf("stdin %s, %v", stdin, err)
+	}
+}
+
+// Names whose renewal failed are no renewed ones.
+func TestHookIsToldOfFailure(t *testing.T) {
+	for event, want := range map[string]string{"installed": "RENEWED_DOMAINS=a.test *.a.test", "errored": "FAILED_DOMAINS=a.test *.a.test"} {
+		p := payload(t, Target{Cert: "c", Name: "d", Base: "/b", KeyTypes: []string{p256}})
+		p.Event = event
+		var got []string
+		for _, v := range p.environment() {
+			if strings.Contains(v, "_DOMAINS=") && !strings.Contains(v, "CERT") {
+				got = append(got, v)
+			}
+		}
+		if !slices.Equal(got, []string{want}) || !slices.Contains(p.environment(), "LEGO_HOOK_CERT_KEY_TYPE=EC256") {
+			t.Errorf("%s: %q", event, p.environment())
+		}
 	}
 }
 

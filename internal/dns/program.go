@@ -17,7 +17,7 @@ import (
 // with NewProgram.
 type Program struct {
 	command  command.Command
-	old      bool
+	told     Arguments
 	env      []string
 	zones    []string
 	resolver Resolver
@@ -36,10 +36,8 @@ type Program struct {
 // It must exit with 0 only when the change is made, and may be repeated.
 type ProgramConfig struct {
 	Command command.Command
-	// Arguments runs it as mod_md runs its MDChallengeDns01 as well: `setup` or
-	// `teardown`, the domain and the value follow its own arguments. Such a program knows
-	// TXT records of _acme-challenge names only.
-	Arguments bool
+	// Arguments are what follows the program's own; nil is nothing.
+	Arguments Arguments
 	Env       []string // more variables, as "NAME=value"
 	Zones     []string // the longest that fits is told to the program; else the one that DNS says
 	Resolver  Resolver
@@ -51,7 +49,7 @@ func NewProgram(c ProgramConfig) (*Program, error) {
 		return nil, errors.New("no command is given")
 	}
 	zones, err := canonicalZones(c.Zones)
-	return &Program{command: c.Command, old: c.Arguments, env: c.Env, zones: zones, resolver: c.Resolver}, err
+	return &Program{command: c.Command, told: c.Arguments, env: c.Env, zones: zones, resolver: c.Resolver}, err
 }
 
 // Add implements Writer.
@@ -87,8 +85,8 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 		return fail(err, "")
 	}
 	c := p.command
-	if p.old {
-		args, err := oldArguments(action, r)
+	if p.told != nil {
+		args, err := p.told(action == "add", r)
 		if err != nil {
 			return fail(err, "name another dns entry for it, whose command takes the CERTKEEP_DNS_ variables")
 		}
@@ -112,14 +110,32 @@ func (p *Program) run(ctx context.Context, action string, r Record) error {
 	return nil
 }
 
-// oldArguments are those that mod_md gives.
-func oldArguments(action string, r Record) ([]string, error) {
+// Arguments says what a program is told of a record that is to be there, or not
+// any more, in the manner of another tool. The error says that it cannot be told
+// of such a record.
+type Arguments func(there bool, r Record) ([]string, error)
+
+// ModMD is how mod_md runs its MDChallengeDns01, which it tells of the domain.
+func ModMD(there bool, r Record) ([]string, error) {
 	domain, ok := strings.CutPrefix(plain(r.Name), "_acme-challenge.")
 	if !ok || r.Type != "TXT" {
 		return nil, errors.New("a program of mod_md's kind writes TXT records of _acme-challenge names only")
 	}
-	if action == "remove" {
+	if !there {
 		return []string{"teardown", domain, r.Value}, nil
 	}
 	return []string{"setup", domain, r.Value}, nil
+}
+
+// Lego is how lego runs the program of its provider exec, unless in the mode RAW: it
+// is told of the record.
+func Lego(there bool, r Record) ([]string, error) {
+	if r.Type != "TXT" {
+		return nil, errors.New("a program of lego's kind writes TXT records only")
+	}
+	name := plain(r.Name) + "."
+	if !there {
+		return []string{"cleanup", name, r.Value}, nil
+	}
+	return []string{"present", name, r.Value}, nil
 }

@@ -46,7 +46,7 @@ CERTKEEP_DNS_ZONE=example.test
 func TestProgramOfModMD(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	p, err := NewProgram(ProgramConfig{
-		Command: command.Command{Args: []string{"/bin/sh", "-c", `echo "$*" >>"$0"`, out, "own"}}, Arguments: true, Zones: []string{"example.test"},
+		Command: command.Command{Args: []string{"/bin/sh", "-c", `echo "$*" >>"$0"`, out, "own"}}, Arguments: ModMD, Zones: []string{"example.test"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +61,31 @@ func TestProgramOfModMD(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile(out); err != nil || string(got) != "own setup www.example.test v-1\nown teardown www.example.test v-1\n" {
+		t.Errorf("told is %q, %v", got, err)
+	}
+}
+
+// A program that was written for lego's provider exec goes on unchanged: it gets
+// the action, the record with a dot at its end, and the value.
+func TestProgramOfLego(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	p, err := NewProgram(ProgramConfig{
+		Command: command.Command{Args: []string{"/bin/sh", "-c", `echo $# "$1" "$2" "$3" >>"$0"`, out}}, Arguments: Lego, Zones: []string{"example.test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"_acme-challenge.www.example.test", "alias.example.test."} {
+		r := Record{Name: name, Type: "TXT", Value: "v-1", TTL: 2 * time.Minute}
+		if err := errors.Join(p.Add(t.Context(), r), p.Remove(t.Context(), r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failure, ok := errors.AsType[*Error](p.Add(t.Context(), Record{Name: "_25._tcp.example.test", Type: "TLSA", Value: "3 1 1 00"})); !ok || failure.Hint == "" {
+		t.Errorf("a TLSA record: %v", failure)
+	}
+	want := "3 present _acme-challenge.www.example.test. v-1\n3 cleanup _acme-challenge.www.example.test. v-1\n3 present alias.example.test. v-1\n3 cleanup alias.example.test. v-1\n"
+	if got, err := os.ReadFile(out); err != nil || string(got) != want {
 		t.Errorf("told is %q, %v", got, err)
 	}
 }

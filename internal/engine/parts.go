@@ -268,11 +268,22 @@ func (u unusable) Present(context.Context, challenge.Challenge) error { return u
 // CleanUp says so too: what was presented before it became unusable stays.
 func (u unusable) CleanUp(context.Context, challenge.Challenge) error { return u.err }
 
+// argumentsOf is what a program is told by its arguments.
+func argumentsOf(m config.Manner) dns.Arguments {
+	switch m {
+	case config.MannerModMD:
+		return dns.ModMD
+	case config.MannerLego:
+		return dns.Lego
+	}
+	return nil
+}
+
 func newDNSWriter(c config.DNS, key *dns.TSIG, env []string, resolver dns.Resolver) (dns.Writer, error) {
 	if c.Provider == config.ProviderCommand {
 		return dns.NewProgram(dns.ProgramConfig{
 			Command:   command.Command{Args: c.Command.Args, Shell: c.Command.Shell, Timeout: c.Timeout},
-			Arguments: c.Arguments,
+			Arguments: argumentsOf(c.Arguments),
 			Env:       env,
 			Zones:     c.Zones,
 			Resolver:  resolver,
