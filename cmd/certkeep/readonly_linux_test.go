@@ -111,6 +111,22 @@ func TestReadOnlyOutput(t *testing.T) {
 	v.goOn(2, "a")
 }
 
+// TestReadOnlyWebroot: what systemd's ProtectSystem= does to a webroot is said with
+// the setting that undoes it.
+func TestReadOnlyWebroot(t *testing.T) {
+	v := newVictim(t, buildProgram(t), newScene(t))
+	mountTmpfs(t, v.at("www"), 64)
+	readOnly(t, v.at("www"))
+	status, said := v.ends("apply")
+	if status.ExitStatus() != exitMissing || !strings.Contains(said, "read-only file system; where systemd runs Certkeep, add ReadWritePaths="+v.at("www")+" to [Service]") {
+		t.Errorf("apply: exit code %d:\n%s", status.ExitStatus(), said)
+	}
+	if err := unix.Mount("", v.at("www"), "", unix.MS_REMOUNT, ""); err != nil {
+		t.Fatal(err)
+	}
+	v.goOn(2, "a", "b")
+}
+
 // TestStateOfAnotherUser: root does not write into what belongs to somebody
 // else, and nobody else writes, or reads, what belongs to root.
 func TestStateOfAnotherUser(t *testing.T) {

@@ -88,7 +88,7 @@ func (w *Webroot) Present(_ context.Context, c Challenge) error {
 		if left := w.tidy(root); left != nil {
 			err = fmt.Errorf("%w; and then: %w", err, left)
 		}
-		return failed(op, plan.CodeWebroot, err, "")
+		return failed(op, plan.CodeWebroot, err, writable(root, err))
 	}
 	w.files[path]++
 	return nil
@@ -117,12 +117,24 @@ func (w *Webroot) CleanUp(_ context.Context, c Challenge) error {
 		err = w.disk.Remove(path)
 	}
 	if err != nil {
-		return failed(op, plan.CodeWebroot, err, "")
+		return failed(op, plan.CodeWebroot, err, writable(root, err))
 	}
 	if err := w.tidy(root); err != nil {
-		return failed(op, plan.CodeWebroot, err, "")
+		return failed(op, plan.CodeWebroot, err, writable(root, err))
 	}
 	return nil
+}
+
+// writable says how a read-only webroot can be written: a service manager shows
+// most folders so, whatever the disk is. It is "" for other errors.
+func writable(root string, err error) string {
+	if !errors.Is(err, syscall.EROFS) {
+		return ""
+	}
+	if _, err := os.Stat(root); err != nil {
+		root = filepath.Dir(root) // it is to be made there
+	}
+	return fmt.Sprintf("where systemd runs Certkeep, add ReadWritePaths=%s to [Service] (systemctl edit certkeep.service, then restart it); else mount it writable", root)
 }
 
 // write makes the file. Others may remove its folders again before it is in
