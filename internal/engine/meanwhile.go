@@ -26,7 +26,7 @@ func (p *pass) lookAgain(ctx context.Context) {
 // look at the store and its end, and that the pass has read already, is not
 // in what the worker knows.
 func (p *pass) meanwhile(ctx context.Context, f finished) finished {
-	if !p.passedBy[f.unit] {
+	if !p.passedBy[f.unit] || ctx.Err() != nil { // nobody plans with it any more
 		return f
 	}
 	delete(p.passedBy, f.unit)

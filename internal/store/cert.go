@@ -49,7 +49,7 @@ func (s *Store) knownCert(ctx context.Context, name string) (known *plan.KnownCe
 	known = &plan.KnownCert{Name: name}
 	entry, err := s.backend.Get(ctx, groupKey(name))
 	if !errors.Is(err, ErrNotFound) {
-		if ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
+		if err != nil && ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
 			return nil, false, err
 		}
 		found = true
@@ -66,7 +66,7 @@ func (s *Store) knownCert(ctx context.Context, name string) (known *plan.KnownCe
 	if errors.Is(err, ErrNotFound) {
 		return known, found, nil
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, false, err
 	}
 	s.addTargets(known, entry, err)

@@ -363,3 +363,45 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// ending is a context that ends after it was looked at a few times.
+type ending struct {
+	context.Context
+	looks int
+}
+
+func (e *ending) Err() error {
+	if e.looks--; e.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// What was read before somebody was asked to stop is known, or there is an error:
+// never nothing at all.
+func TestReadingWhileTheContextEnds(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	update(t, s, "a.test", func(*plan.KnownCert) {})
+	if err := s.UpdateTargets(t.Context(), "a.test", func(targets map[string]plan.Target) error {
+		targets["default"] = plan.Target{Version: "v1"}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.UpdateKeys(t.Context(), "k", func(*plan.KnownKeys) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for looks := range 6 {
+		for _, name := range []string{"a.test", "unknown"} {
+			if known, err := s.KnownCert(&ending{t.Context(), looks}, name); known == nil && err == nil {
+				t.Errorf("after %d looks %s is neither known nor unknown", looks, name)
+			}
+		}
+		for _, name := range []string{"k", "unknown"} {
+			if known, err := s.KnownKeys(&ending{t.Context(), looks}, name); known == nil && err == nil {
+				t.Errorf("after %d looks the keys %s are neither known nor unknown", looks, name)
+			}
+		}
+	}
+}

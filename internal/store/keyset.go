@@ -37,7 +37,7 @@ func (s *Store) KnownKeys(ctx context.Context, name string) (*plan.KnownKeys, er
 	known := &plan.KnownKeys{Name: name}
 	entry, err := s.backend.Get(ctx, keySetKey(name))
 	if !errors.Is(err, ErrNotFound) {
-		if ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
+		if err != nil && ctx.Err() != nil || errors.Is(err, backend.ErrKey) {
 			return nil, err
 		}
 		known = decodeKeySet(name, entry, err)
@@ -49,7 +49,7 @@ func (s *Store) KnownKeys(ctx context.Context, name string) (*plan.KnownKeys, er
 	if errors.Is(err, ErrNotFound) {
 		return known, nil
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	addShared(known, entry, err)
