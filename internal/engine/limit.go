@@ -84,9 +84,9 @@ func (w *worker) givesBack(s plan.Step, cause error) bool {
 // heed has what a CA said of its limits, when it refused an order for names,
 // known to all whom it concerns.
 func (w *worker) heed(ctx context.Context, id string, names []string, cause error) {
-	now := time.Now()
+	now, limits := time.Now(), w.parts.wanted.Limits[id]
 	if key, until, told := refusedBy(cause, names); told {
-		w.engine.learn(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Refused(now, until, key) })
+		w.engine.learn(ctx, id, func(k plan.KnownIssuer) plan.KnownIssuer { return k.Refused(now, until, limits, key) })
 	}
 }
 

@@ -249,14 +249,23 @@ func (k KnownIssuer) Signed(now time.Time, limits Limits, keys []string, taken t
 	return k
 }
 
-// Refused takes note that a CA said of a limit when to come again.
-func (k KnownIssuer) Refused(now, until time.Time, key string) KnownIssuer {
+// Refused takes note that a CA said of a limit when to come again. Where it has
+// one come back after another, as the limit says, there is room for one then, and
+// the next waits its turn. A CA that has all come back together says a longer time.
+func (k KnownIssuer) Refused(now, until time.Time, limits Limits, key string) KnownIssuer {
 	k.Ledger = k.ledger(now)
 	m := k.Ledger[key]
 	if ahead(m.Told, now) {
 		m.Until = time.Time{}
 	}
 	m.Until, m.Told = later(m.Until, until), now
+	kind, _, _ := strings.Cut(key, " ")
+	if l := limits.Of(LimitKind(kind)); l.Most > 0 && until.Sub(now) <= l.each() {
+		full := until.Add(l.Per - l.each())
+		if ahead(m.Full, now.Add(l.Per)) || m.full().Before(full) {
+			m.Full, m.Late = full, 0
+		}
+	}
 	k.Ledger[key] = m
 	return k
 }

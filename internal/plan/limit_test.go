@@ -55,7 +55,7 @@ func TestLedgerFromTheFuture(t *testing.T) {
 	t.Parallel()
 	spend := []plan.Spending{{Kind: plan.LimitNames, Limit: plan.Limit{Most: 1, Per: days(7)}}}
 	k, _ := plan.KnownIssuer{}.Spend(day(1000), spend)
-	k = k.Refused(day(1000), day(1001), "names")
+	k = k.Refused(day(1000), day(1001), plan.Limits{}, "names")
 	if _, ok := k.Spend(day(0), spend); !ok {
 		t.Errorf("ledger %v", k.Ledger)
 	}
@@ -272,7 +272,7 @@ func TestWaitingForALimit(t *testing.T) {
 			t.Parallel()
 			s := at61(c.issuers...)
 			s.v1().Recalled = strings.Contains(c.name, "replaced")
-			s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(c.until), plan.LimitKey(plan.LimitOrders, ""))
+			s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(c.until), plan.Limits{}, plan.LimitKey(plan.LimitOrders, ""))
 			step := s.the(t, plan.KindIssue)
 			if step.Issuer != c.want || step.Due(s.now) == c.waits {
 				t.Errorf("asks %s at %s: %s", step.Issuer, step.At, step.Reason.Words)
@@ -294,7 +294,7 @@ func TestOrderPutAsideBesideALimit(t *testing.T) {
 	t.Parallel()
 	s := quiet()
 	s.now, s.want.Issuers = day(61), []string{"le", "corp"}
-	s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(days(25)), plan.LimitKey(plan.LimitOrders, ""))
+	s.issuers["le"] = plan.KnownIssuer{}.Refused(s.now, s.now.Add(days(25)), plan.Limits{}, plan.LimitKey(plan.LimitOrders, ""))
 	order := plan.Order{Issuer: "corp", URL: "https://corp.example/order/1", Request: s.want.Request(), Created: s.now.Add(-48 * time.Hour)}
 	s.known.Begin(ec, order)
 	s.known.Begin(ec, plan.Order{Issuer: "le", Request: s.want.Request(), Created: s.now.Add(-24 * time.Hour)})
@@ -350,5 +350,38 @@ func TestUnsentOrderIsNoReasonToWait(t *testing.T) {
 	s.known.Begin(ec, plan.Order{Issuer: "le", Spent: plan.SpentKeys(spent), Request: s.want.Request(), Created: s.now.Add(-time.Hour)})
 	if !due() {
 		t.Error("no order is due, though what is taken was taken for it")
+	}
+}
+
+// A CA that refuses says that one comes back then, not all: what it counted and we
+// did not know, after a clock was wrong say, is known from then on. Of one that
+// says a time that no bucket has, only that is known.
+func TestRefusedByABucket(t *testing.T) {
+	t.Parallel()
+	limits := plan.Limits{Domain: plan.Limit{Most: 2, Per: days(7)}}
+	key := plan.LimitKey(plan.LimitDomain, "crowd.test")
+	one := []plan.Spending{{Kind: plan.LimitDomain, Whom: "crowd.test", Limit: limits.Domain}}
+	now := day(10)
+	for name, c := range map[string]struct {
+		until time.Time
+		more  bool // there is room for a second one, at once
+	}{
+		"a bucket":                       {now.Add(84*time.Hour - time.Second), false},
+		"one that lets all in each week": {now.Add(days(6)), true},
+	} {
+		k := plan.KnownIssuer{}.Refused(now, c.until, limits, key)
+		if _, ok := k.Spend(c.until.Add(-time.Second), one); ok {
+			t.Errorf("%s: there is room before it said so", name)
+		}
+		k, ok := k.Spend(c.until, one)
+		if !ok {
+			t.Errorf("%s: there is no room when it said so", name)
+		}
+		if _, ok := k.Spend(c.until.Add(time.Minute), one); ok != c.more {
+			t.Errorf("%s: room for a second one: %t", name, ok)
+		}
+		if _, ok := k.Spend(c.until.Add(84*time.Hour), one); !ok {
+			t.Errorf("%s: no room when another one has come back", name)
+		}
 	}
 }
