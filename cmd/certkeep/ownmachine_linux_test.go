@@ -26,14 +26,27 @@ func onOwnMachine(t *testing.T) bool {
 		setUpMachine(t)
 		return true
 	}
-	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+timeLeft(t).String())
-	again.Env = append(os.Environ(), ownMachine+"="+t.Name())
-	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	again := exec.CommandContext(t.Context(), os.Args[0], argumentsAgain(t)...)
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
 		again.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
+	runAgain(t, again)
+	return false
+}
+
+// argumentsAgain are those with which the test's program runs this test alone.
+func argumentsAgain(t *testing.T) []string {
+	return []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=" + timeLeft(t).String()}
+}
+
+// runAgain runs the test on a machine of its own, and passes on how it ended.
+func runAgain(t *testing.T, again *exec.Cmd) {
+	t.Helper()
+	again.Env = append(os.Environ(), ownMachine+"="+t.Name())
+	again.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	out, err := again.CombinedOutput()
 	_, ran := errors.AsType[*exec.ExitError](err)
 	switch {
@@ -45,7 +58,6 @@ func onOwnMachine(t *testing.T) bool {
 		t.Fatalf("on a machine of its own: %v\n%s", err, out)
 	}
 	t.Logf("%s", out)
-	return false
 }
 
 // timeLeft is how long the test may go on; 0 is without end.

@@ -66,11 +66,22 @@ func mailServers() []Service {
 			Restart: true,
 			Status:  ways(run("smtpctl", "show", "status")),
 			Check:   ways(run("smtpd", "-n")),
-			Reload:  ways(run("service", "opensmtpd", "restart"), run("rc-service", "smtpd", "restart")),
+			Reload:  ways(Action{Shell: restartOpenSMTPD}),
 			Verify:  []Endpoint{{Port: 25, StartTLS: "smtp"}},
 		},
 	}
 }
+
+// restartOpenSMTPD waits for the end of the server before it starts the next:
+// Debian's script does not, finds it "already running", starts nothing, and
+// calls that a success. Killed in between, it is still carried on with: it is a
+// process of its own.
+const restartOpenSMTPD = `command -v service >/dev/null || exec rc-service smtpd restart
+pid=$(cat /run/smtpd.pid 2>/dev/null)
+service opensmtpd stop
+n=0
+while [ "$pid" ] && kill -0 "$pid" 2>/dev/null && [ $n -lt 600 ]; do sleep 0.1; n=$((n + 1)); done
+service opensmtpd start`
 
 func otherServers() []Service {
 	return []Service{
