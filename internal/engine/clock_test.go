@@ -88,3 +88,26 @@ func TestFreshUntil(t *testing.T) {
 		}
 	}
 }
+
+// A renewal brings another key, and so other pins, whether or not a header names
+// them: services that were just told of it are taking over all the same.
+func TestTakingOver(t *testing.T) {
+	now := time.Now()
+	told := plan.Target{At: now, Reloaded: []string{"web"}, Verify: plan.VerifyFact{Pins: "of the key before"}}
+	for name, c := range map[string]struct {
+		fact   plan.Target
+		header time.Time
+		want   time.Time
+	}{
+		"told of a renewal":          {told, time.Time{}, now.Add(freshFor)},
+		"told of a header before it": {told, now.Add(-time.Second), now.Add(freshFor)},
+		"told of a header since":     {plan.Target{At: now.Add(-time.Hour), Reloaded: told.Reloaded}, now, now.Add(freshFor)},
+		"nobody was told":            {plan.Target{At: now}, now, time.Time{}},
+		"told an hour ago":           {plan.Target{At: now.Add(-time.Hour), Reloaded: told.Reloaded}, time.Time{}, now.Add(freshFor - time.Hour)},
+	} {
+		w := &worker{known: &plan.KnownCert{Targets: map[string]plan.Target{plan.CompanionHPKP: {At: c.header}}}}
+		if got := w.takingOver(c.fact, "of the new key"); !got.Equal(c.want) {
+			t.Errorf("%s: until %v, want %v", name, got, c.want)
+		}
+	}
+}

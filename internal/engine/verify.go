@@ -53,14 +53,14 @@ func (w *worker) verify(ctx context.Context, s plan.Step) *plan.Fault {
 // takingOver is until when the services of a target may still be taking over
 // what they were told; the zero time where none was told.
 func (w *worker) takingOver(fact plan.Target, pins string) time.Time {
-	switch {
-	case len(fact.Reloaded) == 0:
+	if len(fact.Reloaded) == 0 {
 		return time.Time{}
-	case pins != fact.Verify.Pins:
-		return freshUntil(time.Now(), w.known.Targets[plan.CompanionHPKP].At)
-	default:
-		return freshUntil(time.Now(), fact.At)
 	}
+	told := fact.At
+	if header := w.known.Targets[plan.CompanionHPKP]; pins != fact.Verify.Pins && header.At.After(told) {
+		told = header.At // with the header that names the pins, if there is one
+	}
+	return freshUntil(time.Now(), told)
 }
 
 // untilSettled looks at services until what they present has settled: until
