@@ -61,18 +61,18 @@ func (e *Engine) inspectQuietly(ctx context.Context, want plan.WantedCert, known
 
 // inspectAll carries out the inspections of certificates for which nothing
 // else is due, a few at a time and without a worker each: a pass over many
-// certificates costs little more than their stats. It returns the other steps,
-// in the place of all.
+// certificates costs little more than their stats. It returns the other steps that
+// are due, in the place of all.
 func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step) []plan.Step {
 	due := map[string]int{}
 	for _, s := range steps {
-		if s.Due(now) && s.Keys == "" {
+		if s.Keys == "" {
 			due[s.Cert]++
 		}
 	}
 	var alone []string
 	rest := slices.DeleteFunc(steps, func(s plan.Step) bool {
-		is := s.Kind == plan.KindInspect && s.Keys == "" && s.Due(now) && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind)
+		is := s.Kind == plan.KindInspect && s.Keys == "" && due[s.Cert] == 1 && !p.running[s.Cert] && p.only.allows(s.Kind)
 		if is {
 			alone = append(alone, s.Cert)
 		}
@@ -88,7 +88,8 @@ func (p *pass) inspectAll(ctx context.Context, now time.Time, steps []plan.Step)
 		// What is altered is installed again, and asks are answered once
 		// nothing else is due.
 		if slices.Contains(altered, name) || len(known.Asks) > 0 {
-			rest = append(rest, plan.Cert(now, p.world, p.want(name))...)
+			due := plan.Cert(now, p.world, p.want(name))
+			rest = append(rest, slices.DeleteFunc(due, func(s plan.Step) bool { return !s.Due(now) })...)
 		}
 	}
 	return rest

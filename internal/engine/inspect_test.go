@@ -43,3 +43,28 @@ func TestAlteredFilesComeBackWhileNothingElseIsDue(t *testing.T) {
 		f.closeIssuers()
 	})
 }
+
+// What follows from an inspection is queued as far as it is due: a renewal to come
+// has nobody wait for its CA now.
+func TestOnlyWhatIsDueFollowsAnInspection(t *testing.T) {
+	f := newFixture(t, acmetest.Options{})
+	f.configure("certificates: {a.test: {renew: {ari: false}}}\n")
+	f.apply()
+	if err := os.WriteFile(filepath.Join(f.dir, "out/a.test/privkey.pem"), []byte("overwritten"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	world, err := f.World(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPass(f.Engine, world, Only{})
+	p.replan(t.Context())
+	if len(p.queue.order) != 1 || p.queue.order[0] != "" {
+		t.Fatalf("lanes %q", p.queue.order)
+	}
+	for _, s := range p.queue.lanes[""][0] {
+		if !s.Due(p.planned) {
+			t.Errorf("queued is %+v", s)
+		}
+	}
+}
